@@ -1,0 +1,118 @@
+import tseslint from "typescript-eslint";
+
+/**
+ * The one-way import rule (docs/ARCHITECTURE.md): a room may import only from the rooms named for it.
+ * Data flows route → service → (model | queue) → worker → executor → event → client, never back up.
+ */
+const ROOMS = {
+  core: ["errors"],
+  errors: [],
+  contracts: ["core", "errors"],
+  config: ["errors", "core"],
+  observability: ["config", "errors"],
+  models: ["core", "errors", "contracts", "config", "observability"],
+  queues: ["core", "errors", "contracts", "config", "observability"],
+  events: ["core", "errors", "contracts", "config", "observability", "models"],
+  executors: ["core", "errors", "contracts"],
+  connectors: ["core", "errors", "contracts"],
+  services: [
+    "core",
+    "errors",
+    "contracts",
+    "config",
+    "observability",
+    "models",
+    "queues",
+    "events",
+    "executors",
+    "connectors",
+  ],
+  streaming: ["core", "errors", "contracts", "config", "observability", "models", "events"],
+  http: [
+    "core",
+    "errors",
+    "contracts",
+    "config",
+    "observability",
+    "queues",
+    "services",
+    "streaming",
+    "executors",
+  ],
+};
+const ALL = Object.keys(ROOMS);
+
+const boundaries = Object.entries(ROOMS).map(([room, allowed]) => {
+  const banned = ALL.filter((other) => other !== room && !allowed.includes(other));
+  return {
+    files: [`src/${room}/**/*.ts`],
+    ignores: ["**/*.test.ts"],
+    rules: {
+      "no-restricted-imports": [
+        "error",
+        {
+          patterns: [
+            {
+              regex: `^(\\.\\./)+(${[...banned, "lifecycle", "cli", "container", "app", "server"].join("|")})(/|\\.js$)`,
+              message: `src/${room} may import only from: ${allowed.join(", ") || "nothing"}.`,
+            },
+            { regex: "(^|/)workers/", message: "src never imports from workers." },
+          ],
+        },
+      ],
+    },
+  };
+});
+
+const onlyConfigReadsEnvironment = {
+  files: ["src/**/*.ts", "workers/**/*.ts"],
+  ignores: ["src/config/**", "**/*.test.ts"],
+  rules: {
+    "no-restricted-properties": [
+      "error",
+      { object: "process", property: "env", message: "Only src/config reads the environment." },
+    ],
+  },
+};
+
+export default tseslint.config(
+  {
+    ignores: [
+      "dist/**",
+      "node_modules/**",
+      "coverage/**",
+      "**/*.mjs",
+      "examples/**",
+      ".headrace/**",
+      "src/executors/*/runtime/**",
+    ],
+  },
+  ...tseslint.configs.recommended,
+  {
+    files: ["**/*.ts"],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      "@typescript-eslint/no-explicit-any": "error",
+      "@typescript-eslint/no-floating-promises": "error",
+      "@typescript-eslint/no-misused-promises": "error",
+      "@typescript-eslint/consistent-type-imports": "error",
+      "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      "no-restricted-syntax": [
+        "error",
+        { selector: "ExportDefaultDeclaration", message: "Named exports only." },
+      ],
+      "no-empty": "error",
+      "max-depth": ["error", 4],
+    },
+  },
+  {
+    files: ["src/**/*.ts", "workers/**/*.ts"],
+    ignores: ["**/*.test.ts"],
+    rules: {
+      "max-lines": ["error", { max: 400 }],
+      "max-lines-per-function": ["error", { max: 60, skipBlankLines: true, skipComments: true }],
+    },
+  },
+  onlyConfigReadsEnvironment,
+  ...boundaries,
+);

@@ -1,0 +1,113 @@
+import { z } from "zod";
+
+const port = z.coerce.number().int().min(0).max(65535);
+const positive = z.coerce.number().int().positive();
+const list = z.string().transform((value) =>
+  value
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== ""),
+);
+const flag = z.enum(["true", "false", "1", "0"]).transform((value) => value === "true" || value === "1");
+
+/**
+ * Every setting, from the environment and `.env`; `NAME_FILE` reads the value from a file.
+ * `.env.example` lists the same names, and a test compares the two.
+ */
+export const settingsSchema = z.object({
+  PORT: port.default(3000).describe("Port of the API and the console; 0 takes a free one."),
+  HOST: z
+    .string()
+    .min(1)
+    .default("127.0.0.1")
+    .describe(
+      "Address to listen on. Beyond loopback, METRICS_TOKEN, set secrets and an own admin password are demanded.",
+    ),
+  DATA_DIR: z
+    .string()
+    .min(1)
+    .default(".headrace")
+    .describe("Folder for the embedded database, artifacts, generated keys and work folders."),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "must be a postgres:// URL")
+    .optional()
+    .describe("PostgreSQL server; unset: an embedded one under DATA_DIR."),
+  DATABASE_POOL_SIZE: positive
+    .default(8)
+    .describe("Connections per process for queries (the engine has two of its own)."),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\//, "must be a redis:// URL")
+    .optional()
+    .describe("Redis or Valkey; unset: queues and live events run on PostgreSQL."),
+  QUEUE_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9_]{1,40}$/)
+    .default("headrace")
+    .describe("Namespace of queues and channels, so that several installations can share a server."),
+  JWT_SECRET: z
+    .string()
+    .min(32, "must have at least 32 characters")
+    .optional()
+    .describe("Signs access tokens; made under DATA_DIR when unset outside production."),
+  ENCRYPTION_KEY: z
+    .string()
+    .min(32, "must have at least 32 characters")
+    .optional()
+    .describe("Encrypts secrets at rest; made under DATA_DIR when unset outside production."),
+  ADMIN_EMAIL: z
+    .string()
+    .regex(/^[^@\s]+@[^@\s]+$/, "must be an e-mail address")
+    .optional()
+    .describe("First admin; made at start when there is no user."),
+  ADMIN_PASSWORD: z
+    .string()
+    .min(8, "must have at least 8 characters")
+    .optional()
+    .describe("Password of the first admin."),
+  PRODUCTION: flag.default(false).describe("Demands set secrets and a strong sandbox instead of making do."),
+  WORKER_CONCURRENCY: positive.max(1000).default(16).describe("Steps that one worker process runs at once."),
+  WORKER_GROUPS: list
+    .default(["default"])
+    .describe("Worker groups that this worker serves, comma-separated."),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  SANDBOX: z
+    .enum(["auto", "namespace", "landlock", "process", "none"])
+    .default("auto")
+    .describe("Isolation of user code; auto takes the strongest that works."),
+  CORS_ORIGINS: list.default([]).describe("Origins that browsers may call the API from; none when empty."),
+  METRICS_TOKEN: z.string().min(1).optional().describe("Bearer token that /metrics demands when set."),
+  TRUST_PROXY: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe("Number of proxies whose X-Forwarded-For is believed."),
+  DRAIN_SECONDS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(3600)
+    .default(30)
+    .describe("How long a stopping worker lets running steps finish."),
+  RETENTION_DAYS: positive.default(30).describe("Age at which runs, events and artifacts may go."),
+  ALLOWED_HOSTS_PRIVATE: list.default([]).describe("Private hosts that outgoing calls may reach."),
+  APPS_URL: z.string().url().optional().describe("Own origin for apps and HTML artifacts."),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: z.string().url().optional(),
+  COPILOT_MODEL: z.string().min(1).optional(),
+  MAX_BODY_BYTES: positive.default(10 * 1024 * 1024).describe("Largest request body."),
+  MAX_OUTPUT_BYTES: positive.default(64 * 1024 * 1024).describe("Largest step output."),
+  MAX_LOG_BYTES: positive.default(64 * 1024 * 1024).describe("Most log kept per step."),
+  MAX_STEPS: positive.default(10_000).describe("Most steps in one definition."),
+  PYTHON: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Python interpreter for scripts; unset: /usr/bin/python3, else python3 on PATH."),
+});
+
+/** The settings of one process: parsed once, frozen. */
+export type Settings = Readonly<z.infer<typeof settingsSchema>>;

@@ -1,0 +1,47 @@
+/** The roles of people and API keys, weakest first. Each has everything the one before it has. */
+export const ROLES = ["viewer", "operator", "editor", "admin"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** What a route or a service may demand. `noun:verb`. */
+const GRANTS = {
+  viewer: [
+    "definition:read",
+    "definition:validate",
+    "run:read",
+    "dashboard:read",
+    "schedule:read",
+    "webhook:read",
+    "connection:read",
+    "secret:read",
+    "api-key:own",
+  ],
+  operator: ["run:start", "run:cancel", "run:approve", "schedule:operate", "queue:read"],
+  editor: [
+    "definition:write",
+    "schedule:write",
+    "webhook:write",
+    "connection:write",
+    "connection:use",
+    "secret:write",
+    "copilot:use",
+  ],
+  admin: ["user:manage", "audit:read", "api-key:any"],
+} as const satisfies Record<Role, readonly string[]>;
+
+/** One permission. */
+export type Permission = (typeof GRANTS)[Role][number];
+
+/** Every permission of a role, its weaker roles' included. */
+export function permissionsOf(role: Role): Permission[] {
+  return ROLES.slice(0, ROLES.indexOf(role) + 1).flatMap((weaker): readonly Permission[] => GRANTS[weaker]);
+}
+
+/** Whether a role has a permission. */
+export function canRole(role: Role, permission: Permission): boolean {
+  return permissionsOf(role).includes(permission);
+}
+
+/** The weaker of two roles: an API key never exceeds its owner. */
+export function weakerRole(one: Role, other: Role): Role {
+  return ROLES.indexOf(one) <= ROLES.indexOf(other) ? one : other;
+}

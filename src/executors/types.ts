@@ -1,0 +1,143 @@
+import type { ZodType } from "zod";
+import type { JsonObject, JsonValue } from "../core/json.js";
+import type { RunErrorCode } from "../core/statuses.js";
+
+/** Every type of component. */
+export const MCP_TYPES = [
+  "python_script",
+  "typescript_script",
+  "jupyter_notebook",
+  "llm_prompt",
+  "streamlit_app",
+  "mcp_package",
+] as const;
+export type McpType = (typeof MCP_TYPES)[number];
+
+/** The stream that a log line came from; `system` lines are Headrace's own. */
+export type LogStream = "stdout" | "stderr" | "system";
+
+/** How isolated user code runs, strongest first. */
+export type SandboxLevel = "namespace" | "landlock" | "process" | "none";
+
+/** A file that a step left in its `artifacts/` folder, or an output too large for a row. */
+export interface ArtifactRef {
+  readonly id: string;
+  readonly name: string;
+  readonly contentType: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** What a child process is started with; the sandbox adds limits, identity and a clean environment. */
+export interface SandboxCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Added to the allow-listed base environment. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly memoryMb: number;
+  readonly timeoutSeconds: number;
+  /** Extra read-only paths that the child needs, an interpreter's environment for one. */
+  readonly readOnlyPaths?: readonly string[];
+  readonly network: boolean;
+}
+
+/** How a child process ended. Exactly one of `exitCode` and `signal` is set. */
+export interface SandboxExit {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The memory watchdog ended it. */
+  readonly outOfMemory: boolean;
+}
+
+/** A running child process with its whole tree. */
+export interface SandboxProcess {
+  readonly pid: number;
+  /** Bytes written here arrive on the child's stdin. */
+  writeInput(data: string | Uint8Array): void;
+  endInput(): void;
+  onStdout(listener: (chunk: Buffer) => void): void;
+  onStderr(listener: (chunk: Buffer) => void): void;
+  /** The private channel (fd 3) on which a harness reports results; never mixed with user output. */
+  onControl(listener: (chunk: Buffer) => void): void;
+  /** Resolves when the child has ended and its pipes are drained. Never rejects. */
+  readonly exited: Promise<SandboxExit>;
+  /** Ends the whole tree: SIGTERM, then SIGKILL after `graceMs`. Resolves when nothing is left. */
+  kill(graceMs?: number): Promise<void>;
+}
+
+/** Starts user code outside the worker's own process. */
+export interface Sandbox {
+  readonly level: SandboxLevel;
+  /** Why the level is no stronger, in words an operator can act on. */
+  readonly reasons: readonly string[];
+  start(command: SandboxCommand): Promise<SandboxProcess>;
+}
+
+/** Events that an executor may report while it works. */
+export interface ExecutorEmitter {
+  log(stream: LogStream, message: string): void;
+  progress(data: JsonObject): void;
+  token(text: string): void;
+}
+
+/** The world of one execution. An executor imports no service, model or queue. */
+export interface ExecutionContext {
+  readonly runId: string;
+  readonly stepId: string;
+  readonly attempt: number;
+  /** Aborted by time-out, cancel or shutdown; `signal.reason` is an {@link ExecutionError} that says which. */
+  readonly signal: AbortSignal;
+  readonly emit: ExecutorEmitter;
+  readonly sandbox: Sandbox;
+  /** A folder of this execution alone, writable by user code; deleted afterwards. Has an `artifacts/` folder. */
+  readonly workdir: string;
+  /** Seconds this execution may take; `signal` enforces it, executors may pass it on. */
+  readonly timeoutSeconds: number;
+  /** Values of the secrets that the MCP version names. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly limits: { readonly maxOutputBytes: number };
+}
+
+/** One component type: its configuration's schema and how it runs. */
+export interface ExecutorDefinition<Config = unknown> {
+  readonly type: McpType;
+  /** Validates `config` of a version; strict, so unknown fields are faults. */
+  readonly configSchema: ZodType<Config>;
+  /** Name and one sentence for people. */
+  readonly label: string;
+  readonly description: string;
+}
+
+/** The contract of all executors. */
+export interface Executor<Config = unknown> {
+  readonly type: McpType;
+  /**
+   * Runs the component once.
+   * @returns the output, any JSON value.
+   * @throws ExecutionError with the code of what went wrong.
+   */
+  execute(config: Config, input: JsonObject, context: ExecutionContext): Promise<JsonValue>;
+  /** Frees what outlives an execution, warm interpreters for one. */
+  close?(): Promise<void>;
+}
+
+/** Why an execution did not give an output. */
+export class ExecutionError extends Error {
+  readonly code: RunErrorCode;
+  readonly details: JsonValue | undefined;
+  /** False when trying again cannot help: bad input, bad configuration, cancel. */
+  readonly retryable: boolean;
+
+  constructor(
+    code: RunErrorCode,
+    message: string,
+    options: { details?: JsonValue; retryable?: boolean; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "ExecutionError";
+    this.code = code;
+    this.details = options.details;
+    this.retryable = options.retryable ?? !["invalid_input", "canceled", "rejected"].includes(code);
+  }
+}

@@ -1,0 +1,33 @@
+import type { JsonValue } from "../core/json.js";
+import type { FieldFault } from "../errors/app-error.js";
+
+/**
+ * Evaluates what users write: JSONata expressions and JSON Schemas. Both are programs, so they run in a
+ * worker thread with a memory limit that is ended when it overruns its time (security notes, 1.9).
+ */
+export interface SafeEvaluator {
+  /**
+   * The value of a JSONata expression over `{ input, steps, run, item }`; undefined when it has none.
+   * @throws EvaluationError when it fails, takes longer than `timeoutMs` (default 1000) or too much memory.
+   */
+  evaluate(
+    expression: string,
+    bindings: { [name: string]: JsonValue | undefined },
+    timeoutMs?: number,
+  ): Promise<JsonValue | undefined>;
+  /** Faults of a value against a JSON Schema 2020-12; `path` is a JSON Pointer into the value. */
+  validate(schema: JsonValue, value: JsonValue, timeoutMs?: number): Promise<FieldFault[]>;
+  /** Why a text is no JSONata expression, or undefined. Also the step ids it reads as `steps.<id>`. */
+  inspectExpression(expression: string): Promise<{ error?: string; stepIds: string[] }>;
+  /** Faults of a JSON Schema itself; `path` is a JSON Pointer into the schema. */
+  inspectSchema(schema: JsonValue): Promise<FieldFault[]>;
+  close(): Promise<void>;
+}
+
+/** An expression or a schema that failed or overran its limits. The message is fit for users. */
+export class EvaluationError extends Error {
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.name = "EvaluationError";
+  }
+}

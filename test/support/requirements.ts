@@ -1,0 +1,32 @@
+import { existsSync } from "node:fs";
+import { describe } from "@jest/globals";
+
+/** Something a machine may lack, and the command that supplies it. */
+export interface Requirement {
+  readonly name: string;
+  readonly isMet: boolean;
+  readonly supply: string;
+}
+
+/** A Redis server for tests: TEST_REDIS_URL, set by scripts/test.mjs. */
+export const redisServer: Requirement = {
+  name: "Redis",
+  isMet: Boolean(process.env["TEST_REDIS_URL"]),
+  supply: "apt-get install redis-server",
+};
+
+/** bubblewrap, for the strongest sandbox. */
+export const bubblewrap: Requirement = {
+  name: "bubblewrap",
+  isMet: existsSync("/usr/bin/bwrap"),
+  supply: "apt-get install bubblewrap",
+};
+
+/**
+ * A `describe` that is skipped where the machine lacks something, with the command that would supply it in
+ * its name. With `CI=true` a lack is a failure: `.ci/run` installs everything.
+ */
+export function describeWith(requirement: Requirement, name: string, body: () => void): void {
+  if (requirement.isMet || process.env["CI"] === "true") describe(name, body);
+  else describe.skip(`${name} – needs ${requirement.name}: ${requirement.supply}`, body);
+}
