@@ -54,6 +54,8 @@ export async function up(knex: Knex): Promise<void> {
       attempt integer NOT NULL DEFAULT 1,
       -- attempts that ended because their worker died: they do not count against retry.maxAttempts
       lost_count integer NOT NULL DEFAULT 0,
+      -- attempts given back unfinished by a stopping worker: not counted either
+      released_count integer NOT NULL DEFAULT 0,
       -- the fence: a result with another token is refused
       lease_token uuid,
       worker_id uuid,

@@ -21,18 +21,27 @@ export interface SettingsSource {
  * @throws SettingsError naming each bad setting on one line.
  */
 export function loadSettings(source: SettingsSource = {}): Settings {
-  const environment = source.environment ?? process.env;
-  const file = source.envFile ?? ".env";
-  const fromFile = source.environment === undefined && existsSync(file) ? parse(readFileSync(file)) : {};
-  const names = Object.keys(settingsSchema.shape);
-  const raw = Object.fromEntries(names.map((name) => [name, readSetting(name, environment, fromFile)]));
-  const parsed = settingsSchema.safeParse(raw);
+  const parsed = settingsSchema.safeParse(readRawSettings(Object.keys(settingsSchema.shape), source));
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
     throw new SettingsError(`Bad setting: ${faults.join("; ")}`);
   }
   assertFitForHost(parsed.data);
   return Object.freeze(parsed.data);
+}
+
+/**
+ * The unparsed values of some settings: the environment over `.env`, `NAME_FILE` over `NAME`, empty as unset.
+ * @throws SettingsError when a `NAME_FILE` cannot be read.
+ */
+export function readRawSettings(
+  names: readonly string[],
+  source: SettingsSource = {},
+): Record<string, string | undefined> {
+  const environment = source.environment ?? process.env;
+  const file = source.envFile ?? ".env";
+  const fromFile = source.environment === undefined && existsSync(file) ? parse(readFileSync(file)) : {};
+  return Object.fromEntries(names.map((name) => [name, readSetting(name, environment, fromFile)]));
 }
 
 type Source = Readonly<Record<string, string | undefined>>;

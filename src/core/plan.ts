@@ -39,6 +39,8 @@ export interface PlanStep {
   readonly index: number;
   readonly target: StepTarget;
   readonly inputs: Readonly<Record<string, InputMapping>>;
+  /** The run's whole input is the step's input (test runs of a component). */
+  readonly wholeInput?: true;
   /** Indices of the steps that this one waits for: from `dependsOn`, inputs, `when` and expressions. */
   readonly dependencies: readonly number[];
   /** Indices of the steps that wait for this one. */

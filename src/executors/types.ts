@@ -40,6 +40,13 @@ export interface SandboxCommand {
   /** Extra read-only paths that the child needs, an interpreter's environment for one. */
   readonly readOnlyPaths?: readonly string[];
   readonly network: boolean;
+  /** Also bounds address space: right for Python, fatal for Node.js, which reserves far more than it uses. */
+  readonly limitAddressSpace?: boolean;
+  /**
+   * Who it runs as: `step` (default) takes the execution's own unprivileged user where there is one, `worker` the
+   * worker's, for trusted tools such as package installers. Never user code.
+   */
+  readonly identity?: "step" | "worker";
 }
 
 /** How a child process ended. Exactly one of `exitCode` and `signal` is set. */
@@ -107,6 +114,8 @@ export interface ExecutorDefinition<Config = unknown> {
   /** Name and one sentence for people. */
   readonly label: string;
   readonly description: string;
+  /** Whether this installation has an executor for it; versions of the others can be stored but not run. */
+  readonly isRunnable: boolean;
 }
 
 /** The contract of all executors. */

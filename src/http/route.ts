@@ -11,19 +11,29 @@ export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown>
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
-  /** Set for every route but public ones. */
+  /** Who asks; for a public route always the nameless viewer. */
   readonly actor: Actor;
+  /** The sign-in that the request came with; null for API keys and public routes. */
+  readonly sessionId: string | null;
   readonly origin: RequestOrigin;
   /** A request header, or undefined. */
   header(name: string): string | undefined;
+  /** Whether the client reached us over TLS, our proxies included. */
+  readonly isSecure: boolean;
+  /** For what the fields above do not hold. Never read its body: it has been read. */
+  readonly raw: IncomingMessage;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
 }
 
-/** What a handler answers: a body to send as JSON, or a function that takes over the raw response. */
+/** What is known before query and body are read. */
+export type LocateRequest<Params = unknown> = Pick<RouteRequest<Params>, "params" | "actor" | "signal">;
+
+/** What a handler answers: a body, or a function that takes over the raw response. */
 export interface RouteResponse {
   readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
+  /** Sent as JSON; text or bytes are sent as they are when the headers name a `Content-Type`. */
   readonly body?: unknown;
   /** Streams (SSE, bytes) write themselves; the adapter sends nothing more. */
   readonly stream?: (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
@@ -50,7 +60,16 @@ export interface RouteDefinition<Params = unknown, Query = unknown, Body = unkno
   readonly body?: ZodType<Body>;
   /** Media types of the body besides JSON. YAML is parsed to the same shape before validation. */
   readonly accepts?: readonly ("application/json" | "application/yaml")[];
+  /** The handler gets the body's bytes, of any media type, in place of a parsed value (signed webhooks). */
+  readonly rawBody?: boolean;
+  /** Left out of the OpenAPI document: pages and their files. */
+  readonly hidden?: boolean;
   readonly answers: Readonly<Record<number, RouteAnswer>>;
+  /**
+   * Throws NOT_FOUND when the path names nothing. It runs before query and body are judged,
+   * so that an unknown id is a 404 however faulty the rest is.
+   */
+  locate?(request: LocateRequest<Params>): Promise<unknown>;
   handler(request: RouteRequest<Params, Query, Body>): Promise<RouteResponse>;
 }
 

@@ -1,0 +1,130 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { z } from "zod";
+import { usageError } from "./cli-error.js";
+
+const tags = z.array(z.string()).optional();
+const description = z.string().optional();
+
+/** `kind: Mcp`: one version of a component. */
+const mcpManifestSchema = z.strictObject({
+  kind: z.literal("Mcp"),
+  name: z.string(),
+  description,
+  tags,
+  mcpType: z.string(),
+  version: z.string(),
+  config: z.record(z.string(), z.unknown()),
+  inputSchema: z.unknown().optional(),
+  outputSchema: z.unknown().optional(),
+  secrets: z.array(z.string()).optional(),
+  externalDbConfigs: z.array(z.string()).optional(),
+});
+export type McpManifest = z.infer<typeof mcpManifestSchema>;
+
+/** `kind: Workflow`: the newest version of a workflow. */
+const workflowManifestSchema = z.strictObject({
+  kind: z.literal("Workflow"),
+  name: z.string(),
+  description,
+  tags,
+  definition: z.record(z.string(), z.unknown()),
+});
+export type WorkflowManifest = z.infer<typeof workflowManifestSchema>;
+
+/** What a file or a folder of YAML asks for; each with the place it was read from. */
+export interface Manifests {
+  readonly mcps: readonly (McpManifest & { readonly source: string })[];
+  readonly workflows: readonly (WorkflowManifest & { readonly source: string })[];
+}
+
+/**
+ * Reads a YAML file (one or several documents), or all of a folder's with its sub-folders.
+ * `config.codeFile: ./x.py` is read relative to its YAML file and becomes `config.code`. Documents of
+ * `kind: Example` are passed over.
+ * @throws CliError (exit code 2) with every fault of every file.
+ */
+export function loadManifests(path: string): Manifests {
+  const files = listYamlFiles(path);
+  const faults: string[] = [];
+  const mcps: (McpManifest & { source: string })[] = [];
+  const workflows: (WorkflowManifest & { source: string })[] = [];
+  for (const file of files) {
+    for (const { value, source, fault } of readDocuments(file)) {
+      const kind = (value as { kind?: unknown } | null | undefined)?.kind;
+      if (fault !== undefined) faults.push(fault);
+      else if (kind === "Mcp") {
+        const parsed = mcpManifestSchema.safeParse(value);
+        if (!parsed.success) faults.push(`${source}: ${inOneLine(parsed.error)}`);
+        else {
+          const config = withCode(parsed.data, file, source, faults);
+          mcps.push({ ...parsed.data, config, source });
+        }
+      } else if (kind === "Workflow") {
+        const parsed = workflowManifestSchema.safeParse(value);
+        if (!parsed.success) faults.push(`${source}: ${inOneLine(parsed.error)}`);
+        else workflows.push({ ...parsed.data, source });
+      } else if (kind !== "Example") {
+        faults.push(`${source}: kind must be Mcp or Workflow`);
+      }
+    }
+  }
+  if (faults.length > 0) throw usageError(faults.join("\n"), { faults });
+  if (mcps.length + workflows.length === 0) throw usageError(`${path} holds no Mcp and no Workflow.`);
+  return { mcps, workflows };
+}
+
+function listYamlFiles(path: string): string[] {
+  if (!existsSync(path)) throw usageError(`There is no file or folder ${path}.`);
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.ya?ml$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !file.split(sep).includes("node_modules"))
+    .sort();
+}
+
+function readDocuments(file: string): { value?: unknown; source: string; fault?: string }[] {
+  const shown = relative(process.cwd(), file) || file;
+  const documents = parseAllDocuments(readFileSync(file, "utf8"), {
+    version: "1.2",
+    schema: "core",
+    uniqueKeys: true,
+  });
+  if (!Array.isArray(documents)) return [];
+  return documents
+    .map((document, index) => {
+      const source = documents.length > 1 ? `${shown} (document ${index + 1})` : shown;
+      const [error] = document.errors;
+      if (error) return { source, fault: `${source}: ${error.message.split("\n")[0]}` };
+      return { source, value: document.toJS({ maxAliasCount: 100 }) as unknown };
+    })
+    .filter((document) => document.fault !== undefined || document.value !== null);
+}
+
+/** The version's configuration with its code file read and its type filled in. */
+function withCode(
+  manifest: McpManifest,
+  file: string,
+  source: string,
+  faults: string[],
+): Record<string, unknown> {
+  const { codeFile, ...config } = manifest.config;
+  const typed = { type: manifest.mcpType, ...config };
+  if (codeFile === undefined) return typed;
+  if (typeof codeFile !== "string" || "code" in config) {
+    faults.push(`${source}: config takes either code or codeFile (a path)`);
+    return typed;
+  }
+  const path = resolve(dirname(file), codeFile);
+  if (!existsSync(path)) {
+    faults.push(`${source}: config.codeFile names ${codeFile}, which does not exist`);
+    return typed;
+  }
+  return { ...typed, code: readFileSync(path, "utf8") };
+}
+
+function inOneLine(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join(".") || "(document)"} ${issue.message}`).join("; ");
+}

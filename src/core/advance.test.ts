@@ -1,0 +1,174 @@
+import { describe, expect, it } from "@jest/globals";
+import { buildPlan, type StepDraft } from "../../test/support/build-plan.js";
+import { advance, beginRun, MAX_LOST_WORKERS } from "./advance.js";
+import type { RunError, RunStatus } from "./statuses.js";
+import { StepStates } from "./step-states.js";
+import type { RunState, StepState, Transition } from "./transition.js";
+
+const token = "11111111-1111-4111-8111-111111111111";
+const error: RunError = { code: "script_error", message: "no" };
+const key = { stepIndex: 0, itemIndex: -1 };
+
+function run(states: string, status: RunStatus = "running", failure: RunError | null = null): RunState {
+  return { id: "run", status, states: new StepStates(states), error: failure };
+}
+
+function step(values: Partial<StepState> = {}): StepState {
+  return { ...key, status: "running", attempt: 1, lostCount: 0, releasedCount: 0, leaseToken: token, waitMs: 0, ...values };
+}
+
+function apply(transition: Transition, state = run("r"), row: StepState | undefined = step(), drafts: StepDraft[] = [{ id: "a" }], rest = {}) {
+  return advance({ plan: buildPlan(drafts, rest), run: state, step: row, transition, random: 0 });
+}
+
+const claim: Transition = { kind: "claim", ...key, attempt: 1, token, workerId: "w", sandboxLevel: "none" };
+const succeed: Transition = { kind: "succeed", ...key, token, output: { n: 1 } };
+const fail: Transition = { kind: "fail", ...key, token, error, isRetryable: true };
+const types = (result: { events: readonly { type: string }[] }) => result.events.map((event) => event.type);
+
+describe("beginRun", () => {
+  it("queues the roots and counts them as the run's first events", () => {
+    const state = run("pp", "queued");
+    const result = beginRun(buildPlan([{ id: "a" }, { id: "b", after: ["a"] }]), state, 0);
+    expect(types(result)).toEqual(["run.queued", "step.queued"]);
+    expect(result.dispatches).toEqual([{ ...key, attempt: 1, delayMs: 0 }]);
+    expect(result.status).toBe("queued");
+  });
+
+  it("ends a run at once when no step can ever start", () => {
+    const result = beginRun(buildPlan([{ id: "a", runAfter: "anyFailed" }]), run("p", "queued"), 0);
+    expect(types(result)).toEqual(["run.queued", "step.skipped", "run.succeeded"]);
+  });
+});
+
+describe("claim", () => {
+  it("starts a queued step, and the run with it", () => {
+    const result = apply(claim, run("q", "queued"), step({ status: "queued", leaseToken: null }));
+    expect(types(result)).toEqual(["run.started", "step.started"]);
+    expect(result).toMatchObject({ status: "running", hasStarted: true });
+  });
+
+  it("is refused twice over: for another attempt, and for a step that is taken", () => {
+    expect(apply(claim, run("q"), step({ status: "queued", attempt: 2 })).refusal).toEqual({ reason: "stale" });
+    expect(apply(claim, run("r"), step()).refusal).toEqual({ reason: "stale" });
+  });
+
+  it("is put off when it comes before its time by the database's clock", () => {
+    expect(apply(claim, run("q"), step({ status: "queued", waitMs: 1500 })).refusal).toEqual({ reason: "early", waitMs: 1500 });
+  });
+});
+
+describe("succeed", () => {
+  it("ends the run with the last step", () => {
+    const result = apply(succeed);
+    expect(types(result)).toEqual(["step.succeeded", "run.succeeded"]);
+    expect(result.ended).toEqual({});
+  });
+
+  it("waits for a close where the workflow maps its outputs", () => {
+    const result = apply(succeed, run("r"), step(), [{ id: "a" }], { outputs: { n: { step: "a", output: "/n" } } });
+    expect(result).toMatchObject({ status: "running", isClosing: true });
+  });
+
+  it("is refused with an old token, and after the run has ended", () => {
+    expect(apply({ ...succeed, token: "other" }).refusal).toEqual({ reason: "stale" });
+    expect(apply(succeed, run("c", "canceled")).refusal).toEqual({ reason: "ended" });
+  });
+});
+
+describe("fail", () => {
+  const retry = { maxAttempts: 3, backoff: "exponential", delaySeconds: 2, maxDelaySeconds: 60, jitter: false } as const;
+
+  it("tries again with the policy's delay, on a new attempt", () => {
+    const result = apply(fail, run("r"), step({ attempt: 2 }), [{ id: "a", retry }]);
+    expect(types(result)).toEqual(["step.retrying"]);
+    expect(result.dispatches).toEqual([{ ...key, attempt: 3, delayMs: 4000 }]);
+    expect(result.status).toBe("running");
+  });
+
+  it("does not charge lost and released attempts to the policy", () => {
+    const result = apply(fail, run("r"), step({ attempt: 5, lostCount: 2, releasedCount: 1 }), [{ id: "a", retry }]);
+    expect(types(result)).toEqual(["step.retrying"]);
+  });
+
+  it("fails the run when the tries are used up, or when trying again cannot help", () => {
+    const exhausted = apply(fail, run("r"), step({ attempt: 3 }), [{ id: "a", retry }]);
+    expect(types(exhausted)).toEqual(["step.failed", "run.failed"]);
+    expect(exhausted.error).toEqual({ ...error, stepId: "a", attempt: 3 });
+    expect(types(apply({ ...fail, isRetryable: false }, run("r"), step(), [{ id: "a", retry }]))).toContain("run.failed");
+  });
+
+  it("lets the run succeed with onError: continue", () => {
+    const result = apply(fail, run("r"), step(), [{ id: "a", onError: "continue" }]);
+    expect(types(result)).toEqual(["step.failed", "run.succeeded"]);
+    expect(result.error).toBeNull();
+  });
+
+  it("reports the first failure when a later step ends the run", () => {
+    const first: RunError = { code: "timeout", message: "late", stepId: "a" };
+    const result = apply({ ...succeed, stepIndex: 1 }, run("fr", "running", first), step({ stepIndex: 1 }), [{ id: "a" }, { id: "b" }]);
+    expect(types(result)).toEqual(["step.succeeded", "run.failed"]);
+    expect(result.error).toEqual(first);
+  });
+});
+
+describe("lost and released attempts", () => {
+  it("go back to the queue at once", () => {
+    const lost = apply({ kind: "lose", ...key, token });
+    expect(lost.dispatches).toEqual([{ ...key, attempt: 2, delayMs: 0 }]);
+    expect(lost.changes).toContainEqual(expect.objectContaining({ type: "queue", lostCount: 1, releasedCount: 0 }));
+    const released = apply({ kind: "release", ...key, token });
+    expect(released.changes).toContainEqual(expect.objectContaining({ type: "queue", lostCount: 0, releasedCount: 1 }));
+  });
+
+  it("take the step for the cause after several workers died under it", () => {
+    const result = apply({ kind: "lose", ...key, token }, run("r"), step({ attempt: 3, lostCount: MAX_LOST_WORKERS - 1 }));
+    expect(result.error).toMatchObject({ code: "worker_lost", stepId: "a" });
+    expect(types(result)).toEqual(["step.failed", "run.failed"]);
+  });
+});
+
+describe("cancel and expire", () => {
+  const drafts = [{ id: "a" }, { id: "b", after: ["a"] }];
+
+  it("end every open step and the run, and stop what runs", () => {
+    const result = apply({ kind: "cancel" }, run("rp"), undefined, drafts);
+    expect(types(result)).toEqual(["step.canceled", "step.canceled", "run.canceled"]);
+    expect(result).toMatchObject({ status: "canceled", mustStop: true });
+  });
+
+  it("fail a run that took too long", () => {
+    const late: RunError = { code: "timeout", message: "late" };
+    expect(apply({ kind: "expire", error: late }, run("sr"), undefined, drafts)).toMatchObject({ status: "failed", error: late });
+  });
+
+  it("leave an ended run alone", () => {
+    expect(apply({ kind: "cancel" }, run("ss", "succeeded"), undefined, drafts).refusal).toEqual({ reason: "ended" });
+  });
+});
+
+describe("close", () => {
+  it("ends a run once all its steps have", () => {
+    expect(apply({ kind: "close", output: { n: 1 } }, run("s")).ended).toEqual({ output: { n: 1 } });
+    expect(apply({ kind: "close", output: null }, run("r")).refusal).toEqual({ reason: "stale" });
+    const fault: RunError = { code: "invalid_output", message: "no" };
+    expect(apply({ kind: "close", output: null, error: fault }, run("s"))).toMatchObject({ status: "failed", error: fault });
+  });
+});
+
+describe("report", () => {
+  it("labels events with the step and its attempt", () => {
+    const result = apply({ kind: "report", ...key, token, events: [{ type: "step.log", data: { lines: [] } }], inputs: { a: 1 } });
+    expect(result.events).toEqual([{ type: "step.log", stepId: "a", attempt: 1, data: { lines: [] } }]);
+    expect(result.changes).toEqual([{ type: "inputs", ...key, inputs: { a: 1 } }]);
+  });
+});
+
+describe("failQueued and skip", () => {
+  it("end a queued step without a start", () => {
+    const queued = step({ status: "queued", leaseToken: null });
+    expect(types(apply({ kind: "skip", ...key, attempt: 1 }, run("q", "queued"), queued))).toEqual(["step.skipped", "run.succeeded"]);
+    const late = apply({ kind: "failQueued", ...key, attempt: 1, error }, run("q", "queued"), queued);
+    expect(types(late)).toEqual(["step.failed", "run.failed"]);
+  });
+});

@@ -1,0 +1,151 @@
+// Runs a TypeScript script for Headrace: calls its main or default export with the inputs, and reports over
+// descriptor 3. Messages are JSON, one a line; user output stays on stdout and stderr.
+import { readFileSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const CHANNEL = 3;
+const MAX_DEPTH = 200;
+const MAX_TRACEBACK = 16_384;
+const workdir = process.cwd();
+const scriptUrl = new URL("./script.mjs", import.meta.url);
+const limit = Number(process.argv[2]);
+// Taken before any user code runs, so that a script that patches globals still reports what it means.
+const { stringify } = JSON;
+const realExit = process.exit.bind(process);
+let isSettled = false;
+
+function send(message) {
+  const data = Buffer.from(`${stringify(message)}\n`);
+  let at = 0;
+  while (at < data.length) {
+    try {
+      at += writeSync(CHANNEL, data, at);
+    } catch (error) {
+      if (error.code !== "EAGAIN") throw error;
+    }
+  }
+}
+
+function settle(message) {
+  if (isSettled) return;
+  isSettled = true;
+  send(message);
+}
+
+function readInputs() {
+  const path = process.env.MCP_INPUTS_FILE;
+  return JSON.parse(path === undefined ? process.env.MCP_INPUTS : readFileSync(path, "utf8"));
+}
+
+const pointer = (path) =>
+  path.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+
+class InvalidOutput extends Error {
+  constructor(path, why) {
+    super(why);
+    this.path = pointer(path);
+  }
+}
+
+/** Refuses what JSON.stringify would drop or change without a word. */
+function check(value, path, seen) {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return;
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw new InvalidOutput(path, `is ${value}, which JSON does not have`);
+    return;
+  }
+  if (typeof value !== "object") throw new InvalidOutput(path, `is a ${typeof value}, which JSON does not have`);
+  if (typeof value.toJSON === "function") {
+    check(value.toJSON(path.at(-1) ?? ""), path, seen);
+    return;
+  }
+  if (value instanceof Map || value instanceof Set || value instanceof WeakMap || value instanceof Promise) {
+    throw new InvalidOutput(path, `is a ${value.constructor.name}, which JSON does not have`);
+  }
+  if (seen.has(value)) throw new InvalidOutput(path, "contains itself");
+  if (path.length >= MAX_DEPTH) throw new InvalidOutput([], `is nested deeper than ${MAX_DEPTH} levels`);
+  seen.add(value);
+  if (Array.isArray(value)) {
+    for (const [index, member] of value.entries()) check(member, [...path, index], seen);
+  } else {
+    for (const key of Object.keys(value)) {
+      // An absent optional member is no fault: JSON leaves it out, as every TypeScript author expects.
+      if (value[key] !== undefined) check(value[key], [...path, key], seen);
+    }
+  }
+  seen.delete(value);
+}
+
+function encode(value) {
+  if (value === undefined) return null;
+  check(value, [], new Set());
+  const text = stringify(value);
+  const size = Buffer.byteLength(text);
+  if (size > limit) throw new InvalidOutput([], `has ${size} bytes, more than the limit of ${limit}`);
+  return value;
+}
+
+/** The stack as the author knows it: their file and lines, without frames of Node.js and of this file. */
+function cleanStack(error) {
+  const stack = String(error.stack ?? error);
+  return stack
+    .split("\n")
+    .filter((line) => !/^\s+at .*(node:|harness\.mjs)/.test(line))
+    .join("\n")
+    .replaceAll(new URL("./", import.meta.url).href, "")
+    .replaceAll(`${workdir}/`, "")
+    .slice(0, MAX_TRACEBACK);
+}
+
+function fail(error) {
+  if (error instanceof InvalidOutput) {
+    const where = error.path ? ` at ${error.path}` : "";
+    settle({ type: "error", code: "invalid_output", message: `the output${where} ${error.message}`, path: error.path });
+  } else {
+    const isError = error instanceof Error;
+    const message = isError ? `${error.name}: ${error.message}` : `thrown: ${describe(error)}`;
+    settle({ type: "error", code: "script_error", message, ...(isError && { traceback: cleanStack(error) }) });
+  }
+  realExit(1);
+}
+
+function describe(thrown) {
+  try {
+    return typeof thrown === "object" ? (stringify(thrown) ?? String(thrown)) : String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
+  }
+}
+
+function progress(value, message) {
+  if (typeof value !== "number" || !Number.isFinite(value)) throw new TypeError("progress() takes a finite number");
+  send({ type: "progress", value, ...(message !== undefined && { message: String(message) }) });
+}
+
+async function run() {
+  const inputs = readInputs();
+  globalThis[Symbol.for("headrace.host")] = { progress, inputs, artifactsDir: `${workdir}/artifacts` };
+  // A convenience for code written for CommonJS; resolves from the script's own place.
+  globalThis.require = createRequire(scriptUrl);
+  const script = await import(scriptUrl.href);
+  const main = [script.main, script.default].find((candidate) => typeof candidate === "function");
+  send({ type: "mode", main: main !== undefined });
+  if (!main) return;
+  let hasReturned = false;
+  process.once("beforeExit", () => {
+    if (!hasReturned) fail(new Error("main never settled: nothing is left to wait for"));
+  });
+  const output = encode(await main(inputs));
+  hasReturned = true;
+  settle({ type: "result", output });
+  // What main left open, a pool of connections for one, must not keep the step alive.
+  setImmediate(() => realExit(0));
+}
+
+process.setSourceMapsEnabled(true);
+process.on("uncaughtException", fail);
+process.on("unhandledRejection", fail);
+process.on("exit", (exitCode) => {
+  if (!isSettled) settle({ type: "exit", exitCode });
+});
+run().catch(fail);

@@ -1,0 +1,226 @@
+"""Runs a Python script for Headrace: calls main(**inputs) if the script defines it, and reports over descriptor 3.
+
+Messages are JSON, one a line: {"type": "mode"|"progress"|"result"|"error", ...}. User output stays on stdout and
+stderr, so the two can never be confused. Imports are few on purpose: each costs a step milliseconds.
+"""
+
+import json
+import os
+import sys
+
+SCRIPT = "script.py"
+MAX_DEPTH = 200
+MAX_TRACEBACK = 16_384
+
+# Children of the script must neither hold the channel open nor write to it: duplicates are not inherited.
+_channel = os.dup(3)
+os.close(3)
+_pid = os.getpid()
+
+
+def _send(message):
+    data = (json.dumps(message) + "\n").encode()
+    view = memoryview(data)
+    while view:
+        view = view[os.write(_channel, view):]
+
+
+def _read_inputs():
+    path = os.environ.get("MCP_INPUTS_FILE")
+    if path is None:
+        return json.loads(os.environ["MCP_INPUTS"])
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def _install_module(inputs):
+    """The importable `headrace` module: inputs, artifacts_dir, progress()."""
+    from types import ModuleType
+
+    def progress(value, message=None):
+        """Reports progress: a number, and a text for people."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or abs(value) > 1e300:
+            raise TypeError("progress() takes a finite number")
+        report = {"type": "progress", "value": value}
+        if message is not None:
+            report["message"] = str(message)
+        _send(report)
+
+    module = ModuleType("headrace", "What a script can ask of Headrace.")
+    module.progress = progress
+    module.inputs = inputs
+    module.artifacts_dir = os.path.join(os.getcwd(), "artifacts")
+    sys.modules["headrace"] = module
+
+
+class _InvalidOutput(Exception):
+    """The output is no JSON value; the path says where."""
+
+
+def _pointer(path):
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _check(value, path, seen):
+    """Finds why a value cannot be written as JSON; json.dumps tells what is wrong but not where."""
+    if value is None or isinstance(value, (str, bool)):
+        return
+    if isinstance(value, int):
+        if abs(value) > 2**53 and (abs(value) > 10**308 or int(float(value)) != value):
+            raise _InvalidOutput(_pointer(path), "is an integer too large for JSON readers; return it as a string")
+        return
+    if isinstance(value, float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise _InvalidOutput(_pointer(path), f"is {value}, which JSON does not have")
+        return
+    if not isinstance(value, (dict, list, tuple)):
+        raise _InvalidOutput(_pointer(path), f"is a {type(value).__name__}, which JSON does not have")
+    if id(value) in seen:
+        raise _InvalidOutput(_pointer(path), "contains itself")
+    if len(path) >= MAX_DEPTH:
+        raise _InvalidOutput("", f"is nested deeper than {MAX_DEPTH} levels")
+    seen.add(id(value))
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if not isinstance(key, (str, int, float, bool)) and key is not None:
+                raise _InvalidOutput(_pointer(path), f"has a key that is a {type(key).__name__}, not a string")
+            _check(member, (*path, key), seen)
+    else:
+        for index, member in enumerate(value):
+            _check(member, (*path, index), seen)
+    seen.discard(id(value))
+
+
+def _encode(value, limit):
+    _check(value, (), set())
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    # Lone surrogates have no UTF-8; as escapes they reach the worker, which names their place.
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > limit:
+        raise _InvalidOutput("", f"has {size} bytes, more than the limit of {limit}")
+    return value
+
+
+def _format_error(error):
+    import linecache
+    import traceback
+
+    with open(SCRIPT, encoding="utf-8") as file:
+        source = file.read()
+    linecache.cache[SCRIPT] = (len(source), None, source.splitlines(True), SCRIPT)
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename != SCRIPT:
+        frames = frames.tb_next
+    text = "".join(traceback.format_exception(type(error), error, frames))
+    summary = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
+    return summary, text[-MAX_TRACEBACK:]
+
+
+def _fail(code, message, **more):
+    _send({"type": "error", "code": code, "message": message, **more})
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of the script must not keep a failed step alive.
+    os._exit(1)
+
+
+def _check_arguments(main, inputs):
+    """Compares the inputs with main's signature: a TypeError from inside main must not look like a bad input."""
+    from types import FunctionType
+
+    if type(main) is FunctionType:
+        code = main.__code__
+        named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        positional = code.co_varnames[: code.co_posonlyargcount]
+        defaulted = set(named[code.co_argcount - len(main.__defaults__ or ()): code.co_argcount])
+        defaulted.update(main.__kwdefaults__ or ())
+        if not positional:
+            missing = [name for name in named if name not in inputs and name not in defaulted]
+            takes_any = bool(code.co_flags & 0x08)
+            unknown = [] if takes_any else [name for name in inputs if name not in named]
+            return [f"main() lacks the input '{name}'" for name in missing] + [
+                f"main() takes no input '{name}'" for name in unknown
+            ]
+    import inspect
+
+    try:
+        inspect.signature(main).bind(**inputs)
+    except TypeError as error:
+        return [f"main(): {error}"]
+    except ValueError:
+        pass  # a callable without a signature says itself what it lacks
+    return []
+
+
+def _call(main, inputs):
+    result = main(**inputs)
+    if hasattr(result, "__await__"):
+        import asyncio
+
+        async def settle():
+            return await result
+
+        result = asyncio.run(settle())
+    return result
+
+
+def _run(limit):
+    inputs = _read_inputs()
+    _install_module(inputs)
+    with open(SCRIPT, encoding="utf-8") as file:
+        code = compile(file.read(), SCRIPT, "exec", dont_inherit=True)
+    from types import ModuleType
+
+    # A script without main is a program of its own; with main, its `if __name__ == "__main__"` must stay asleep.
+    has_main = "main" in code.co_names
+    module = ModuleType("headrace_script" if has_main else "__main__")
+    module.__file__ = SCRIPT
+    sys.modules[module.__name__] = module
+    sys.argv = [SCRIPT]
+    exec(code, module.__dict__)
+    main = module.__dict__.get("main")
+    if not callable(main):
+        _send({"type": "mode", "main": False})
+        return
+    _send({"type": "mode", "main": True})
+    faults = _check_arguments(main, inputs)
+    if faults:
+        _fail("invalid_input", "; ".join(faults))
+    result = _encode(_call(main, inputs), limit)
+    if os.getpid() == _pid:
+        _send({"type": "result", "output": result})
+
+
+def _exit_code(error):
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _main():
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
+    try:
+        _run(int(sys.argv[1]))
+    except SystemExit as error:
+        code = _exit_code(error)
+        if os.getpid() == _pid:
+            _send({"type": "exit", "exitCode": code})
+        sys.exit(code)
+    except _InvalidOutput as error:
+        path, why = error.args
+        _fail("invalid_output", f"the output{' at ' + path if path else ''} {why}", path=path)
+    except MemoryError:
+        _fail("out_of_memory", "Python could not allocate memory")
+    except BaseException as error:  # everything that a script can raise is an answer, not a crash
+        if os.getpid() != _pid:
+            raise
+        summary, text = _format_error(error)
+        text_only = isinstance(error, SyntaxError) and error.filename == SCRIPT
+        _fail("script_error", summary, traceback=text, retryable=not text_only)
+
+
+_main()

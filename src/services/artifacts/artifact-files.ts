@@ -1,0 +1,146 @@
+import { createHash, randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Bytes that are safe on disk. */
+export interface StoredBytes {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** The first bytes, for telling the type. */
+  readonly head: Buffer;
+}
+
+/** Where bytes come from: chunks in order. */
+export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
+const HEAD_BYTES = 4096;
+const SHA256 = /^[0-9a-f]{64}$/;
+/** Files whose bytes were compared with their name; bounded, since a name is forgotten rather than trusted. */
+const MOST_VERIFIED = 10_000;
+
+/**
+ * Content-addressed files: each lies under the SHA-256 of its bytes in two levels of folders, is written to a
+ * temporary name, flushed to disk and then renamed, so that a name never stands for half a file. Equal bytes
+ * are kept once.
+ */
+export function createArtifactFiles(root: string) {
+  const verified = new Map<string, string>();
+
+  function pathOf(sha256: string): string {
+    if (!SHA256.test(sha256)) throw new RangeError("not a SHA-256");
+    return join(root, sha256.slice(0, 2), sha256.slice(2, 4), sha256);
+  }
+
+  async function isStored(sha256: string, sizeBytes: number): Promise<boolean> {
+    const found = await stat(pathOf(sha256)).catch(ignoreMissing);
+    return found?.isFile() === true && found.size === sizeBytes;
+  }
+
+  async function keep(temporary: string, bytes: StoredBytes): Promise<void> {
+    const target = pathOf(bytes.sha256);
+    if (await isStored(bytes.sha256, bytes.sizeBytes)) return;
+    const folder = join(root, bytes.sha256.slice(0, 2), bytes.sha256.slice(2, 4));
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await rename(temporary, target);
+    await flushFolder(folder);
+  }
+
+  return {
+    /** Stores what a source yields. @throws when the disk does, ENOSPC for one; nothing is left behind then. */
+    async write(source: ByteSource): Promise<StoredBytes> {
+      const folder = join(root, "incoming");
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const temporary = join(folder, randomUUID());
+      try {
+        const bytes = await copyToFile(source, temporary);
+        await keep(temporary, bytes);
+        return bytes;
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    },
+
+    /**
+     * Opens stored bytes after making sure that they are what their name says; undefined when they are missing,
+     * cut short or changed. The caller closes the handle.
+     */
+    async open(sha256: string, sizeBytes: number): Promise<FileHandle | undefined> {
+      const handle = await open(pathOf(sha256), constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignoreMissing);
+      if (!handle) return undefined;
+      try {
+        if (await isIntact(handle, sha256, sizeBytes, verified)) return handle;
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+      await handle.close();
+      return undefined;
+    },
+  };
+}
+
+/** See {@link createArtifactFiles}. */
+export type ArtifactFiles = ReturnType<typeof createArtifactFiles>;
+
+async function copyToFile(source: ByteSource, path: string): Promise<StoredBytes> {
+  const hash = createHash("sha256");
+  const head: Uint8Array[] = [];
+  let sizeBytes = 0;
+  const handle = await open(path, "wx", 0o600);
+  try {
+    for await (const chunk of source) {
+      if (sizeBytes < HEAD_BYTES) head.push(chunk.slice(0, HEAD_BYTES));
+      hash.update(chunk);
+      await writeFully(handle, chunk);
+      sizeBytes += chunk.byteLength;
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return { sha256: hash.digest("hex"), sizeBytes, head: Buffer.concat(head).subarray(0, HEAD_BYTES) };
+}
+
+async function writeFully(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  let offset = 0;
+  while (offset < chunk.byteLength) {
+    const { bytesWritten } = await handle.write(chunk, offset);
+    offset += bytesWritten;
+  }
+}
+
+/** Hashes a file once; as long as its inode, size and times stay, the verdict stands. */
+async function isIntact(
+  handle: FileHandle,
+  sha256: string,
+  sizeBytes: number,
+  verified: Map<string, string>,
+): Promise<boolean> {
+  const found = await handle.stat();
+  if (!found.isFile() || found.size !== sizeBytes) return false;
+  const identity = `${found.ino}.${found.mtimeMs}.${found.ctimeMs}`;
+  if (verified.get(sha256) === identity) return true;
+  const hash = createHash("sha256");
+  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) hash.update(chunk as Buffer);
+  if (hash.digest("hex") !== sha256) return false;
+  verified.set(sha256, identity);
+  const [oldest] = verified.keys();
+  if (verified.size > MOST_VERIFIED && oldest !== undefined) verified.delete(oldest);
+  return true;
+}
+
+/** Makes a rename survive a loss of power. Folders cannot be flushed everywhere; then the rename stands as it is. */
+async function flushFolder(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT" || error.code === "ENOTDIR" || error.code === "ELOOP") return undefined;
+  throw error;
+}

@@ -1,0 +1,182 @@
+import type { FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import type { Knex } from "knex";
+import { newId } from "../../core/ids.js";
+import type { JsonValue } from "../../core/json.js";
+import { AppError, notFound } from "../../errors/app-error.js";
+import type { ArtifactRef } from "../../executors/types.js";
+import { ArtifactModel } from "../../models/artifact-model.js";
+import { createRepository, type Db } from "../../models/repository.js";
+import { type ByteSource, createArtifactFiles } from "./artifact-files.js";
+import { toArtifactName } from "./artifact-name.js";
+import { detectContentType } from "./content-types.js";
+import { type FoundFile, walkFolder, type WalkLimits } from "./walk-folder.js";
+
+/** The step attempt that an artifact comes from. */
+export interface ArtifactOwner {
+  readonly runId: string;
+  readonly stepIndex: number;
+  /** -1 outside of `forEach`. */
+  readonly itemIndex: number;
+  readonly attempt: number;
+}
+
+/** What describes the bytes. */
+export interface ArtifactContent {
+  readonly kind: "file" | "output";
+  readonly name: string;
+  /** Default: told from the name and the first bytes. */
+  readonly contentType?: string;
+}
+
+/** An artifact, open for reading. The caller closes it. */
+export interface OpenArtifact {
+  readonly artifact: ArtifactModel;
+  readonly handle: FileHandle;
+}
+
+/** What a step's `artifacts/` folder gave. */
+export interface CollectedArtifacts {
+  readonly artifacts: readonly ArtifactRef[];
+  /** One line per refusal, fit for the step's log. Bounded. */
+  readonly refusals: readonly string[];
+}
+
+/** Limits of the store; see {@link DEFAULT_ARTIFACT_LIMITS}. */
+export interface ArtifactLimits extends WalkLimits {
+  /** Refusals reported one by one; the rest is counted. */
+  readonly maxRefusals: number;
+}
+
+/** What one step attempt may leave behind. */
+export const DEFAULT_ARTIFACT_LIMITS: ArtifactLimits = {
+  maxFiles: 1000,
+  maxTotalBytes: 1024 ** 3,
+  maxDepth: 16,
+  maxEntries: 10_000,
+  maxRefusals: 50,
+};
+
+const CHUNK_BYTES = 1024 * 1024;
+const artifacts = createRepository(ArtifactModel, "Artifact");
+
+/** Files that steps leave behind and outputs too large for a row: rows in PostgreSQL, bytes under `root`. */
+export function createArtifactStore(deps: {
+  readonly root: string;
+  readonly knex: Knex;
+  readonly limits?: Partial<ArtifactLimits>;
+}) {
+  const { knex, root } = deps;
+  const limits = { ...DEFAULT_ARTIFACT_LIMITS, ...deps.limits };
+  const files = createArtifactFiles(root);
+
+  async function save(owner: ArtifactOwner, content: ArtifactContent, source: ByteSource, db: Db): Promise<ArtifactRef> {
+    // bytes first: a row never names bytes that are not there
+    const stored = await files.write(source);
+    const name = toArtifactName(content.name);
+    const row = await artifacts.insert(db, {
+      id: newId(),
+      ...owner,
+      kind: content.kind,
+      name,
+      contentType: content.contentType ?? detectContentType(name, stored.head),
+      sizeBytes: stored.sizeBytes,
+      sha256: stored.sha256,
+    });
+    return toArtifactRef(row);
+  }
+
+  async function open(id: string): Promise<OpenArtifact> {
+    const artifact = await artifacts.get(knex, id);
+    const handle = await files.open(artifact.sha256, artifact.sizeBytes);
+    if (!handle) throw notFound("Artifact");
+    return { artifact, handle };
+  }
+
+  return {
+    /** Stores bytes that are in memory; with a transaction, the row becomes part of it. */
+    async saveBytes(owner: ArtifactOwner, content: ArtifactContent, bytes: Uint8Array, db: Db = knex): Promise<ArtifactRef> {
+      return await save(owner, content, [bytes], db);
+    },
+
+    /** Stores what an open file holds, from its beginning to `sizeBytes`. */
+    async saveFile(owner: ArtifactOwner, content: ArtifactContent, file: Pick<FoundFile, "handle" | "sizeBytes">, db: Db = knex) {
+      return await save(owner, content, readChunks(file.handle, file.sizeBytes), db);
+    },
+
+    /** @throws AppError NOT_FOUND when there is no such artifact, or its bytes are missing or changed. */
+    open,
+
+    /**
+     * Takes over what a step left in `<workdir>/artifacts`: regular files only, within the limits. Everything
+     * else is refused with a reason, and nothing in the folder can make this wait.
+     */
+    async collect(workdir: string, owner: ArtifactOwner, signal?: AbortSignal): Promise<CollectedArtifacts> {
+      const kept: ArtifactRef[] = [];
+      const refusals: string[] = [];
+      let refusedCount = 0;
+      await walkFolder(
+        join(workdir, "artifacts"),
+        limits,
+        {
+          async onFile(file) {
+            kept.push(await save(owner, { kind: "file", name: file.name }, readChunks(file.handle, file.sizeBytes), knex));
+          },
+          onRefused(reason) {
+            refusedCount += 1;
+            if (refusals.length < limits.maxRefusals) refusals.push(`artifact refused: ${reason}`);
+          },
+        },
+        signal,
+      );
+      if (refusedCount > refusals.length) refusals.push(`artifacts refused: ${refusedCount - refusals.length} more`);
+      return { artifacts: kept, refusals };
+    },
+
+    /**
+     * The JSON of a stored output.
+     * @throws AppError NOT_FOUND as `open` does, BODY_TOO_LARGE above `maxBytes`.
+     */
+    async readJson(id: string, maxBytes: number): Promise<JsonValue> {
+      const { artifact, handle } = await open(id);
+      try {
+        if (artifact.sizeBytes > maxBytes) throw new AppError("BODY_TOO_LARGE", "The output is too large to show");
+        return JSON.parse(await handle.readFile("utf8")) as JsonValue;
+      } finally {
+        await handle.close();
+      }
+    },
+
+    /** Rows of these ids, in no order; unknown ones are left out. */
+    async findMany(ids: readonly string[]): Promise<ArtifactModel[]> {
+      if (ids.length === 0) return [];
+      return await ArtifactModel.query(knex).whereIn("id", [...ids]);
+    },
+
+    /** Files that the steps of a run left, oldest first. Outputs are not among them. At most `limit`. */
+    async listFilesOfRun(runId: string, limit: number): Promise<ArtifactModel[]> {
+      return await ArtifactModel.query(knex).where({ runId, kind: "file" }).orderBy(["stepIndex", "itemIndex", "id"]).limit(limit);
+    },
+  };
+}
+
+/** See {@link createArtifactStore}. */
+export type ArtifactStore = ReturnType<typeof createArtifactStore>;
+
+/** What the API and executors see of an artifact. */
+export function toArtifactRef(row: ArtifactModel): ArtifactRef {
+  const { id, name, contentType, sizeBytes, sha256 } = row;
+  return { id, name, contentType, sizeBytes: Number(sizeBytes), sha256 };
+}
+
+/** Reads up to a size that was judged before: a file that grows meanwhile is cut there. */
+async function* readChunks(handle: FileHandle, sizeBytes: number): AsyncGenerator<Uint8Array> {
+  let position = 0;
+  while (position < sizeBytes) {
+    const length = Math.min(CHUNK_BYTES, sizeBytes - position);
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}

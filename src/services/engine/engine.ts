@@ -1,0 +1,53 @@
+import type { Knex } from "knex";
+import pg from "pg";
+import type { PubSub } from "../../events/pub-sub.js";
+import type { Logger } from "../../observability/logger.js";
+import type { Metrics } from "../../observability/metrics.js";
+import type { RunQueue } from "../../queues/run-queue.js";
+import { createAfterCommit } from "./after-commit.js";
+import { createGroupCommit, type GroupCommit } from "./group-commit.js";
+import { createPlanCache, type PlanCache } from "./plan-cache.js";
+
+/** The dependencies of the engine. */
+export interface EngineDeps {
+  readonly databaseUrl: string;
+  readonly knex: Knex;
+  readonly runQueue: RunQueue;
+  readonly pubSub: PubSub;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The engine of one process: applies transitions to runs, durably, then enqueues and publishes. */
+export interface Engine {
+  readonly commit: GroupCommit;
+  readonly plans: PlanCache;
+  /** Lets flushes under way end, then closes its connections. */
+  close(): Promise<void>;
+}
+
+/** Opens the engine with a small pool of its own: its statements are prepared and must not wait for others. */
+export function createEngine(deps: EngineDeps): Engine {
+  const pool = new pg.Pool({
+    connectionString: deps.databaseUrl,
+    application_name: "headrace-engine",
+    max: 2,
+    pipeline: true,
+    keepAlive: true,
+    connectionTimeoutMillis: 5000,
+    // generic plans over partitions: always the index, whatever the statistics of a young table say
+    options: "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c plan_cache_mode=force_generic_plan",
+  } as pg.PoolConfig);
+  pool.on("error", (error) => deps.logger.warn({ err: error }, "idle engine connection lost"));
+  const plans = createPlanCache({ knex: deps.knex });
+  const afterCommit = createAfterCommit(deps);
+  const commit = createGroupCommit({ pool, plans, metrics: deps.metrics, afterCommit });
+  return {
+    commit,
+    plans,
+    async close() {
+      await commit.close();
+      await pool.end();
+    },
+  };
+}

@@ -1,0 +1,346 @@
+import type pg from "pg";
+import { advance, beginRun } from "../../core/advance.js";
+import type { RunPlan } from "../../core/plan.js";
+import type { RunError, RunStatus } from "../../core/statuses.js";
+import { StepStates } from "../../core/step-states.js";
+import type { Advance, DispatchDraft, Refusal, StepChange, StepState, Transition } from "../../core/transition.js";
+import { toError } from "../../errors/app-error.js";
+import type { Metrics } from "../../observability/metrics.js";
+import { LOAD_STEPS, LOCK_RUNS } from "./engine-statements.js";
+import { FlushBatch, type NewRun, type RunInFlush } from "./flush-batch.js";
+import type { PlanCache } from "./plan-cache.js";
+
+/** What became of a transition, once it is committed. */
+export interface TransitionOutcome {
+  readonly refusal?: Refusal;
+  readonly status: RunStatus;
+  /** A `close` has to follow: the workflow maps its outputs. */
+  readonly isClosing: boolean;
+}
+
+/** What follows a commit: queues and listeners learn of it only now. */
+export interface CommittedRun {
+  readonly runId: string;
+  readonly versionId: string;
+  readonly plan: RunPlan;
+  readonly flow: number;
+  readonly isNew: boolean;
+  readonly seq: number;
+  readonly status: RunStatus;
+  readonly isRunEvent: boolean;
+  readonly mustStop: boolean;
+  readonly priority: number;
+  readonly dispatches: readonly DispatchDraft[];
+}
+
+interface Pending {
+  readonly runId: string;
+  readonly versionId: string;
+  readonly work: { readonly transition: Transition } | { readonly create: NewRun };
+  resolve(outcome: TransitionOutcome): void;
+  reject(error: Error): void;
+}
+
+/** The dependencies of the group commit. */
+export interface GroupCommitDeps {
+  /** A pool of pipelining connections; one is in use at a time. */
+  readonly pool: pg.Pool;
+  readonly plans: PlanCache;
+  readonly metrics: Metrics;
+  /** Awaited before a transition's promise resolves, so that children join their parent before a job ends. */
+  afterCommit(runs: readonly CommittedRun[]): Promise<void>;
+}
+
+const MOST_PER_FLUSH = 200;
+
+/**
+ * Group commit: transitions that arrive while a flush is under way form the next one. No timer: at low load
+ * a flush holds one transition, at high load flushes grow by themselves. Each is one transaction in two
+ * round trips: lock and load, then write and commit.
+ */
+export function createGroupCommit(deps: GroupCommitDeps) {
+  let queue: Pending[] = [];
+  let flushing: Promise<void> | undefined;
+
+  function submit(runId: string, versionId: string, work: Pending["work"]): Promise<TransitionOutcome> {
+    return new Promise((resolve, reject) => {
+      queue.push({ runId, versionId, work, resolve, reject });
+      flushing ??= drain().finally(() => {
+        flushing = undefined;
+      });
+    });
+  }
+
+  async function drain(): Promise<void> {
+    // lets everything that is ready in this turn of the loop join the first flush
+    await new Promise((resolve) => setImmediate(resolve));
+    while (queue.length > 0) {
+      const batch = queue.slice(0, MOST_PER_FLUSH);
+      queue = queue.slice(batch.length);
+      await flush(batch);
+    }
+  }
+
+  async function flush(batch: readonly Pending[]): Promise<void> {
+    const endTimer = deps.metrics.flushSeconds.startTimer();
+    try {
+      const { outcomes, committed } = await commit(batch);
+      // the next flush need not wait for the queue; these callers do
+      void deps.afterCommit(committed).then(
+        () => batch.forEach((item, index) => item.resolve(outcomes[index] as TransitionOutcome)),
+        (error: unknown) => batch.forEach((item) => item.reject(toError(error))),
+      );
+    } catch (error) {
+      await retryApart(batch, toError(error));
+    } finally {
+      endTimer();
+      deps.metrics.flushTransitions.observe(batch.length);
+    }
+  }
+
+  /** One bad transition (a value that PostgreSQL refuses) must not fail its neighbours. */
+  async function retryApart(batch: readonly Pending[], error: Error): Promise<void> {
+    const [only] = batch;
+    if (batch.length === 1 && only) return only.reject(error);
+    if (isConnectionError(error)) return batch.forEach((item) => item.reject(error));
+    for (const item of batch) await flush([item]);
+  }
+
+  async function commit(batch: readonly Pending[]) {
+    const plans = await loadPlans(deps.plans, batch.map((item) => item.versionId));
+    const client = await deps.pool.connect();
+    try {
+      const begun = client.query(isLight(batch) ? "BEGIN; SET LOCAL synchronous_commit = off" : "BEGIN");
+      begun.catch(() => undefined); // judged with the rest below
+      const loaded = await loadState(client, batch, plans);
+      const applied = applyBatch(batch, loaded, plans);
+      const writes = applied.batch.statements().map((statement) => client.query({ ...statement, values: [...statement.values] }));
+      const end = client.query("COMMIT");
+      const results = await Promise.allSettled([begun, ...writes, end]);
+      const failed = results.find((result) => result.status === "rejected");
+      if (failed) throw failed.reason;
+      if ((await end).command !== "COMMIT") throw new Error("the transaction was rolled back");
+      client.release();
+      return { outcomes: applied.outcomes, committed: applied.committed };
+    } catch (error) {
+      await rollback(client);
+      throw error;
+    }
+  }
+
+  return {
+    /** Applies a transition; resolves when it is committed and what follows is enqueued. */
+    apply(runId: string, versionId: string, transition: Transition): Promise<TransitionOutcome> {
+      return submit(runId, versionId, { transition });
+    },
+    /** Creates a run; resolves when it is committed and its first steps are enqueued. */
+    create(run: NewRun): Promise<TransitionOutcome> {
+      return submit(run.id, run.versionId, { create: run });
+    },
+    /** Resolves when everything submitted so far is committed or refused. */
+    async close(): Promise<void> {
+      while (flushing) await flushing;
+    },
+  };
+}
+
+/** See {@link createGroupCommit}. */
+export type GroupCommit = ReturnType<typeof createGroupCommit>;
+
+/** Claims and reports may be lost with the server's power: the step is then still queued, and runs again. */
+function isLight(batch: readonly Pending[]): boolean {
+  return batch.every(({ work }) => "transition" in work && (work.transition.kind === "claim" || work.transition.kind === "report"));
+}
+
+/** Whether the server was out of reach: then every transition of the flush fails alike, and none is to blame. */
+function isConnectionError(error: Error): boolean {
+  const { code } = error as { code?: string };
+  if (code !== undefined) return /^(08|53|57P|E[A-Z])/.test(code);
+  return /connection|terminated|timeout/i.test(error.message);
+}
+
+async function rollback(client: pg.PoolClient): Promise<void> {
+  try {
+    await client.query("ROLLBACK");
+    client.release();
+  } catch (error) {
+    client.release(toError(error));
+  }
+}
+
+async function loadPlans(cache: PlanCache, versionIds: readonly string[]): Promise<Map<string, RunPlan>> {
+  const unique = [...new Set(versionIds)];
+  const versions = await Promise.all(unique.map((id) => cache.get(id)));
+  return new Map(versions.map((version) => [version.id, version.plan]));
+}
+
+interface LoadedState {
+  readonly runs: Map<string, RunInFlush>;
+  readonly steps: Map<string, StepState>;
+}
+
+interface RunRow {
+  readonly id: string;
+  readonly status: RunStatus;
+  readonly workflow_version_id: string;
+  readonly step_states: string;
+  readonly last_seq: number;
+  readonly flow: number;
+  readonly priority: number;
+  readonly error: RunError | null;
+}
+
+interface StepRow {
+  readonly run_id: string;
+  readonly step_index: number;
+  readonly item_index: number;
+  readonly status: StepState["status"];
+  readonly attempt: number;
+  readonly lost_count: number;
+  readonly released_count: number;
+  readonly lease_token: string | null;
+  readonly wait_ms: number;
+}
+
+async function loadState(client: pg.PoolClient, batch: readonly Pending[], plans: Map<string, RunPlan>): Promise<LoadedState> {
+  const known = batch.filter((item) => "transition" in item.work);
+  if (known.length === 0) return { runs: new Map(), steps: new Map() };
+  const runIds = [...new Set(known.map((item) => item.runId))];
+  const keys = stepKeys(known);
+  const [runRows, stepRows] = await Promise.all([
+    client.query<RunRow>({ ...LOCK_RUNS, values: [runIds] }),
+    client.query<StepRow>({ ...LOAD_STEPS, values: keys }),
+  ]);
+  const runs = runRows.rows.flatMap((row): [string, RunInFlush][] => {
+    const plan = plans.get(row.workflow_version_id);
+    return plan ? [[row.id, toRun(row, plan)]] : [];
+  });
+  return { runs: new Map(runs), steps: new Map(stepRows.rows.map((row) => [stepKey(row.run_id, row.step_index, row.item_index), toStep(row)])) };
+}
+
+function stepKeys(batch: readonly Pending[]): [string[], number[], number[]] {
+  const keys = new Map<string, [string, number, number]>();
+  for (const { runId, work } of batch) {
+    if (!("transition" in work) || !("stepIndex" in work.transition)) continue;
+    const { stepIndex, itemIndex } = work.transition;
+    keys.set(stepKey(runId, stepIndex, itemIndex), [runId, stepIndex, itemIndex]);
+  }
+  const rows = [...keys.values()];
+  return [rows.map((row) => row[0]), rows.map((row) => row[1]), rows.map((row) => row[2])];
+}
+
+function stepKey(runId: string, stepIndex: number, itemIndex: number): string {
+  return `${runId}/${stepIndex}/${itemIndex}`;
+}
+
+function toRun(row: RunRow, plan: RunPlan): RunInFlush {
+  return {
+    id: row.id,
+    plan,
+    states: new StepStates(row.step_states),
+    flow: row.flow,
+    priority: row.priority,
+    isNew: undefined,
+    status: row.status,
+    error: row.error,
+    lastSeq: row.last_seq,
+    hasStarted: false,
+    output: undefined,
+    isChanged: false,
+  };
+}
+
+function toStep(row: StepRow): StepState {
+  return {
+    stepIndex: row.step_index,
+    itemIndex: row.item_index,
+    status: row.status,
+    attempt: row.attempt,
+    lostCount: row.lost_count,
+    releasedCount: row.released_count,
+    leaseToken: row.lease_token,
+    waitMs: row.wait_ms,
+  };
+}
+
+function toNewRun(run: NewRun, plan: RunPlan): RunInFlush {
+  const states = StepStates.allPending(plan.steps.length);
+  return {
+    id: run.id,
+    plan,
+    states,
+    flow: 1,
+    priority: run.priority,
+    isNew: run,
+    status: "queued",
+    error: null,
+    lastSeq: 0,
+    hasStarted: false,
+    output: undefined,
+    isChanged: true,
+  };
+}
+
+function applyBatch(batch: readonly Pending[], loaded: LoadedState, plans: Map<string, RunPlan>) {
+  const flushBatch = new FlushBatch();
+  const follow = new Map<string, { item: Pending; run: RunInFlush; results: Advance[] }>();
+  const outcomes = batch.map((item): TransitionOutcome => {
+    const plan = plans.get(item.versionId);
+    const run = "create" in item.work ? (plan ? toNewRun(item.work.create, plan) : undefined) : loaded.runs.get(item.runId);
+    // gone with an old partition: nothing to do, and nothing that a retry could mend
+    if (!run) return { refusal: { reason: "ended" }, status: "canceled", isClosing: false };
+    const result = applyOne(item, run, loaded.steps);
+    if (result.refusal) return { refusal: result.refusal, status: run.status, isClosing: false };
+    flushBatch.add(run, result);
+    const entry = follow.get(run.id) ?? { item, run, results: [] };
+    entry.results.push(result);
+    follow.set(run.id, entry);
+    return { status: run.status, isClosing: result.isClosing };
+  });
+  const committed = [...follow.values()].map(({ item, run, results }) => toCommitted(item, run, results));
+  return { batch: flushBatch, outcomes, committed };
+}
+
+function applyOne(item: Pending, run: RunInFlush, steps: Map<string, StepState>): Advance {
+  if ("create" in item.work) return beginRun(run.plan, run, item.work.create.delayMs);
+  const { transition } = item.work;
+  const key = "stepIndex" in transition ? stepKey(run.id, transition.stepIndex, transition.itemIndex) : undefined;
+  const step = key ? steps.get(key) : undefined;
+  const result = advance({ plan: run.plan, run, step, transition, random: Math.random() });
+  // later transitions of the same flush must see what this one did to the row
+  for (const change of result.changes) {
+    const changedKey = stepKey(run.id, change.stepIndex, change.itemIndex);
+    const before = steps.get(changedKey);
+    if (before) steps.set(changedKey, changed(before, change));
+  }
+  return result;
+}
+
+function changed(step: StepState, change: StepChange): StepState {
+  switch (change.type) {
+    case "start":
+      return { ...step, status: "running", leaseToken: change.token };
+    case "queue":
+      return { ...step, status: "queued", attempt: change.attempt, leaseToken: null, waitMs: change.delayMs, lostCount: change.lostCount, releasedCount: change.releasedCount };
+    case "end":
+      return { ...step, status: change.status, leaseToken: null };
+    default:
+      return step;
+  }
+}
+
+function toCommitted(item: Pending, run: RunInFlush, results: readonly Advance[]): CommittedRun {
+  return {
+    runId: run.id,
+    versionId: item.versionId,
+    plan: run.plan,
+    flow: run.flow,
+    isNew: run.isNew !== undefined,
+    seq: run.lastSeq,
+    status: run.status,
+    isRunEvent: results.some((result) => result.events.some((event) => event.type.startsWith("run."))),
+    priority: run.priority,
+    mustStop: results.some((result) => result.mustStop),
+    dispatches: results.flatMap((result) => result.dispatches),
+  };
+}

@@ -1,0 +1,150 @@
+import { createHash } from "node:crypto";
+import type { Knex } from "knex";
+import type { Actor, RequestOrigin } from "../../core/actor.js";
+import { newId } from "../../core/ids.js";
+import type { JsonValue } from "../../core/json.js";
+import { isRunTerminal, type RunStatus } from "../../core/statuses.js";
+import { conflict, invalidFields, notFound, toError } from "../../errors/app-error.js";
+import type { Logger } from "../../observability/logger.js";
+import type { RunQueue } from "../../queues/run-queue.js";
+import type { AuditLog } from "../audit/audit-log.js";
+import type { SafeEvaluator } from "../evaluation-types.js";
+import type { RunCommands, StartRun } from "../runs/run-commands.js";
+import type { Engine } from "./engine.js";
+import type { NewRun } from "./flush-batch.js";
+import { reserveRunId } from "./idempotency.js";
+
+/** A workflow version that a run can be started from. */
+export interface RunnableVersion {
+  readonly workflowId: string | null;
+  readonly versionId: string;
+  readonly name: string;
+  readonly version: number;
+  /** JSON Schema of the input, if the workflow has one. */
+  readonly inputSchema?: JsonValue | null;
+}
+
+/** The dependencies of the run commands. */
+export interface RunCommandDeps {
+  readonly knex: Knex;
+  readonly engine: Engine;
+  readonly runQueue: RunQueue;
+  readonly evaluator: SafeEvaluator;
+  readonly audit: AuditLog;
+  readonly logger: Logger;
+  /** @throws AppError when there is no such workflow or version, or it may not be run by this actor. */
+  resolveForRun(workflow: string, version: number | undefined, actor: Actor): Promise<RunnableVersion>;
+  ensureTestVersion(mcpVersionId: string): Promise<RunnableVersion>;
+}
+
+/** Most waiting jobs that a cancel takes off the queue; the rest are refused when a worker claims them. */
+const MOST_REMOVED = 1000;
+
+/** Starts and cancels runs. */
+export function createRunCommands(deps: RunCommandDeps): RunCommands {
+  const { knex, engine } = deps;
+
+  async function checkInput(version: RunnableVersion, input: JsonValue): Promise<void> {
+    if (version.inputSchema === undefined || version.inputSchema === null) return;
+    const faults = await deps.evaluator.validate(version.inputSchema, input);
+    if (faults.length > 0) throw invalidFields(faults.map(({ path, message }) => ({ path: `/input${path}`, message })));
+  }
+
+  async function createReserved(command: StartRun, version: RunnableVersion, run: NewRun, actor: Actor) {
+    const key = {
+      owner: actor.apiKeyId ?? actor.userId ?? actor.name,
+      workflowId: version.workflowId ?? version.versionId,
+      key: command.idempotencyKey ?? "",
+      bodyHash: command.bodyHash ?? hashOf(command),
+    };
+    const reserved = await reserveRunId(knex, key, run.id);
+    if (!reserved.isNew && (await exists(reserved.runId))) return { runId: reserved.runId, replayed: true };
+    try {
+      await engine.commit.create({ ...run, id: reserved.runId });
+      return { runId: reserved.runId, replayed: false };
+    } catch (error) {
+      // two calls at once took the same key: the other one created the run
+      if ((error as { code?: string }).code === "23505") return { runId: reserved.runId, replayed: true };
+      throw toError(error);
+    }
+  }
+
+  async function exists(runId: string): Promise<boolean> {
+    return (await knex("workflow_runs").first("id").where("id", runId)) !== undefined;
+  }
+
+  return {
+    async start(command, actor) {
+      const version = await deps.resolveForRun(command.workflow, command.version, actor);
+      const input = command.input ?? {};
+      await checkInput(version, input);
+      const run = toNewRun(command, version, input, actor);
+      if (command.idempotencyKey !== undefined) return await createReserved(command, version, run, actor);
+      await engine.commit.create(run);
+      return { runId: run.id, replayed: false };
+    },
+
+    async startTest(mcpVersionId, inputs, actor) {
+      const version = await deps.ensureTestVersion(mcpVersionId);
+      await checkInput(version, inputs);
+      const run = toNewRun({ workflow: version.name, trigger: "test" }, version, inputs, actor);
+      await engine.commit.create(run);
+      return { runId: run.id };
+    },
+
+    async cancel(runId, actor, origin) {
+      const run = await knex("workflow_runs").first("id", "status", "workflow_version_id").where("id", runId);
+      if (!run) throw notFound("Run");
+      if (isRunTerminal(run.status as RunStatus)) throw conflict(`the run has ${run.status}`);
+      const waiting = await queuedJobs(knex, runId, run.workflow_version_id);
+      const outcome = await engine.commit.apply(runId, run.workflow_version_id, { kind: "cancel" });
+      if (outcome.refusal) throw conflict("the run has ended");
+      await deps.audit.record(knex, cancelEntry(runId, actor, origin));
+      deps.runQueue.removeSteps(waiting).catch((error: unknown) => deps.logger.warn({ err: error, runId }, "jobs left on the queue"));
+    },
+  };
+}
+
+function cancelEntry(runId: string, actor: Actor, origin: RequestOrigin) {
+  return { actor, origin, action: "run.cancel", entityType: "workflow_run", entityId: runId };
+}
+
+async function queuedJobs(knex: Knex, runId: string, versionId: string) {
+  const rows = await knex("step_runs")
+    .select("step_index", "item_index", "step_id", "attempt", "worker_group")
+    .where({ run_id: runId, status: "queued" })
+    .limit(MOST_REMOVED);
+  return rows.map((row) => ({
+    job: {
+      runId,
+      versionId,
+      stepIndex: row.step_index as number,
+      stepId: row.step_id as string,
+      itemIndex: row.item_index as number,
+      attempt: row.attempt as number,
+    },
+    workerGroup: row.worker_group as string,
+  }));
+}
+
+function toNewRun(command: StartRun, version: RunnableVersion, input: JsonValue, actor: Actor): NewRun {
+  return {
+    id: newId(),
+    workflowId: version.workflowId,
+    versionId: version.versionId,
+    workflowName: version.name,
+    workflowVersion: version.version,
+    trigger: command.trigger,
+    input,
+    labels: command.labels ?? {},
+    priority: command.priority ?? 0,
+    delayMs: (command.delaySeconds ?? 0) * 1000,
+    createdBy: actor.userId,
+    createdByName: actor.name,
+  };
+}
+
+function hashOf(command: StartRun): string {
+  const { workflow, version, input, priority, delaySeconds, labels } = command;
+  return createHash("sha256").update(JSON.stringify([workflow, version, input, priority, delaySeconds, labels])).digest("hex");
+}

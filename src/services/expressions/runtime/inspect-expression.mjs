@@ -1,0 +1,109 @@
+import jsonata from "jsonata";
+import { compilePattern } from "./regex-engine.mjs";
+
+/** What an expression may read at its root. Secrets are not among them, on purpose. */
+const ROOT_NAMES = new Set(["input", "steps", "run", "item"]);
+
+/**
+ * Why a text is no expression that a workflow may hold, or undefined, and the ids of the steps that it reads.
+ * Parses only; evaluates nothing.
+ */
+export function inspectExpression(text) {
+  const facts = { stepIds: new Set(), errors: [] };
+  try {
+    walk(jsonata(text).ast(), true, facts);
+  } catch (error) {
+    return { error: describeSyntaxError(error), stepIds: [] };
+  }
+  const stepIds = [...facts.stepIds];
+  return facts.errors.length > 0 ? { error: facts.errors[0], stepIds } : { stepIds };
+}
+
+function describeSyntaxError(error) {
+  if (error instanceof RangeError) return "is nested too deeply";
+  const at = typeof error?.position === "number" ? ` (at character ${error.position})` : "";
+  return `is no JSONata expression: ${String(error?.message ?? error).slice(0, 300)}${at}`;
+}
+
+/** `isRoot`: whether names at this place are looked up in `{ input, steps, run, item }` itself. */
+function walk(node, isRoot, facts) {
+  if (node === null || typeof node !== "object") return;
+  if (node.type === "path") walkPath(node, isRoot, facts);
+  else if (node.type === "regex") walkRegex(node, facts);
+  else if (node.type === "function" && isStepLookup(node)) {
+    facts.stepIds.add(node.arguments[1].value);
+  } else walkChildren(node, isRoot, facts);
+  walkFilters(node, isRoot && isRootVariable(node, isRoot), facts);
+}
+
+function walkPath(path, isRoot, facts) {
+  let atRoot = isRoot;
+  path.steps.forEach((step, at) => {
+    if (step.type === "name" && atRoot) noteRootName(step.value, path.steps[at + 1], facts);
+    const staysAtRoot = isRootVariable(step, atRoot) || (atRoot && step.focus !== undefined);
+    if (step.type === "sort") for (const term of step.terms) walk(term.expression, false, facts);
+    else if (step.type !== "name") walk(step, atRoot, facts);
+    if (step.type === "name") walkFilters(step, false, facts);
+    atRoot = staysAtRoot;
+  });
+}
+
+/** `$$` is the root anywhere, `$` where the root is the context. */
+function isRootVariable(node, isRoot) {
+  return node.type === "variable" && (node.value === "$" || (node.value === "" && isRoot));
+}
+
+function noteRootName(name, next, facts) {
+  if (name === "steps") {
+    if (next?.type === "name") facts.stepIds.add(next.value);
+    else facts.errors.push("must name each step that it reads, as steps.<id>");
+  } else if (/^secrets?$/i.test(name)) {
+    facts.errors.push("must not read secrets: map a secret to an input of a step instead");
+  } else if (!ROOT_NAMES.has(name)) {
+    facts.errors.push(`reads "${name}", but an expression has only input, steps, run and item`);
+  }
+}
+
+/** `$lookup(steps, "some-id")`: the way to write an id with a hyphen without backquotes. */
+function isStepLookup(node) {
+  const [from, id] = node.arguments;
+  return (
+    node.procedure.type === "variable" &&
+    node.procedure.value === "lookup" &&
+    node.arguments.length === 2 &&
+    from.type === "path" &&
+    from.steps.length === 1 &&
+    from.steps[0].value === "steps" &&
+    id.type === "string"
+  );
+}
+
+function walkRegex(node, facts) {
+  try {
+    compilePattern(node.value.source, node.value.flags);
+  } catch (error) {
+    facts.errors.push(error.message);
+  }
+}
+
+/** Predicates, stages and groupings see each item, not the root. */
+function walkFilters(node, isRoot, facts) {
+  for (const filter of [...(node.predicate ?? []), ...(node.stages ?? [])]) walk(filter.expr, isRoot, facts);
+  for (const pair of node.group?.lhs ?? []) for (const part of pair) walk(part, isRoot, facts);
+}
+
+const CHILDREN = ["lhs", "rhs", "expression", "condition", "then", "else", "body", "procedure"];
+const CHILD_LISTS = ["expressions", "arguments"];
+/** Parts of a transform, which see what it is applied to. */
+const FOREIGN_CHILDREN = ["pattern", "update", "delete"];
+
+function walkChildren(node, isRoot, facts) {
+  for (const name of CHILDREN) {
+    const child = node[name];
+    // the pairs of an object constructor stand in `lhs`
+    if (Array.isArray(child)) for (const pair of child) for (const part of pair) walk(part, isRoot, facts);
+    else walk(child, isRoot, facts);
+  }
+  for (const name of CHILD_LISTS) for (const child of node[name] ?? []) walk(child, isRoot, facts);
+  for (const name of FOREIGN_CHILDREN) walk(node[name], false, facts);
+}

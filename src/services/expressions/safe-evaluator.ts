@@ -1,0 +1,154 @@
+import type { JsonValue } from "../../core/json.js";
+import type { FieldFault } from "../../errors/app-error.js";
+import { EvaluationError, type SafeEvaluator } from "../evaluation-types.js";
+import { type EvaluationJob, type EvaluationProcess, startEvaluationProcess } from "./evaluation-process.js";
+
+/** What is known of an expression without evaluating it. */
+export interface ExpressionFacts {
+  /** Why a workflow may not hold it; a sentence without its subject. */
+  readonly error?: string;
+  /** Ids of the steps that it reads. */
+  readonly stepIds: string[];
+}
+
+/** A {@link SafeEvaluator} that also inspects many expressions in few round trips. */
+export interface BatchEvaluator extends SafeEvaluator {
+  /** The facts of each expression, in order. */
+  inspectExpressions(texts: readonly string[]): Promise<ExpressionFacts[]>;
+}
+
+/** Processes at most; two, so that one bomb leaves a lane for everybody else. */
+const MAX_PROCESSES = 2;
+const DEFAULT_TIMEOUT_MS = 1000;
+/** How much longer than JSONata's own guard the hard deadline waits. */
+const GRACE_MS = 100;
+/** A job that waited this long for a process is refused: every wait has a limit. */
+const MAX_QUEUED_MS = 15_000;
+const INSPECT_BATCH = 500;
+const MAX_EXPRESSION_CHARACTERS = 10_000;
+
+interface QueuedJob {
+  readonly job: EvaluationJob;
+  readonly deadlineMs: number;
+  readonly queuedAt: number;
+  resolve(value: unknown): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Makes the evaluator: up to two warm child processes, the first started with the first job. A job that overruns its
+ * time or memory costs its process, which is replaced; other jobs wait at most that long. `close()` ends all.
+ */
+export function createSafeEvaluator(): BatchEvaluator {
+  const submit = createPool();
+
+  async function inspectExpressions(texts: readonly string[]): Promise<ExpressionFacts[]> {
+    const facts: ExpressionFacts[] = [];
+    for (let at = 0; at < texts.length; at += INSPECT_BATCH) {
+      const batch = texts
+        .slice(at, at + INSPECT_BATCH)
+        .map((text) => (text.length > MAX_EXPRESSION_CHARACTERS ? "" : text));
+      facts.push(
+        ...((await submit.run({ kind: "inspectExpressions", texts: batch }, 2000)) as ExpressionFacts[]),
+      );
+    }
+    return facts;
+  }
+
+  return {
+    inspectExpressions,
+    async evaluate(expression, bindings, timeoutMs = DEFAULT_TIMEOUT_MS) {
+      const json = await submit.run(
+        { kind: "evaluate", text: expression, bindings, timeoutMs },
+        timeoutMs + GRACE_MS,
+      );
+      return json === undefined ? undefined : (JSON.parse(json as string) as JsonValue);
+    },
+    async validate(schema, value, timeoutMs = DEFAULT_TIMEOUT_MS) {
+      const job = { kind: "validate", schemaText: toText(schema), value } as const;
+      return (await submit.run(job, timeoutMs)) as FieldFault[];
+    },
+    async inspectExpression(expression) {
+      const [facts] = await inspectExpressions([expression]);
+      return facts ?? { stepIds: [] };
+    },
+    async inspectSchema(schema) {
+      const job = { kind: "inspectSchema", schemaText: toText(schema) } as const;
+      try {
+        return (await submit.run(job, DEFAULT_TIMEOUT_MS)) as FieldFault[];
+      } catch (error) {
+        if (!(error instanceof EvaluationError)) throw error;
+        return [{ path: "", message: error.message }];
+      }
+    },
+    close: () => submit.close(),
+  };
+}
+
+function toText(schema: JsonValue): string {
+  try {
+    return JSON.stringify(schema);
+  } catch (error) {
+    throw new EvaluationError("is nested too deeply", { cause: error });
+  }
+}
+
+function createPool() {
+  const queue: QueuedJob[] = [];
+  const idle: EvaluationProcess[] = [];
+  const lanes = new Set<EvaluationProcess>();
+  let isClosed = false;
+
+  function takeLane(): EvaluationProcess | undefined {
+    for (let lane = idle.pop(); lane; lane = idle.pop()) {
+      if (!lane.isDead) return lane;
+      lanes.delete(lane);
+    }
+    if (lanes.size >= MAX_PROCESSES) return undefined;
+    const lane = startEvaluationProcess();
+    lanes.add(lane);
+    return lane;
+  }
+
+  async function work(lane: EvaluationProcess, queued: QueuedJob): Promise<void> {
+    try {
+      queued.resolve(await lane.run(queued.job, queued.deadlineMs));
+    } catch (error) {
+      queued.reject(error as Error);
+    }
+    if (lane.isDead) lanes.delete(lane);
+    else idle.push(lane);
+    pump();
+  }
+
+  function pump(): void {
+    while (queue.length > 0 && !isClosed) {
+      const lane = takeLane();
+      if (!lane) return;
+      const queued = queue.shift();
+      if (!queued) idle.push(lane);
+      else if (Date.now() - queued.queuedAt > MAX_QUEUED_MS) {
+        idle.push(lane);
+        queued.reject(
+          new EvaluationError("could not be evaluated in time: too many evaluations are waiting"),
+        );
+      } else void work(lane, queued);
+    }
+  }
+
+  return {
+    async run(job: EvaluationJob, deadlineMs: number): Promise<unknown> {
+      if (isClosed) throw new EvaluationError("the evaluator is closed");
+      return await new Promise((resolve, reject) => {
+        queue.push({ job, deadlineMs, queuedAt: Date.now(), resolve, reject });
+        pump();
+      });
+    },
+    async close(): Promise<void> {
+      isClosed = true;
+      for (const queued of queue.splice(0)) queued.reject(new EvaluationError("the evaluator is closed"));
+      await Promise.all([...lanes].map((lane) => lane.end()));
+      lanes.clear();
+    },
+  };
+}

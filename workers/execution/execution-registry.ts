@@ -1,0 +1,72 @@
+import { ExecutionError } from "../../src/executors/types.js";
+
+/** One execution under way in this worker. */
+export interface Execution {
+  readonly runId: string;
+  readonly token: string;
+  readonly controller: AbortController;
+  /** Set once the claim is committed: only then can another have taken it away. */
+  isClaimed: boolean;
+}
+
+/** What a worker runs right now, by fencing token. */
+export function createExecutionRegistry() {
+  const executions = new Map<string, Execution>();
+  const idleWaiters = new Set<() => void>();
+
+  return {
+    /** Notes an execution; `remove` it in every case. */
+    add(runId: string, token: string): Execution {
+      const execution: Execution = { runId, token, controller: new AbortController(), isClaimed: false };
+      executions.set(token, execution);
+      return execution;
+    },
+    remove(token: string): void {
+      executions.delete(token);
+      if (executions.size > 0) return;
+      for (const wake of idleWaiters) wake();
+      idleWaiters.clear();
+    },
+    count(): number {
+      return executions.size;
+    },
+    /** Tokens of committed claims. */
+    claimedTokens(): string[] {
+      return [...executions.values()].filter((execution) => execution.isClaimed).map((execution) => execution.token);
+    },
+    /** Ends every execution of a run: it was canceled or has expired. */
+    stopRun(runId: string): void {
+      for (const execution of executions.values()) {
+        if (execution.runId === runId) execution.controller.abort(new ExecutionError("canceled", "The run was stopped"));
+      }
+    },
+    /** Ends executions that are no longer this worker's. */
+    stopTokens(tokens: readonly string[]): void {
+      for (const token of tokens) {
+        executions.get(token)?.controller.abort(new ExecutionError("worker_lost", "The execution was given to another worker"));
+      }
+    },
+    /** Ends everything, because the worker stops: unfinished steps are given back. */
+    stopAll(): void {
+      for (const { controller } of executions.values()) controller.abort(new ExecutionError("worker_lost", "The worker stops"));
+    },
+    /** Resolves when nothing runs, or after `timeoutMs`; says which. */
+    async waitIdle(timeoutMs: number): Promise<boolean> {
+      if (executions.size === 0) return true;
+      return await new Promise((resolve) => {
+        const wake = () => {
+          clearTimeout(timer);
+          resolve(true);
+        };
+        const timer = setTimeout(() => {
+          idleWaiters.delete(wake);
+          resolve(false);
+        }, timeoutMs);
+        idleWaiters.add(wake);
+      });
+    },
+  };
+}
+
+/** See {@link createExecutionRegistry}. */
+export type ExecutionRegistry = ReturnType<typeof createExecutionRegistry>;

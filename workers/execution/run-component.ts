@@ -1,0 +1,83 @@
+import type { JsonObject, JsonValue } from "../../src/core/json.js";
+import type { PlanStep } from "../../src/core/plan.js";
+import type { Metrics } from "../../src/observability/metrics.js";
+import { type Executor, ExecutionError, type ExecutorEmitter, type McpType, type Sandbox } from "../../src/executors/types.js";
+import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
+import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
+import type { Workdirs } from "../sandbox/workdir.js";
+import type { Component, ComponentCache } from "./component-cache.js";
+
+/** The dependencies of running a component. */
+export interface RunComponentDeps {
+  readonly getComponent: ComponentCache;
+  readonly executors: ReadonlyMap<McpType, Executor>;
+  readonly evaluator: SafeEvaluator;
+  readonly sandbox: Sandbox;
+  readonly workdirs: Workdirs;
+  readonly artifacts: ArtifactStore;
+  readonly metrics: Metrics;
+  readonly maxOutputBytes: number;
+}
+
+/** One execution of a step's target. */
+export interface ComponentRun {
+  readonly step: PlanStep;
+  readonly owner: ArtifactOwner;
+  readonly input: JsonObject;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly emit: ExecutorEmitter;
+  readonly signal: AbortSignal;
+  readonly timeoutSeconds: number;
+}
+
+/** Runs step targets: built-in ones here, components through their executor in a folder of their own. */
+export function createComponentRunner(deps: RunComponentDeps) {
+  async function checkInput(component: Component, input: JsonObject): Promise<void> {
+    if (component.inputSchema === null) return;
+    const faults = await deps.evaluator.validate(component.inputSchema, input);
+    if (faults.length === 0) return;
+    const list = faults.map(({ path, message }) => ({ path, message }));
+    const [first] = list;
+    throw new ExecutionError("invalid_input", `Input ${first?.path || "/"} ${first?.message ?? "is not valid"}`, { details: { errors: list } });
+  }
+
+  async function collect(workdir: string, run: ComponentRun): Promise<void> {
+    const { refusals } = await deps.artifacts.collect(workdir, run.owner, AbortSignal.timeout(60_000));
+    for (const refusal of refusals) run.emit.log("system", refusal);
+  }
+
+  return async function runComponent(run: ComponentRun): Promise<JsonValue> {
+    const { step, owner, signal } = run;
+    if (step.target.kind === "builtin") return run.input;
+    const component = await deps.getComponent(step.target.mcpVersionId);
+    const executor = deps.executors.get(component.type);
+    if (!executor) throw new ExecutionError("internal", `This worker has no executor for ${component.type}`);
+    await checkInput(component, run.input);
+    const workdir = await deps.workdirs.make();
+    try {
+      const output = await executor.execute(component.config, run.input, {
+        runId: owner.runId,
+        stepId: step.id,
+        attempt: owner.attempt,
+        signal,
+        emit: run.emit,
+        sandbox: deps.sandbox,
+        workdir,
+        timeoutSeconds: run.timeoutSeconds,
+        secrets: run.secrets,
+        limits: { maxOutputBytes: deps.maxOutputBytes },
+      });
+      await collect(workdir, run);
+      return output;
+    } catch (error) {
+      // what a failed attempt left may be what explains it
+      if (!signal.aborted) await collect(workdir, run);
+      throw error;
+    } finally {
+      await deps.workdirs.remove(workdir);
+    }
+  };
+}
+
+/** See {@link createComponentRunner}. */
+export type ComponentRunner = ReturnType<typeof createComponentRunner>;

@@ -1,0 +1,238 @@
+import { randomUUID } from "node:crypto";
+import type { StepJob } from "../../src/contracts/step-job.js";
+import type { JsonValue } from "../../src/core/json.js";
+import type { PlanStep, RunPlan } from "../../src/core/plan.js";
+import { stepAt } from "../../src/core/settle.js";
+import type { RunError } from "../../src/core/statuses.js";
+import type { Transition } from "../../src/core/transition.js";
+import { ExecutionError } from "../../src/executors/types.js";
+import type { Logger } from "../../src/observability/logger.js";
+import type { Metrics } from "../../src/observability/metrics.js";
+import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
+import type { Engine } from "../../src/services/engine/engine.js";
+import type { TransitionOutcome } from "../../src/services/engine/group-commit.js";
+import { type InputResolver, MappingError, type ResolvedInputs } from "../../src/services/engine/resolve-inputs.js";
+import type { RunCloser } from "../../src/services/engine/run-closer.js";
+import { commitResult } from "../execution/commit-result.js";
+import type { ComponentCache } from "../execution/component-cache.js";
+import { createEventCollector } from "../execution/event-collector.js";
+import type { Execution, ExecutionRegistry } from "../execution/execution-registry.js";
+import type { ComponentRunner } from "../execution/run-component.js";
+import { createSecretMask, type SecretMask } from "../execution/secret-mask.js";
+import { toShownInputs, toStorableOutput } from "../execution/storable-output.js";
+
+/** What a job came to, for the queue's own record. */
+export type StepJobResult = "done" | { readonly failed: string };
+
+/** What the queue lends a processor. */
+export interface StepJobContext {
+  /** Puts the job back for some time; never returns. */
+  delay(delayMs: number): Promise<never>;
+}
+
+/** The dependencies of the step processor. */
+export interface StepProcessorDeps {
+  readonly workerId: string;
+  readonly sandboxLevel: string;
+  readonly engine: Engine;
+  readonly resolver: InputResolver;
+  readonly closeRun: RunCloser;
+  readonly getComponent: ComponentCache;
+  readonly runComponent: ComponentRunner;
+  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  readonly artifacts: ArtifactStore;
+  readonly executions: ExecutionRegistry;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly maxLogBytes: number;
+  readonly maxOutputBytes: number;
+}
+
+const DEFAULT_TIMEOUT_SECONDS = 600;
+/** Inputs of executions that last longer than this are shown while they run. */
+const SHOW_INPUTS_AFTER_MS = 500;
+
+interface Attempt {
+  readonly job: StepJob;
+  readonly plan: RunPlan;
+  readonly step: PlanStep;
+  readonly token: string;
+  readonly execution: Execution;
+}
+
+type Ending = { readonly transition: Transition; readonly failed?: string };
+
+/** Takes one step's job: claims it, runs it, commits how it ended. May be called twice for one job. */
+export function createStepProcessor(deps: StepProcessorDeps) {
+  const { engine, resolver, executions, metrics } = deps;
+
+  async function settle(job: StepJob, outcome: TransitionOutcome): Promise<void> {
+    if (outcome.isClosing) await deps.closeRun(job.runId, job.versionId);
+  }
+
+  /** Judges `when` before the claim: a step that is skipped was never started. */
+  async function isWanted(job: StepJob, plan: RunPlan, step: PlanStep): Promise<boolean> {
+    const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, attempt: job.attempt };
+    let transition: Transition = { kind: "skip", ...key };
+    try {
+      if (await resolver.isWanted(job.runId, plan, step)) return true;
+    } catch (error) {
+      if (!(error instanceof MappingError)) throw error;
+      transition = { kind: "failQueued", ...key, error: { code: "invalid_input", message: error.message } };
+    }
+    await settle(job, await engine.commit.apply(job.runId, job.versionId, transition));
+    return false;
+  }
+
+  async function run(attempt: Attempt): Promise<Ending> {
+    const { job, step, plan, token } = attempt;
+    const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, token };
+    let inputs: JsonValue | undefined;
+    let mask: SecretMask = createSecretMask([]);
+    try {
+      const resolved = await resolver.resolveInputs(job.runId, plan, step);
+      const { secrets, timeoutSeconds } = await prepare(step);
+      mask = createSecretMask([...resolved.secretValues, ...Object.values(secrets)]);
+      inputs = toShownInputs(resolved.shown);
+      const output = await execute(attempt, { resolved, secrets, timeoutSeconds, mask, inputs });
+      return { transition: { kind: "succeed", ...key, inputs, ...(await store(mask.json(output), job)) } };
+    } catch (error) {
+      return toEnding(error, attempt, key, inputs, mask);
+    }
+  }
+
+  async function prepare(step: PlanStep) {
+    if (step.target.kind === "builtin") return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
+    const component = await deps.getComponent(step.target.mcpVersionId);
+    const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : {};
+    const timeoutSeconds = step.timeoutSeconds ?? component.config.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
+    return { secrets, timeoutSeconds };
+  }
+
+  async function execute(
+    attempt: Attempt,
+    given: { resolved: ResolvedInputs; secrets: Record<string, string>; timeoutSeconds: number; mask: SecretMask; inputs: JsonValue },
+  ): Promise<JsonValue> {
+    const { job, step, execution } = attempt;
+    const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, token: attempt.token };
+    const report = (change: Pick<Extract<Transition, { kind: "report" }>, "events" | "inputs">) =>
+      engine.commit.apply(job.runId, job.versionId, { kind: "report", ...key, ...change });
+    const onLost = (error: unknown) => deps.logger.warn({ err: error, runId: job.runId }, "events not committed");
+    const collector = createEventCollector({
+      mask: given.mask,
+      maxLogBytes: deps.maxLogBytes,
+      submit: (events) => report({ events }),
+      onLost,
+    });
+    const showInputs = setTimeout(() => void report({ events: [], inputs: given.inputs }).catch(onLost), SHOW_INPUTS_AFTER_MS);
+    const stopTimer = startTimeout(execution.controller, given.timeoutSeconds);
+    try {
+      return await deps.runComponent({
+        step,
+        owner: ownerOf(job),
+        input: given.resolved.values,
+        secrets: given.secrets,
+        emit: collector.emitter,
+        signal: execution.controller.signal,
+        timeoutSeconds: given.timeoutSeconds,
+      });
+    } finally {
+      stopTimer();
+      clearTimeout(showInputs);
+      collector.finish();
+    }
+  }
+
+  async function store(output: JsonValue, job: StepJob): Promise<{ output: JsonValue; outputArtifactId?: string }> {
+    const { value, large } = toStorableOutput(output, deps.maxOutputBytes);
+    if (large === undefined) return { output: value };
+    const content = { kind: "output", name: `${job.stepId}.json`, contentType: "application/json" } as const;
+    const artifact = await deps.artifacts.saveBytes(ownerOf(job), content, Buffer.from(large));
+    return { output: null, outputArtifactId: artifact.id };
+  }
+
+  function toEnding(
+    error: unknown,
+    attempt: Attempt,
+    key: { stepIndex: number; itemIndex: number; token: string },
+    inputs: JsonValue | undefined,
+    mask: SecretMask,
+  ): Ending {
+    const fault = toFault(error, attempt.execution.controller.signal);
+    if (fault.code === "internal") deps.logger.error({ err: error, runId: attempt.job.runId, stepId: attempt.step.id }, "step failed for a reason of ours");
+    const shown: RunError = {
+      code: fault.code,
+      message: mask.text(fault.message).slice(0, 10_000),
+      ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
+    };
+    if (fault.code === "worker_lost") return { transition: { kind: "release", ...key }, failed: shown.message };
+    return {
+      transition: { kind: "fail", ...key, error: shown, isRetryable: fault.retryable, inputs },
+      failed: `${shown.code}: ${shown.message}`,
+    };
+  }
+
+  async function runClaimed(attempt: Attempt): Promise<StepJobResult> {
+    const { job, step } = attempt;
+    const type = step.target.kind === "mcp" ? step.target.mcpType : step.target.name;
+    const endTimer = metrics.stepSeconds.startTimer({ type });
+    metrics.stepsRunning.inc();
+    try {
+      const { transition, failed } = await run(attempt);
+      const outcome = await commitResult(deps, job.runId, job.versionId, transition);
+      if (outcome.refusal?.reason === "stale") metrics.staleWritesTotal.inc();
+      metrics.stepsTotal.inc({ type, outcome: outcome.refusal ? "refused" : failed ? "failed" : "succeeded" });
+      await settle(job, outcome);
+      return failed === undefined ? "done" : { failed };
+    } finally {
+      metrics.stepsRunning.dec();
+      endTimer();
+    }
+  }
+
+  return async function processStep(job: StepJob, context: StepJobContext): Promise<StepJobResult> {
+    const { plan } = await engine.plans.get(job.versionId);
+    const step = stepAt(plan, job.stepIndex);
+    if (step.when !== undefined && !(await isWanted(job, plan, step))) return "done";
+    const token = randomUUID();
+    const execution = executions.add(job.runId, token);
+    try {
+      const { workerId, sandboxLevel } = deps;
+      const { stepIndex, itemIndex, attempt } = job;
+      const claim = { kind: "claim", stepIndex, itemIndex, attempt, token, workerId, sandboxLevel } as const;
+      const { refusal } = await engine.commit.apply(job.runId, job.versionId, claim);
+      if (refusal?.reason === "early") return await context.delay(refusal.waitMs);
+      if (refusal) return "done";
+      execution.isClaimed = true;
+      return await runClaimed({ job, plan, step, token, execution });
+    } finally {
+      executions.remove(token);
+    }
+  };
+}
+
+/** See {@link createStepProcessor}. */
+export type StepProcessor = ReturnType<typeof createStepProcessor>;
+
+function ownerOf(job: StepJob): ArtifactOwner {
+  const { runId, stepIndex, itemIndex, attempt } = job;
+  return { runId, stepIndex, itemIndex, attempt };
+}
+
+function startTimeout(controller: AbortController, seconds: number): () => void {
+  const timer = setTimeout(() => {
+    controller.abort(new ExecutionError("timeout", `The step took longer than ${seconds} seconds`));
+  }, seconds * 1000);
+  return () => clearTimeout(timer);
+}
+
+/** Whatever was thrown, as an ExecutionError; an abort's own reason comes before what the executor made of it. */
+function toFault(error: unknown, signal: AbortSignal): ExecutionError {
+  if (signal.aborted && signal.reason instanceof ExecutionError) {
+    const details = error instanceof ExecutionError ? error.details : undefined;
+    return new ExecutionError(signal.reason.code, signal.reason.message, { details, retryable: signal.reason.retryable });
+  }
+  if (error instanceof ExecutionError) return error;
+  if (error instanceof MappingError) return new ExecutionError("invalid_input", error.message, { cause: error });
+  return new ExecutionError("internal", "The step could not be run; the worker's log has the reason", { cause: error });
+}

@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  findProcess,
+  findUserId,
+  hasEnvironmentEntry,
+  listProcesses,
+  type ProcessEntry,
+} from "./process-table.js";
+
+/** Every process that one execution started, however far it has strayed. */
+export interface ProcessTree {
+  /**
+   * Its living members among `processes` (default: read anew). `thorough` also looks for strays by user id and
+   * environment; without it only kinship counts, which costs no further reads.
+   */
+  members(options?: { processes?: readonly ProcessEntry[]; thorough?: boolean }): ProcessEntry[];
+  /**
+   * SIGTERM, then SIGKILL after `graceMs` (0: at once).
+   * @returns the members that outlived even that; empty in all but freak cases.
+   */
+  kill(graceMs: number): Promise<ProcessEntry[]>;
+}
+
+/** How to know a member. */
+export interface ProcessTreeOptions {
+  readonly rootPid: number;
+  /** `NAME=value` in the environment of everything that it starts. */
+  readonly marker: string;
+  /** The user id that belongs to this execution alone at this moment, if it has one. */
+  readonly findOwnUid?: () => number | undefined;
+}
+
+const KILL_LIMIT_MS = 5_000;
+
+/**
+ * Members are known by kinship (parent, group, session), by having been a member before, and, for those that
+ * broke all ties (double fork, `setsid`), by the execution's own user id or its marker in their environment.
+ */
+export function createProcessTree({ rootPid, marker, findOwnUid }: ProcessTreeOptions): ProcessTree {
+  const startedAt = findProcess(rootPid)?.startTicks ?? 0;
+  const startByPid = new Map<number, number>([[rootPid, startedAt]]);
+
+  function isStray(entry: ProcessEntry): boolean {
+    if (entry.startTicks < startedAt || entry.pid === process.pid) return false;
+    const uid = findOwnUid?.();
+    if (uid !== undefined && findUserId(entry.pid) === uid) return true;
+    return hasEnvironmentEntry(entry.pid, marker);
+  }
+
+  function isKin(entry: ProcessEntry): boolean {
+    if (startByPid.get(entry.pid) === entry.startTicks) return true;
+    // Nothing that is older than the execution can be a child of it: guards against reused pids.
+    if (entry.startTicks < startedAt) return false;
+    return (
+      startByPid.has(entry.parentPid) || startByPid.has(entry.groupId) || startByPid.has(entry.sessionId)
+    );
+  }
+
+  const members: ProcessTree["members"] = ({ processes = listProcesses(), thorough = true } = {}) => {
+    const found: ProcessEntry[] = [];
+    let rest = [...processes];
+    let isGrowing = true;
+    while (isGrowing) {
+      const others: ProcessEntry[] = [];
+      for (const entry of rest) {
+        if (isKin(entry)) {
+          startByPid.set(entry.pid, entry.startTicks);
+          found.push(entry);
+        } else {
+          others.push(entry);
+        }
+      }
+      isGrowing = others.length < rest.length;
+      rest = others;
+    }
+    const strays = thorough ? rest.filter(isStray) : [];
+    for (const entry of strays) startByPid.set(entry.pid, entry.startTicks);
+    forgetReusedPids(processes);
+    return [...found, ...strays];
+  };
+
+  /** A pid that now names another process must not make that one's children ours. */
+  function forgetReusedPids(processes: readonly ProcessEntry[]): void {
+    for (const entry of processes) {
+      const known = startByPid.get(entry.pid);
+      if (known !== undefined && known !== entry.startTicks) startByPid.delete(entry.pid);
+    }
+  }
+
+  /** Stops every member before any is killed: what is stopped cannot fork away from the next look. */
+  function freeze(): ProcessEntry[] {
+    const frozen = new Map<number, ProcessEntry>();
+    for (let pass = 0; pass < 20; pass += 1) {
+      const fresh = members().filter((entry) => !frozen.has(entry.pid));
+      if (fresh.length === 0) break;
+      for (const entry of fresh) {
+        sendSignal(entry.pid, "SIGSTOP");
+        frozen.set(entry.pid, entry);
+      }
+    }
+    return [...frozen.values()];
+  }
+
+  return {
+    members,
+    async kill(graceMs) {
+      if (graceMs > 0) {
+        for (const entry of members()) sendSignal(entry.pid, "SIGTERM");
+        const graceEndsAt = performance.now() + graceMs;
+        while (performance.now() < graceEndsAt && members().length > 0) await sleep(20);
+      }
+      const endsAt = performance.now() + KILL_LIMIT_MS;
+      for (;;) {
+        const left = freeze();
+        if (left.length === 0 || performance.now() > endsAt) return left;
+        for (const entry of left) sendSignal(entry.pid, "SIGKILL");
+        await sleep(5);
+      }
+    },
+  };
+}
+
+/** Sends a signal; one that is gone already needs none. */
+function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from "node:crypto";
+import { chmod, lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { createHash } from "node:crypto";
+
+/** Folders of single executions. */
+export interface Workdirs {
+  /** The folder that holds them: anybody may pass through it, nobody may list it. */
+  readonly root: string;
+  /** A new folder, private to its owner, with `artifacts/` and `tmp/` inside. */
+  make(): Promise<string>;
+  /** Deletes one with all it holds; harmless when it is gone. */
+  remove(workdir: string): Promise<void>;
+  /** Deletes what workers that died on this machine left. @returns how many. */
+  sweep(): Promise<number>;
+}
+
+/** A folder of another machine's worker is left alone for longer than any execution may take. */
+const FOREIGN_AGE_MS = 48 * 3_600_000;
+
+/** Opens the root of work folders, making it if need be. */
+export async function openWorkdirs({ root }: { root: string }): Promise<Workdirs> {
+  const absolute = resolve(root);
+  await mkdir(absolute, { recursive: true });
+  await chmod(absolute, 0o711);
+  const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+
+  return {
+    root: absolute,
+    async make() {
+      const workdir = join(absolute, `${host}-${process.pid}-${randomBytes(9).toString("hex")}`);
+      await mkdir(workdir, { mode: 0o700 });
+      await Promise.all([mkdir(join(workdir, "artifacts")), mkdir(join(workdir, "tmp"))]);
+      return workdir;
+    },
+    async remove(workdir) {
+      if (dirname(resolve(workdir)) !== absolute) throw new Error("Not a work folder of this root");
+      await rm(workdir, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
+    },
+    async sweep() {
+      let count = 0;
+      for (const name of await readdir(absolute)) {
+        const match = /^([0-9a-f]{8})-(\d+)-[0-9a-f]{18}$/.exec(name);
+        if (!match) continue;
+        const isOurs = match[1] === host;
+        const isStale = isOurs ? !isAlive(Number(match[2])) : await isOlderThan(join(absolute, name));
+        if (!isStale) continue;
+        await rm(join(absolute, name), { recursive: true, force: true });
+        count += 1;
+      }
+      return count;
+    },
+  };
+}
+
+/** Whether any user may pass through a folder and all that lead to it. */
+export async function isTraversable(folder: string): Promise<boolean> {
+  for (let at = resolve(folder); ; at = dirname(at)) {
+    const found = await stat(at).catch(() => undefined);
+    if (found && (found.mode & 0o001) === 0) return false;
+    if (at === dirname(at)) return true;
+  }
+}
+
+/**
+ * A folder under the system's temporary one, for a root that other users cannot reach.
+ * @throws Error when somebody else made it first: it may hold traps.
+ */
+export async function makeFallbackRoot(wanted: string): Promise<string> {
+  const name = createHash("sha256").update(resolve(wanted)).digest("hex").slice(0, 16);
+  const root = join(tmpdir(), `headrace-work-${name}`);
+  await mkdir(root, { recursive: true });
+  const found = await lstat(root);
+  if (!found.isDirectory() || found.uid !== process.getuid?.()) {
+    throw new Error(`${root} belongs to somebody else`);
+  }
+  return root;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+async function isOlderThan(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > FOREIGN_AGE_MS;
+}
