@@ -31,7 +31,7 @@ export function renderRun(title: string, progress: RunProgress, canvas: Canvas):
   const room = Math.max(3, canvas.rows - 5);
   const shown = steps.length <= room ? steps : choose(steps, room - 1);
   const width = Math.min(28, Math.max(8, ...shown.map((step) => step.stepId.length)));
-  const lines = [title, ...shown.map((step) => renderStep(step, width, canvas))];
+  const lines = [cut(title, canvas.columns - 1), ...shown.map((step) => renderStep(step, width, canvas))];
   if (shown.length < steps.length) lines.push(`  … and ${steps.length - shown.length} more steps`);
   lines.push(renderBar(progress, steps, canvas));
   return lines;

@@ -58,7 +58,7 @@ export const DEFAULT_ARTIFACT_LIMITS: ArtifactLimits = {
 };
 
 const CHUNK_BYTES = 1024 * 1024;
-const artifacts = createRepository(ArtifactModel, "Artifact");
+const artifacts = createRepository<ArtifactModel>(ArtifactModel, "Artifact");
 
 /** Files that steps leave behind and outputs too large for a row: rows in PostgreSQL, bytes under `root`. */
 export function createArtifactStore(deps: {

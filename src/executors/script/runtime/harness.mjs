@@ -7,7 +7,7 @@ const CHANNEL = 3;
 const MAX_DEPTH = 200;
 const MAX_TRACEBACK = 16_384;
 const workdir = process.cwd();
-const scriptUrl = new URL("./script.mjs", import.meta.url);
+const scriptUrl = new URL("../script.mjs", import.meta.url);
 const limit = Number(process.argv[2]);
 // Taken before any user code runs, so that a script that patches globals still reports what it means.
 const { stringify } = JSON;
@@ -79,8 +79,7 @@ function check(value, path, seen) {
 function encode(value) {
   if (value === undefined) return null;
   check(value, [], new Set());
-  const text = stringify(value);
-  const size = Buffer.byteLength(text);
+  const size = Buffer.byteLength(stringify(value));
   if (size > limit) throw new InvalidOutput([], `has ${size} bytes, more than the limit of ${limit}`);
   return value;
 }
@@ -92,7 +91,7 @@ function cleanStack(error) {
     .split("\n")
     .filter((line) => !/^\s+at .*(node:|harness\.mjs)/.test(line))
     .join("\n")
-    .replaceAll(new URL("./", import.meta.url).href, "")
+    .replaceAll(new URL("./", scriptUrl).href, "")
     .replaceAll(`${workdir}/`, "")
     .slice(0, MAX_TRACEBACK);
 }
@@ -127,16 +126,17 @@ async function run() {
   globalThis[Symbol.for("headrace.host")] = { progress, inputs, artifactsDir: `${workdir}/artifacts` };
   // A convenience for code written for CommonJS; resolves from the script's own place.
   globalThis.require = createRequire(scriptUrl);
+  let pending = "the script's top level";
+  process.once("beforeExit", () => {
+    if (pending) fail(new Error(`${pending} waits for a promise that nothing will ever settle`));
+  });
   const script = await import(scriptUrl.href);
   const main = [script.main, script.default].find((candidate) => typeof candidate === "function");
   send({ type: "mode", main: main !== undefined });
+  pending = main && "main";
   if (!main) return;
-  let hasReturned = false;
-  process.once("beforeExit", () => {
-    if (!hasReturned) fail(new Error("main never settled: nothing is left to wait for"));
-  });
   const output = encode(await main(inputs));
-  hasReturned = true;
+  pending = undefined;
   settle({ type: "result", output });
   // What main left open, a pool of connections for one, must not keep the step alive.
   setImmediate(() => realExit(0));

@@ -6,23 +6,35 @@ stderr, so the two can never be confused. Imports are few on purpose: each costs
 
 import json
 import os
+import re
 import sys
+from _thread import allocate_lock
 
 SCRIPT = "script.py"
 MAX_DEPTH = 200
 MAX_TRACEBACK = 16_384
+# Digits enough to be more than a double holds exactly; after a point they are a fraction, which is rounded anyway.
+BIG_INTEGER = re.compile(r"(?<![\d.])\d{16,}(?![\d.eE])")
 
 # Children of the script must neither hold the channel open nor write to it: duplicates are not inherited.
 _channel = os.dup(3)
 os.close(3)
+_lock = allocate_lock()
 _pid = os.getpid()
 
 
+def _write(data):
+    # A process that the script forked shares the channel, but has nothing to say for the step.
+    if os.getpid() != _pid:
+        return
+    with _lock:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(_channel, view):]
+
+
 def _send(message):
-    data = (json.dumps(message) + "\n").encode()
-    view = memoryview(data)
-    while view:
-        view = view[os.write(_channel, view):]
+    _write((json.dumps(message) + "\n").encode())
 
 
 def _read_inputs():
@@ -92,13 +104,32 @@ def _check(value, path, seen):
 
 
 def _encode(value, limit):
-    _check(value, (), set())
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    # Lone surrogates have no UTF-8; as escapes they reach the worker, which names their place.
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > limit:
-        raise _InvalidOutput("", f"has {size} bytes, more than the limit of {limit}")
-    return value
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        _check(value, (), set())
+        raise _InvalidOutput("", f"cannot be written as JSON: {error}") from None
+    if BIG_INTEGER.search(text):
+        _check(value, (), set())
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        # Lone surrogates have no UTF-8; as escapes they reach the worker, which names their place.
+        data = json.dumps(value, separators=(",", ":")).encode()
+    if len(data) > limit:
+        raise _InvalidOutput("", f"has {len(data)} bytes, more than the limit of {limit}")
+    return data
+
+
+def _summarise(error):
+    try:
+        text = str(error)
+    except Exception:  # an exception class of the script may be broken itself
+        text = "<no message>"
+    name = type(error).__name__
+    if isinstance(error, SyntaxError) and error.filename == SCRIPT:
+        return f"{name}: {error.msg} ({SCRIPT}, line {error.lineno})"
+    return f"{name}: {text}" if text else name
 
 
 def _format_error(error):
@@ -112,8 +143,7 @@ def _format_error(error):
     while frames is not None and frames.tb_frame.f_code.co_filename != SCRIPT:
         frames = frames.tb_next
     text = "".join(traceback.format_exception(type(error), error, frames))
-    summary = "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
-    return summary, text[-MAX_TRACEBACK:]
+    return text[-MAX_TRACEBACK:]
 
 
 def _fail(code, message, **more):
@@ -173,7 +203,7 @@ def _run(limit):
 
     # A script without main is a program of its own; with main, its `if __name__ == "__main__"` must stay asleep.
     has_main = "main" in code.co_names
-    module = ModuleType("headrace_script" if has_main else "__main__")
+    module = ModuleType("script" if has_main else "__main__")
     module.__file__ = SCRIPT
     sys.modules[module.__name__] = module
     sys.argv = [SCRIPT]
@@ -186,9 +216,8 @@ def _run(limit):
     faults = _check_arguments(main, inputs)
     if faults:
         _fail("invalid_input", "; ".join(faults))
-    result = _encode(_call(main, inputs), limit)
-    if os.getpid() == _pid:
-        _send({"type": "result", "output": result})
+    data = _encode(_call(main, inputs), limit)
+    _write(b'{"type":"result","output":' + data + b"}\n")
 
 
 def _exit_code(error):
@@ -207,8 +236,7 @@ def _main():
         _run(int(sys.argv[1]))
     except SystemExit as error:
         code = _exit_code(error)
-        if os.getpid() == _pid:
-            _send({"type": "exit", "exitCode": code})
+        _send({"type": "exit", "exitCode": code})
         sys.exit(code)
     except _InvalidOutput as error:
         path, why = error.args
@@ -218,9 +246,8 @@ def _main():
     except BaseException as error:  # everything that a script can raise is an answer, not a crash
         if os.getpid() != _pid:
             raise
-        summary, text = _format_error(error)
-        text_only = isinstance(error, SyntaxError) and error.filename == SCRIPT
-        _fail("script_error", summary, traceback=text, retryable=not text_only)
+        is_broken = isinstance(error, SyntaxError) and error.filename == SCRIPT
+        _fail("script_error", _summarise(error), traceback=_format_error(error), retryable=not is_broken)
 
 
 _main()

@@ -1,0 +1,100 @@
+import type { Knex } from "knex";
+import type { JsonValue } from "./core/json.js";
+import { type Keys, loadKeys } from "./config/load-keys.js";
+import type { Settings } from "./config/settings-schema.js";
+import { openPubSub } from "./events/open-pub-sub.js";
+import type { PubSub } from "./events/pub-sub.js";
+import { openDatabase } from "./models/database.js";
+import type { Logger } from "./observability/logger.js";
+import { createMetrics, type Metrics } from "./observability/metrics.js";
+import { openQueues, type QueueBackend } from "./queues/queue-connections.js";
+import { createRunQueue } from "./queues/create-run-queue.js";
+import type { RunQueue } from "./queues/run-queue.js";
+import { type ArtifactStore, createArtifactStore } from "./services/artifacts/artifact-store.js";
+import { type AuditLog, createAuditLog } from "./services/audit/audit-log.js";
+import { createEngine, type Engine } from "./services/engine/engine.js";
+import { createInputResolver, type InputResolver } from "./services/engine/resolve-inputs.js";
+import { createRunCloser, type RunCloser } from "./services/engine/run-closer.js";
+import type { SafeEvaluator } from "./services/evaluation-types.js";
+import { createSafeEvaluator } from "./services/expressions/safe-evaluator.js";
+import { createSecretStore, type SecretStore } from "./services/secrets/secret-store.js";
+
+/** What every process of Headrace stands on: connections, the engine, and the services that all share. */
+export interface Platform {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly databaseUrl: string;
+  readonly knex: Knex;
+  readonly queues: QueueBackend;
+  readonly runQueue: RunQueue;
+  readonly pubSub: PubSub;
+  readonly engine: Engine;
+  readonly evaluator: SafeEvaluator;
+  readonly audit: AuditLog;
+  readonly keys: Keys;
+  readonly secrets: SecretStore;
+  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  readonly artifacts: ArtifactStore;
+  readonly resolver: InputResolver;
+  readonly closeRun: RunCloser;
+  /** Closes everything, in the mirror order of opening. */
+  close(): Promise<void>;
+}
+
+/** What a platform is opened with. */
+export interface PlatformOptions {
+  readonly settings: Settings;
+  /** The server to use; the settings' own, or the embedded one's. */
+  readonly databaseUrl: string;
+  readonly logger: Logger;
+  /** `api`, `worker` or `scheduler`: shown in `pg_stat_activity`. */
+  readonly role: string;
+}
+
+/** Opens what every process needs. @throws when the database or the queue cannot be reached at start. */
+export async function openPlatform(options: PlatformOptions): Promise<Platform> {
+  const { settings, databaseUrl, logger, role } = options;
+  const metrics = createMetrics({ collectDefaults: true });
+  const knex = openDatabase({ url: databaseUrl, poolSize: settings.DATABASE_POOL_SIZE, applicationName: `headrace-${role}` });
+  const connection = { redisUrl: settings.REDIS_URL, databaseUrl, prefix: settings.QUEUE_PREFIX, logger };
+  const queues = await openQueues(connection);
+  const pubSub = await openPubSub(connection);
+  const runQueue = createRunQueue(queues);
+  const engine = createEngine({ databaseUrl, knex, runQueue, pubSub, logger, metrics });
+  const evaluator = createSafeEvaluator();
+  const audit = createAuditLog({ knex });
+  const keys = loadKeys(settings);
+  const secrets = createSecretStore({ knex, audit, keys });
+  const artifacts = createArtifactStore({ root: `${settings.DATA_DIR}/artifacts`, knex });
+  const readLargeOutput = async (id: string): Promise<JsonValue> => await artifacts.readJson(id, settings.MAX_OUTPUT_BYTES);
+  const readSecrets = async (names: readonly string[]) => await secrets.readValues(names);
+  const resolver = createInputResolver({ knex, evaluator, readLargeOutput, readSecrets });
+  const closeRun = createRunCloser({ engine, resolver, logger });
+  return {
+    settings,
+    logger,
+    metrics,
+    databaseUrl,
+    knex,
+    queues,
+    runQueue,
+    pubSub,
+    engine,
+    evaluator,
+    audit,
+    keys,
+    secrets,
+    readSecrets,
+    artifacts,
+    resolver,
+    closeRun,
+    async close() {
+      await engine.close();
+      await evaluator.close();
+      await pubSub.close();
+      await queues.close();
+      await knex.destroy();
+    },
+  };
+}

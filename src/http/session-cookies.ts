@@ -1,0 +1,46 @@
+import type { IncomingMessage } from "node:http";
+import { parseCookie, stringifySetCookie } from "cookie";
+
+/** Holds the access token, for the console and Bull Board. */
+export const SESSION_COOKIE = "headrace_session";
+/** Holds the refresh token, sent to the sign-in routes alone. */
+export const REFRESH_COOKIE = "headrace_refresh";
+const REFRESH_PATH = "/api/v1/auth";
+
+/** The `Set-Cookie` values of a sign-in: no script can read them, no other site can send them. */
+export function makeSessionCookies(tokens: {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly expiresIn: number;
+  readonly refreshSeconds: number;
+  readonly isSecure: boolean;
+}): string[] {
+  const flags = { httpOnly: true, sameSite: "strict", secure: tokens.isSecure } as const;
+  return [
+    stringifySetCookie({ name: SESSION_COOKIE, value: tokens.accessToken, ...flags, path: "/", maxAge: tokens.expiresIn }),
+    stringifySetCookie({
+      name: REFRESH_COOKIE,
+      value: tokens.refreshToken,
+      ...flags,
+      path: REFRESH_PATH,
+      maxAge: tokens.refreshSeconds,
+    }),
+  ];
+}
+
+/** The `Set-Cookie` values that end a sign-in. */
+export function makeClearedCookies(isSecure: boolean): string[] {
+  const flags = { httpOnly: true, sameSite: "strict", secure: isSecure, maxAge: 0 } as const;
+  return [
+    stringifySetCookie({ name: SESSION_COOKIE, value: "", ...flags, path: "/" }),
+    stringifySetCookie({ name: REFRESH_COOKIE, value: "", ...flags, path: REFRESH_PATH }),
+  ];
+}
+
+/** One of our cookies; undefined when it is not there, or there more than once (one may be planted). */
+export function readCookie(request: IncomingMessage, name: string): string | undefined {
+  const header = request.headers.cookie;
+  if (header === undefined) return undefined;
+  const given = header.split(";").filter((part) => part.trimStart().startsWith(`${name}=`));
+  return given.length === 1 ? parseCookie(header)[name] : undefined;
+}

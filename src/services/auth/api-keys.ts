@@ -1,0 +1,121 @@
+import type { Knex } from "knex";
+import type { ApiKey, CreateApiKey, CreatedApiKey } from "../../contracts/api/api-keys.js";
+import type { Actor, RequestOrigin } from "../../core/actor.js";
+import { newId } from "../../core/ids.js";
+import { AppError, invalidFields, notFound } from "../../errors/app-error.js";
+import { ApiKeyModel } from "../../models/api-key-model.js";
+import { createRepository, type Page, type PageRequest } from "../../models/repository.js";
+import { assertMayGrant, canActor } from "../access/assert-can.js";
+import type { AuditLog } from "../audit/audit-log.js";
+import type { Principals } from "./principals.js";
+import { hashRandomToken, makeRandomToken } from "./random-tokens.js";
+
+/** API keys: one's own, or anybody's with `api-key:any`. Others' keys are as good as absent. */
+export interface ApiKeys {
+  list(actor: Actor, page: PageRequest): Promise<Page<ApiKey>>;
+  /** @throws AppError NOT_FOUND */
+  get(actor: Actor, id: string): Promise<ApiKey>;
+  /** The answer holds the key: it is not kept. @throws AppError FORBIDDEN, INVALID_FIELDS */
+  create(actor: Actor, origin: RequestOrigin, input: CreateApiKey): Promise<CreatedApiKey>;
+  /** Revokes a key at once. @throws AppError NOT_FOUND */
+  revoke(actor: Actor, origin: RequestOrigin, id: string): Promise<void>;
+}
+
+const repository = createRepository<ApiKeyModel>(ApiKeyModel, "API key");
+const PREFIX_CHARS = 10;
+
+/** Makes the service. */
+export function createApiKeys(deps: {
+  readonly knex: Knex;
+  readonly audit: AuditLog;
+  readonly principals: Principals;
+}): ApiKeys {
+  const { knex, audit, principals } = deps;
+
+  async function getVisible(actor: Actor, id: string): Promise<ApiKeyModel> {
+    const row = await repository.find(knex, id);
+    const isVisible = row && row.revokedAt === null && (row.userId === actor.userId || canActor(actor, "api-key:any"));
+    if (!isVisible) throw notFound("API key");
+    return row;
+  }
+
+  return {
+    async list(actor, page) {
+      const rows = await repository.listPage(knex, page, (query) => {
+        void query.whereNull("revokedAt");
+        if (!canActor(actor, "api-key:any")) void query.where("userId", actor.userId);
+      });
+      return { items: rows.items.map(presentApiKey), nextCursor: rows.nextCursor };
+    },
+    get: async (actor, id) => presentApiKey(await getVisible(actor, id)),
+    async create(actor, origin, input) {
+      if (actor.userId === null) throw new AppError("FORBIDDEN", "Only people have API keys");
+      const userId = actor.userId;
+      const role = input.role ?? actor.role;
+      assertMayGrant(actor, role);
+      const expiresAt = await limitExpiry(knex, actor, input.expiresAt);
+      const key = makeRandomToken("hr_");
+      const row = await knex.transaction(async (trx) => {
+        const made = await repository.insert(trx, {
+          id: newId(),
+          userId,
+          name: input.name,
+          prefix: key.slice(0, PREFIX_CHARS),
+          keyHash: hashRandomToken(key),
+          role,
+          expiresAt,
+        });
+        const after = presentApiKey(made);
+        await audit.record(trx, {
+          actor,
+          origin,
+          action: "api-key.create",
+          entityType: "api_key",
+          entityId: made.id,
+          after,
+        });
+        return made;
+      });
+      return { ...presentApiKey(row), key };
+    },
+    async revoke(actor, origin, id) {
+      const before = await getVisible(actor, id);
+      await knex.transaction(async (trx) => {
+        await ApiKeyModel.query(trx).patch({ revokedAt: new Date() }).where("id", id);
+        await audit.record(trx, {
+          actor,
+          origin,
+          action: "api-key.delete",
+          entityType: "api_key",
+          entityId: id,
+          before: presentApiKey(before),
+        });
+      });
+      principals.forget();
+    },
+  };
+}
+
+/** A key that is made with a key does not outlive it. */
+async function limitExpiry(knex: Knex, actor: Actor, asked: string | undefined): Promise<Date | null> {
+  if (asked !== undefined && Date.parse(asked) <= Date.now()) {
+    throw invalidFields([{ path: "/expiresAt", message: "must lie in the future" }]);
+  }
+  const maker = actor.apiKeyId === undefined ? undefined : await repository.find(knex, actor.apiKeyId);
+  const limits = [asked === undefined ? undefined : new Date(asked), maker?.expiresAt].filter((at) => at != null);
+  return limits.length === 0 ? null : new Date(Math.min(...limits.map((at) => at.getTime())));
+}
+
+function presentApiKey(row: ApiKeyModel): ApiKey {
+  return {
+    id: row.id,
+    name: row.name,
+    prefix: row.prefix,
+    role: row.role,
+    userId: row.userId,
+    expiresAt: row.expiresAt?.toISOString() ?? null,
+    lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+    revokedAt: row.revokedAt?.toISOString() ?? null,
+    createdAt: row.createdAt.toISOString(),
+  };
+}
