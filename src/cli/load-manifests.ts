@@ -41,7 +41,8 @@ export interface Manifests {
 
 /**
  * Reads a YAML file (one or several documents), or all of a folder's with its sub-folders.
- * `config.codeFile: ./x.py` is read relative to its YAML file and becomes `config.code`. Documents of
+ * `config.codeFile: ./x.py` is read relative to its YAML file and becomes `config.code`; a step's input
+ * `{ valueFile: ./data.csv }` becomes `{ value: <the file's text> }`, or its contents for `.json`. Documents of
  * `kind: Example` are passed over.
  * @throws CliError (exit code 2) with every fault of every file.
  */
@@ -64,7 +65,10 @@ export function loadManifests(path: string): Manifests {
       } else if (kind === "Workflow") {
         const parsed = workflowManifestSchema.safeParse(value);
         if (!parsed.success) faults.push(`${source}: ${inOneLine(parsed.error)}`);
-        else workflows.push({ ...parsed.data, source });
+        else {
+          const definition = withValueFiles(parsed.data.definition, file, source, faults);
+          workflows.push({ ...parsed.data, definition, source });
+        }
       } else if (kind !== "Example") {
         faults.push(`${source}: kind must be Mcp or Workflow`);
       }
@@ -124,6 +128,39 @@ function withCode(
   }
   return { ...typed, code: readFileSync(path, "utf8") };
 }
+
+/** A step's constant inputs may stand in files of their own: data is easier to read there than inside YAML. */
+function withValueFiles(
+  definition: Record<string, unknown>,
+  file: string,
+  source: string,
+  faults: string[],
+): Record<string, unknown> {
+  const parsed = stepsWithFilesSchema.safeParse(definition);
+  if (!parsed.success) return definition; // not a definition: the API names its faults
+  const steps = parsed.data.steps.map((step, index) => {
+    if (!step.inputs) return step;
+    const inputs = Object.entries(step.inputs).map(([name, mapping]) => {
+      const wanted = valueFileSchema.safeParse(mapping);
+      if (!wanted.success) return [name, mapping];
+      const path = resolve(dirname(file), wanted.data.valueFile);
+      try {
+        const text = readFileSync(path, "utf8");
+        return [name, { value: path.endsWith(".json") ? (JSON.parse(text) as unknown) : text }];
+      } catch (error) {
+        faults.push(`${source}: steps.${index}.inputs.${name}.valueFile: ${(error as Error).message}`);
+        return [name, mapping];
+      }
+    });
+    return { ...step, inputs: Object.fromEntries(inputs) as Record<string, unknown> };
+  });
+  return { ...definition, steps };
+}
+
+const valueFileSchema = z.strictObject({ valueFile: z.string() });
+const stepsWithFilesSchema = z.looseObject({
+  steps: z.array(z.looseObject({ inputs: z.record(z.string(), z.unknown()).optional() })),
+});
 
 function inOneLine(error: z.ZodError): string {
   return error.issues.map((issue) => `${issue.path.join(".") || "(document)"} ${issue.message}`).join("; ");

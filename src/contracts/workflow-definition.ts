@@ -23,11 +23,14 @@ export const definitionNameSchema = z
 /** The name of a stored secret. */
 export const secretNameSchema = z
   .string()
-  .regex(/^[A-Z][A-Z0-9_]{0,62}$/, "must match ^[A-Z][A-Z0-9_]{0,62}$");
+  .regex(/^[A-Z_][A-Z0-9_]{0,62}$/, "must match ^[A-Z_][A-Z0-9_]{0,62}$");
 
 const expression = z.string().min(1).max(10_000);
 
-const jsonValueSchema: z.ZodType<JsonValue> = z.json() as z.ZodType<JsonValue>;
+/** What came out of a JSON or YAML body is JSON already: only its absence is a fault. */
+const jsonValueSchema = z.unknown().refine((value) => value !== undefined, {
+  error: "is required",
+}) as unknown as z.ZodType<JsonValue>;
 
 /** Where one input comes from: exactly one of the five kinds. */
 export const inputMappingSchema = z.union(
@@ -77,34 +80,44 @@ export const stepSchema = z.strictObject({
 });
 
 /** A workflow definition, as written in JSON or YAML. Shapes only; names and graph are checked by the service. */
-export const workflowDefinitionBodySchema = z
-  .strictObject({
-    inputs: z
-      .record(z.string(), jsonValueSchema)
-      .optional()
-      .describe("JSON Schema 2020-12 of the run's input."),
-    outputs: z.record(z.string().min(1).max(200), inputMappingSchema).optional(),
-    timeoutSeconds: z.number().positive().max(31_536_000).optional(),
-    concurrency: z
-      .strictObject({
-        limit: z.int().min(1).max(100_000),
-        key: expression.optional(),
-        onConflict: z.enum(["queue", "skip", "cancelRunning"]).default("queue"),
-      })
-      .optional(),
-    rateLimit: z
-      .strictObject({
-        limit: z.int().min(1),
-        seconds: z.int().min(1).max(86_400),
-        key: expression.optional(),
-      })
-      .optional(),
-    tool: z.boolean().optional(),
-    onFailure: z.array(stepSchema).max(100).optional(),
-    finally: z.array(stepSchema).max(100).optional(),
-    steps: z.array(stepSchema).min(1, "must have at least one step"),
-  })
-  .meta({ id: "WorkflowDefinitionBody" });
+export const workflowDefinitionBodySchema = z.strictObject({
+  inputs: z
+    .record(z.string(), jsonValueSchema)
+    .optional()
+    .describe("JSON Schema 2020-12 of the run's input."),
+  outputs: z.record(z.string().min(1).max(200), inputMappingSchema).optional(),
+  timeoutSeconds: z.number().positive().max(31_536_000).optional(),
+  concurrency: z
+    .strictObject({
+      limit: z.int().min(1).max(100_000),
+      key: expression.optional(),
+      onConflict: z.enum(["queue", "skip", "cancelRunning"]).default("queue"),
+    })
+    .optional(),
+  rateLimit: z
+    .strictObject({
+      limit: z.int().min(1),
+      seconds: z.int().min(1).max(86_400),
+      key: expression.optional(),
+    })
+    .optional(),
+  tool: z.boolean().optional(),
+  onFailure: z.array(stepSchema).max(100).optional(),
+  finally: z.array(stepSchema).max(100).optional(),
+  steps: z.array(stepSchema).min(1, "must have at least one step"),
+});
+
+/**
+ * A definition in a request or an answer: any value, described in the OpenAPI document as what it must be. The
+ * service judges it, so that faults of shape and of meaning come all at once.
+ */
+export const workflowDefinitionDocumentSchema = z.unknown().meta({
+  id: "WorkflowDefinitionBody",
+  override: ({ jsonSchema }: { jsonSchema: object }) => {
+    const { $schema: _dialect, ...body } = z.toJSONSchema(workflowDefinitionBodySchema, { io: "input" });
+    Object.assign(jsonSchema, body);
+  },
+});
 
 /** A workflow definition with its defaults filled in. */
 export type WorkflowDefinitionBody = z.infer<typeof workflowDefinitionBodySchema>;

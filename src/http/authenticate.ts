@@ -7,20 +7,28 @@ import type { Principal, Principals } from "../services/auth/principals.js";
 import { assertSameOrigin } from "./assert-same-origin.js";
 import { readCookie, SESSION_COOKIE } from "./session-cookies.js";
 
-/**
- * Tells who a request comes from, by bearer token, API key or session cookie.
- * @throws AppError UNAUTHENTICATED; FORBIDDEN for a change by cookie that is not from our own pages.
- */
-export type Authenticate = (request: Request) => Promise<Principal>;
+/** Tells who a request comes from. */
+export interface Authenticator {
+  /**
+   * By bearer token, API key or session cookie.
+   * @throws AppError UNAUTHENTICATED; FORBIDDEN for a change by cookie that is not from our own pages.
+   */
+  authenticate(request: Request): Promise<Principal>;
+  /**
+   * Looks again, later, at who was told from a request. A session counts for as long as it is live, though the
+   * access token that opened the request has run out. @throws AppError UNAUTHENTICATED
+   */
+  confirm(request: Request, principal: Principal): Promise<Principal>;
+}
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
 const LONGEST_TOKEN = 4096;
 
 /** Makes the check. JSON Web Tokens go through passport-jwt; what it accepts is looked up in the database. */
-export function createAuthenticate(deps: {
+export function createAuthenticator(deps: {
   readonly accessTokens: AccessTokens;
   readonly principals: Principals;
-}): Authenticate {
+}): Authenticator {
   const { accessTokens, principals } = deps;
   const tokens = new WeakMap<Request, string>();
   const instance = new passport.Passport();
@@ -44,7 +52,7 @@ export function createAuthenticate(deps: {
     return await verifyByPassport(instance, request);
   }
 
-  return async (request) => {
+  async function authenticate(request: Request): Promise<Principal> {
     const bearer = readBearer(request);
     if (bearer?.startsWith("hr_")) return orRefuse(await principals.findByApiKey(bearer));
     if (bearer !== undefined) return orRefuse(await findByToken(request, bearer));
@@ -53,6 +61,14 @@ export function createAuthenticate(deps: {
     const principal = orRefuse(await findByToken(request, cookie));
     if (!SAFE_METHODS.has(request.method)) assertSameOrigin(request, request.secure);
     return principal;
+  }
+
+  return {
+    authenticate,
+    async confirm(request, { actor, sessionId }) {
+      if (sessionId === null || actor.userId === null) return await authenticate(request);
+      return orRefuse(await principals.findBySession({ userId: actor.userId, sessionId }));
+    },
   };
 }
 

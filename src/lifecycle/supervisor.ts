@@ -85,15 +85,7 @@ export function createSupervisor(options: {
     },
     async stop(name) {
       const kept = children.get(name);
-      if (!kept) return;
-      kept.isKept = false;
-      clearTimeout(kept.timer);
-      const child = kept.current;
-      if (!child) return;
-      child.process.kill("SIGTERM");
-      const killer = setTimeout(() => child.process.kill("SIGKILL"), kept.spec.stopLimitMs);
-      await child.ended;
-      clearTimeout(killer);
+      if (kept) await stopChild(kept);
     },
     killAll() {
       for (const kept of children.values()) {
@@ -103,4 +95,15 @@ export function createSupervisor(options: {
       }
     },
   };
+}
+
+async function stopChild(kept: Kept): Promise<void> {
+  kept.isKept = false;
+  clearTimeout(kept.timer);
+  const child = kept.current;
+  if (!child) return;
+  child.process.kill("SIGTERM");
+  const killer = setTimeout(() => child.process.kill("SIGKILL"), kept.spec.stopLimitMs);
+  await child.ended;
+  clearTimeout(killer);
 }

@@ -35,4 +35,10 @@ export interface RunQueue {
   removeSteps(jobs: readonly { readonly job: StepJob; readonly workerGroup: string }[]): Promise<void>;
   /** Waiting, active, delayed and failed counts of every known queue. */
   countJobs(): Promise<{ name: string; waiting: number; active: number; delayed: number; failed: number }[]>;
+  /**
+   * Removes parent jobs older than `olderThanMs` (60 s) that wait for children of which none is alive.
+   * For a leader to call every few minutes: they do no harm, but nobody else would ever remove them.
+   * @returns how many went.
+   */
+  removeStrandedRuns(olderThanMs?: number): Promise<number>;
 }

@@ -1,22 +1,17 @@
 import type { ServerResponse } from "node:http";
-import type { Logger } from "../observability/logger.js";
 import { toError } from "../errors/app-error.js";
 
 /** Timings of one connection. */
 export interface SseTimings {
   /** A comment goes out so often: keeps proxies awake. */
   readonly commentMs: number;
-  /** How often it is asked whether the client may still listen. */
-  readonly recheckMs: number;
   /** A client that takes nothing for so long is closed; it may resume. */
   readonly stallMs: number;
 }
 
-/** See {@link SseTimings}. A recheck plus the door's own short memory stays below 15 seconds. */
-export const DEFAULT_SSE_TIMINGS: SseTimings = { commentMs: 15_000, recheckMs: 10_000, stallMs: 60_000 };
+/** See {@link SseTimings}. */
+export const DEFAULT_SSE_TIMINGS: SseTimings = { commentMs: 15_000, stallMs: 60_000 };
 
-/** After so many failed checks in a row, the client is treated as no longer allowed. */
-const MOST_FAILED_CHECKS = 3;
 /** Bytes handed over at once: small enough to see that a slow client takes anything at all. */
 const SLICE_BYTES = 16 * 1024;
 /** How long the end of a response may take to reach the client. */
@@ -24,7 +19,7 @@ const LAST_WORDS_MS = 3000;
 
 /** An open event stream. */
 export interface SseConnection {
-  /** Aborted when the client is gone, stalled, no longer allowed, or the server stops. */
+  /** Aborted when the client is gone (or was cut off, having lost its permission), stalled, or the server stops. */
   readonly signal: AbortSignal;
   /** Resolves when the client (or the kernel for it) has taken the text; rejects when the connection is over. */
   write(text: string): Promise<void>;
@@ -37,9 +32,7 @@ export function openSseConnection(options: {
   readonly response: ServerResponse;
   /** The server stops. */
   readonly shutdown: AbortSignal;
-  readonly isStillAllowed: () => Promise<boolean>;
   readonly timings: SseTimings;
-  readonly logger: Logger;
 }): SseConnection {
   const { response, shutdown, timings } = options;
   const over = new AbortController();
@@ -50,7 +43,6 @@ export function openSseConnection(options: {
   response.on("error", endNow);
   shutdown.addEventListener("abort", endNow);
   if (shutdown.aborted || response.destroyed) over.abort();
-  const stopChecks = startChecks(options, over);
   const comments = setInterval(() => {
     // a comment inside of a frame would break it; a client that is being written to needs none
     if (writeCount === 0) write(": keep-alive\n\n").catch(endNow);
@@ -74,7 +66,6 @@ export function openSseConnection(options: {
     write,
     close() {
       clearInterval(comments);
-      stopChecks();
       shutdown.removeEventListener("abort", endNow);
       over.abort();
       endResponse(response);
@@ -101,30 +92,6 @@ function sendHeaders(response: ServerResponse): void {
   response.socket?.setNoDelay(true);
   response.socket?.setTimeout(0);
   response.write(": connected\n\n");
-}
-
-function startChecks(
-  options: { isStillAllowed: () => Promise<boolean>; timings: SseTimings; logger: Logger },
-  over: AbortController,
-): () => void {
-  let failedChecks = 0;
-  let isChecking = false;
-  const check = async () => {
-    if (isChecking) return;
-    isChecking = true;
-    try {
-      if (!(await options.isStillAllowed())) over.abort();
-      failedChecks = 0;
-    } catch (error) {
-      failedChecks += 1;
-      options.logger.warn({ err: toError(error), failedChecks }, "stream permission check failed");
-      if (failedChecks >= MOST_FAILED_CHECKS) over.abort();
-    } finally {
-      isChecking = false;
-    }
-  };
-  const timer = setInterval(() => void check(), options.timings.recheckMs);
-  return () => clearInterval(timer);
 }
 
 async function writeSlice(

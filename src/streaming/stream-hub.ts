@@ -21,13 +21,6 @@ export interface StreamHubDeps {
   readonly timings?: Partial<SseTimings>;
 }
 
-/** One client that wants to listen. */
-export interface StreamClient {
-  readonly response: ServerResponse;
-  /** Asked every few seconds; false closes the stream. A check that keeps failing counts as false. */
-  readonly isStillAllowed: () => Promise<boolean>;
-}
-
 /** What a client of one run's stream is told at the door. */
 export type StreamEntry = "unknown" | "ended" | "open";
 
@@ -44,8 +37,8 @@ export function createStreamHub(deps: StreamHubDeps) {
   const shutdown = new AbortController();
   const open = new Set<Promise<void>>();
 
-  function connect(client: StreamClient) {
-    return openSseConnection({ ...client, shutdown: shutdown.signal, timings, logger });
+  function connect(response: ServerResponse) {
+    return openSseConnection({ response, shutdown: shutdown.signal, timings });
   }
 
   /** Counts the client and remembers it, so that closing can wait for it. */
@@ -60,10 +53,10 @@ export function createStreamHub(deps: StreamHubDeps) {
     }
   }
 
-  async function runClient(runId: string, after: number, client: StreamClient): Promise<void> {
+  async function runClient(runId: string, after: number, response: ServerResponse): Promise<void> {
     const feed = feeds.acquire(runId);
     const watch = notices.watchRun(runId);
-    const connection = connect(client);
+    const connection = connect(response);
     try {
       await followRun({ runId, after, feed, watch, connection, logger });
     } finally {
@@ -73,9 +66,9 @@ export function createStreamHub(deps: StreamHubDeps) {
     }
   }
 
-  async function allRunsClient(after: TimePosition | undefined, client: StreamClient): Promise<void> {
+  async function allRunsClient(after: TimePosition | undefined, response: ServerResponse): Promise<void> {
     const watch = notices.watchAllRuns();
-    const connection = connect(client);
+    const connection = connect(response);
     try {
       await followAllRuns({ knex, feed: allRuns, watch, connection, logger, after });
     } finally {
@@ -103,30 +96,35 @@ export function createStreamHub(deps: StreamHubDeps) {
     },
 
     /** Writes one run's events to a response until the run has ended or the client is gone. Never rejects. */
-    async streamRun(runId: string, after: number, client: StreamClient): Promise<void> {
-      await track(runClient(runId, after, client));
+    async streamRun(runId: string, after: number, response: ServerResponse): Promise<void> {
+      await track(runClient(runId, after, response));
     },
 
     /** Writes all runs' `run.*` events to a response until the client is gone. Never rejects. */
-    async streamAllRuns(after: TimePosition | undefined, client: StreamClient): Promise<void> {
-      await track(allRunsClient(after, client));
+    async streamAllRuns(after: TimePosition | undefined, response: ServerResponse): Promise<void> {
+      await track(allRunsClient(after, response));
     },
 
     /** Resolves when a run has ended, after `ms`, or when the signal is aborted; says whether it has ended. */
     async waitForRun(runId: string, ms: number, signal: AbortSignal): Promise<boolean> {
       const feed = feeds.acquire(runId);
       const watch = notices.watchRun(runId);
-      const stop = AbortSignal.any([signal, shutdown.signal]);
+      // AbortSignal.any would be held by the hub's own signal until shutdown
+      const stop = new AbortController();
+      const onStop = () => stop.abort();
+      for (const source of [signal, shutdown.signal]) source.addEventListener("abort", onStop);
+      if (signal.aborted || shutdown.signal.aborted) onStop();
       const deadline = Date.now() + ms;
       try {
         for (;;) {
           const standing = await feed.readStanding();
           if (!standing || isRunTerminal(standing.status)) return true;
           const leftMs = deadline - Date.now();
-          if (leftMs <= 0 || stop.aborted) return false;
-          await watch.wait(Math.min(leftMs, POLL_MS), stop);
+          if (leftMs <= 0 || stop.signal.aborted) return false;
+          await watch.wait(Math.min(leftMs, POLL_MS), stop.signal);
         }
       } finally {
+        for (const source of [signal, shutdown.signal]) source.removeEventListener("abort", onStop);
         watch.close();
         feed.release();
       }

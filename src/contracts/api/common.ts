@@ -24,12 +24,7 @@ export const pageQuerySchema = z.strictObject({
     .transform(Number)
     .default(50)
     .meta({ description: "Most items in the answer, 1–200.", example: "50" }),
-  cursor: z
-    .string()
-    .min(1)
-    .max(512)
-    .optional()
-    .meta({ description: "`nextCursor` of the page before." }),
+  cursor: z.string().min(1).max(512).optional().meta({ description: "`nextCursor` of the page before." }),
 });
 
 /** One page of a list. */

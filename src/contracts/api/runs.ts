@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { parseLabel } from "../../core/labels.js";
 import type { JsonObject, JsonValue } from "../../core/json.js";
 import { RUN_ERROR_CODES, RUN_STATUSES, RUN_TRIGGERS, STEP_STATUSES } from "../../core/statuses.js";
 import { givenInstantSchema, idSchema, instantSchema, pageOf, pageQuerySchema } from "./common.js";
@@ -12,14 +11,22 @@ const MOST_LABELS = 64;
 
 /** `labels` of a run. */
 export const labelsSchema = z
-  .record(z.string().regex(LABEL_KEY, "a label's name must match ^[A-Za-z0-9_.-]{1,63}$"), z.string().max(255))
+  .record(
+    z.string().regex(LABEL_KEY, "a label's name must match ^[A-Za-z0-9_.-]{1,63}$"),
+    z.string().max(255),
+  )
   .refine((labels) => Object.keys(labels).length <= MOST_LABELS, `may have ${MOST_LABELS} labels at most`);
 
 /** Body of `POST /workflow-runs`. */
 export const startRunSchema = z
   .strictObject({
     workflow: z.string().min(1).max(200).meta({ description: "Name or id of a workflow." }),
-    version: z.int().min(1).max(2_147_483_647).optional().meta({ description: "Default: the published version." }),
+    version: z
+      .int()
+      .min(1)
+      .max(2_147_483_647)
+      .optional()
+      .meta({ description: "Default: the published version." }),
     input: anyJsonSchema.default({}),
     priority: z.int().min(-1000).max(1000).default(0).meta({ description: "Higher goes sooner." }),
     delaySeconds: z.number().min(0).max(31_536_000).default(0),
@@ -35,7 +42,10 @@ export const startRunQuerySchema = z.strictObject({
     .regex(/^(?:[0-9]|[1-5][0-9]|60)$/, "must be a whole number of seconds from 0 to 60")
     .transform(Number)
     .default(0)
-    .meta({ description: "Answer when the run has ended, after so many seconds at the latest.", example: "30" }),
+    .meta({
+      description: "Answer when the run has ended, after so many seconds at the latest.",
+      example: "30",
+    }),
 });
 
 /** Body of `POST /mcp-versions/{versionId}/test`. */
@@ -49,7 +59,19 @@ export const testRunSchema = z.strictObject({
 /** `…/mcp-versions/{versionId}` */
 export const versionIdParamsSchema = z.strictObject({ versionId: idSchema });
 
-const labelFilterSchema = z.string().refine((text) => parseLabel(text) !== undefined, "must be name:value");
+/** `name:value`; the value may hold more colons. */
+const labelFilterSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,63}:.{0,255}$/su, "must be name:value");
+
+/** One label that a run must carry. */
+export interface LabelFilter {
+  readonly name: string;
+  readonly value: string;
+}
+
+function toLabel(text: string): LabelFilter {
+  const at = text.indexOf(":");
+  return { name: text.slice(0, at), value: text.slice(at + 1) };
+}
 
 /** Query of `GET /workflow-runs`. */
 export const runListQuerySchema = z.strictObject({
@@ -59,7 +81,7 @@ export const runListQuerySchema = z.strictObject({
   trigger: z.enum(RUN_TRIGGERS).optional(),
   label: z
     .union([labelFilterSchema, z.array(labelFilterSchema).max(MOST_LABELS)], "must be name:value")
-    .transform((given) => (typeof given === "string" ? [given] : given))
+    .transform((given) => (typeof given === "string" ? [given] : given).map(toLabel))
     .default([])
     .meta({ description: "`name:value`; may be given several times, all must match.", example: "env:prod" }),
   createdAfter: givenInstantSchema.optional().meta({ description: "Created later than this moment." }),
@@ -101,7 +123,9 @@ export const stepCountsSchema = z.object({ total: z.int(), ...countsShape }).met
 export type StepCounts = z.infer<typeof stepCountsSchema>;
 
 /** An output that is too large to be shown in place: `GET /artifacts/{id}` has it. */
-export const outputArtifactSchema = z.object({ id: z.string(), sizeBytes: z.int() }).meta({ id: "OutputArtifact" });
+export const outputArtifactSchema = z
+  .object({ id: z.string(), sizeBytes: z.int() })
+  .meta({ id: "OutputArtifact" });
 
 /** One run in a list: without input and output, which may be large. */
 export const runSummarySchema = z
@@ -129,7 +153,9 @@ export type RunSummary = z.infer<typeof runSummarySchema>;
 export const runSchema = runSummarySchema
   .extend({
     input: z.unknown(),
-    output: z.unknown().meta({ description: "Null until the run has succeeded, and when `outputArtifact` is given." }),
+    output: z
+      .unknown()
+      .meta({ description: "Null until the run has succeeded, and when `outputArtifact` is given." }),
     outputArtifact: outputArtifactSchema.optional(),
   })
   .meta({ id: "Run" });
@@ -138,7 +164,9 @@ export type Run = z.infer<typeof runSchema>;
 /** Why a step is not running. */
 export const waitingForSchema = z
   .object({
-    reason: z.enum(["dependency", "delay", "retry", "worker", "capacity", "queue", "approval", "wait", "throttle"]).or(z.string()),
+    reason: z
+      .enum(["dependency", "delay", "retry", "worker", "capacity", "queue", "approval", "wait", "throttle"])
+      .or(z.string()),
     detail: z.string(),
     since: instantSchema,
   })
@@ -211,7 +239,9 @@ export const runPageSchema = pageOf(runSummarySchema);
 /** One line of a step's log. */
 export const runLogLineSchema = z
   .object({
-    seq: z.int().meta({ description: "Number of the event that carried the line; lines of one event share it." }),
+    seq: z
+      .int()
+      .meta({ description: "Number of the event that carried the line; lines of one event share it." }),
     at: instantSchema,
     stepId: z.string(),
     itemIndex: z.int().optional(),

@@ -10,7 +10,10 @@ export const MAX_SECRET_BYTES = 64 * 1024;
 const hostSchema = z
   .string()
   .max(253)
-  .regex(/^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?$/, "must be a host name in lower case");
+  .regex(
+    /^(?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?$/,
+    "must be a host name in lower case",
+  );
 
 /** Body of `PUT /secrets/{name}`. */
 export const putSecretSchema = z.strictObject({

@@ -11,28 +11,37 @@ const UNSTORABLE = /[\0\p{Surrogate}]/u;
  * @throws ExecutionError `invalid_output` with the place in the value.
  */
 export function assertStorable(value: unknown): JsonValue {
-  const open: { value: unknown; path: readonly (string | number)[] }[] = [{ value, path: [] }];
-  for (let next = open.pop(); next; next = open.pop()) {
-    const fault = findFault(next.value, next.path.length);
-    if (fault) throw invalidOutput(toPointer(next.path), fault);
-    const { path } = next;
-    if (Array.isArray(next.value)) {
-      for (const [index, member] of next.value.entries()) {
-        // Only what can hold a fault is kept: arrays of numbers are long.
-        if (member !== null && typeof member !== "boolean") open.push({ value: member, path: [...path, index] });
+  const open: Branch[] = [];
+  visit(value, [], open);
+  for (let branch = open.pop(); branch; branch = open.pop()) {
+    const { value: parent, path } = branch;
+    for (const [name, member] of Object.entries(parent)) {
+      if (!Array.isArray(parent) && UNSTORABLE.test(name)) {
+        throw invalidOutput(toPointer(path), "has a name with a NUL or half a character");
       }
-    } else if (typeof next.value === "object" && next.value !== null) {
-      for (const [name, member] of Object.entries(next.value)) {
-        if (UNSTORABLE.test(name)) throw invalidOutput(toPointer(path), "has a name with a NUL or half a character");
-        open.push({ value: member, path: [...path, name] });
-      }
+      visit(member, path, open, name);
     }
   }
   return value as JsonValue;
 }
 
-function findFault(value: unknown, depth: number): string | undefined {
-  if (depth > MAX_DEPTH) return `is nested deeper than ${MAX_DEPTH} levels`;
+interface Branch {
+  readonly value: object;
+  readonly path: readonly string[];
+}
+
+/** Judges a scalar at once, and keeps the rest for later; a path is only built where it is needed. */
+function visit(value: unknown, parentPath: readonly string[], open: Branch[], name?: string): void {
+  const isBranch = typeof value === "object" && value !== null;
+  const fault = findFault(value);
+  if (!isBranch && !fault) return;
+  const path = name === undefined ? parentPath : [...parentPath, name];
+  if (fault) throw invalidOutput(toPointer(path), fault);
+  if (path.length > MAX_DEPTH) throw invalidOutput("", `is nested deeper than ${MAX_DEPTH} levels`);
+  if (isBranch) open.push({ value, path });
+}
+
+function findFault(value: unknown): string | undefined {
   if (typeof value === "number" && !Number.isFinite(value)) return "is a number too large for JSON readers";
   if (typeof value === "string" && UNSTORABLE.test(value)) return "has a NUL or half a character";
   return undefined;

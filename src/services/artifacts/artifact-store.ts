@@ -120,7 +120,7 @@ export function createArtifactStore(deps: {
         limits,
         {
           async onFile(file) {
-            kept.push(await save(owner, { kind: "file", name: file.name }, readChunks(file.handle, file.sizeBytes), knex));
+            kept.push(await save(owner, { kind: "file", name: file.name }, readChunks(file.handle, file.sizeBytes, signal), knex));
           },
           onRefused(reason) {
             refusedCount += 1;
@@ -170,9 +170,10 @@ export function toArtifactRef(row: ArtifactModel): ArtifactRef {
 }
 
 /** Reads up to a size that was judged before: a file that grows meanwhile is cut there. */
-async function* readChunks(handle: FileHandle, sizeBytes: number): AsyncGenerator<Uint8Array> {
+async function* readChunks(handle: FileHandle, sizeBytes: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   let position = 0;
   while (position < sizeBytes) {
+    signal?.throwIfAborted();
     const length = Math.min(CHUNK_BYTES, sizeBytes - position);
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
     if (bytesRead === 0) return;

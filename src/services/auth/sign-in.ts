@@ -24,8 +24,8 @@ export interface SignIn {
   login(credentials: { email: string; password: string }, origin: RequestOrigin): Promise<SignedIn>;
   /** Exchanges a refresh token. @throws AppError UNAUTHENTICATED; reuse of a spent one ends its session. */
   refresh(refreshToken: string, origin: RequestOrigin): Promise<SignedIn>;
-  /** Ends the session of a refresh token; false when it belongs to no live one. */
-  logoutByToken(refreshToken: string, origin: RequestOrigin): Promise<boolean>;
+  /** Ends the session of a refresh token, and tells its id; undefined when it belongs to no live one. */
+  logoutByToken(refreshToken: string, origin: RequestOrigin): Promise<string | undefined>;
   /** Ends one session. */
   logout(actor: Actor, sessionId: string, origin: RequestOrigin): Promise<void>;
   /** Sets one's own password and ends one's other sessions. @throws AppError INVALID_FIELDS */
@@ -68,9 +68,9 @@ export function createSignIn(deps: SignInDeps): SignIn {
     async logoutByToken(refreshToken, origin) {
       const session = await findSessionOfRefreshToken(knex, refreshToken);
       const user = session && (await UserModel.query(knex).findById(session.userId));
-      if (!session || !user) return false;
+      if (!session || !user) return undefined;
       await endSession(deps, toActor(user), session.sessionId, origin);
-      return true;
+      return session.sessionId;
     },
     logout: async (actor, sessionId, origin) => await endSession(deps, actor, sessionId, origin),
     async changePassword(who, change) {

@@ -1,0 +1,109 @@
+import { parseArgs } from "node:util";
+import { WORKLOADS, type Workload } from "./workloads.js";
+
+/** How a benchmark is run. */
+export interface BenchSettings {
+  /** Rounds of A B, each workload in each. */
+  readonly rounds: number;
+  readonly isQuick: boolean;
+  readonly workloads: readonly Workload[];
+  /** Runs in flight while throughput is measured. */
+  readonly inFlight: number;
+  readonly warmUpMs: number;
+  readonly windowMs: number;
+  /** Where the figures go as JSON; `-` is stdout. */
+  readonly jsonTo: string | undefined;
+  /** Where the time goes, instead of the comparison. */
+  readonly isProfile: boolean;
+  /** Below a floor by more than the slack is a failure. */
+  readonly isCheck: boolean;
+  /** A PostgreSQL server to use instead of an own one; a database of the benchmark's own is made on it. */
+  readonly databaseUrl: string | undefined;
+}
+
+/** How to call the benchmark. */
+export const USAGE = `npm run bench -- [options]
+
+  --quick            3 short rounds instead of 5 full ones
+  --rounds N         another number of rounds
+  --only W1,W3       some of the workloads
+  --json [FILE]      the figures as JSON, to a file, or to stdout (then the text goes to stderr)
+  --check            exit code 1 when a figure misses its floor by more than 20 %
+  --profile headrace where Headrace's time goes: CPU by process, heaviest functions and statements
+  --help
+
+BENCH_DATABASE_URL names a PostgreSQL server to use instead of an own one.
+`;
+
+/**
+ * Reads the command line and the environment.
+ * @returns undefined when only help is asked for.
+ * @throws Error that names what is wrong.
+ */
+export function readBenchSettings(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): BenchSettings | undefined {
+  const { values } = parseArgs({
+    args: withJsonTarget(args),
+    options: {
+      quick: { type: "boolean", default: false },
+      rounds: { type: "string" },
+      only: { type: "string" },
+      json: { type: "string" },
+      check: { type: "boolean", default: false },
+      profile: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  if (values.profile !== undefined && values.profile !== "headrace") {
+    throw new Error(`--profile knows only "headrace", not "${values.profile}"`);
+  }
+  const isQuick = values.quick;
+  return {
+    rounds: values.rounds === undefined ? (isQuick ? 3 : 5) : readRounds(values.rounds),
+    isQuick,
+    workloads: values.only === undefined ? WORKLOADS : readWorkloads(values.only),
+    inFlight: 32,
+    warmUpMs: isQuick ? 500 : 1000,
+    windowMs: isQuick ? 2500 : 5000,
+    jsonTo: values.json,
+    isProfile: values.profile !== undefined,
+    isCheck: values.check,
+    databaseUrl: environment["BENCH_DATABASE_URL"] || undefined,
+  };
+}
+
+/** What a raw worker process is told by its environment. @throws Error when it was started by hand. */
+export function readWorkerSettings(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): { readonly redisUrl: string; readonly prefix: string } {
+  const redisUrl = environment["BENCH_REDIS_URL"];
+  const prefix = environment["BENCH_PREFIX"];
+  if (!redisUrl || !prefix) throw new Error("BENCH_REDIS_URL and BENCH_PREFIX are set by npm run bench");
+  return { redisUrl, prefix };
+}
+
+/** `--json` may stand without a file, which `parseArgs` cannot say. */
+function withJsonTarget(args: readonly string[]): string[] {
+  return args.map((argument, index) => {
+    if (argument !== "--json") return argument;
+    const next = args[index + 1];
+    return next === undefined || next.startsWith("--") ? "--json=-" : argument;
+  });
+}
+
+function readRounds(text: string): number {
+  const rounds = Number(text);
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) throw new Error("--rounds must be 1 to 100");
+  return rounds;
+}
+
+function readWorkloads(text: string): Workload[] {
+  return text.split(",").map((id) => {
+    const workload = WORKLOADS.find((known) => known.id === id.trim().toUpperCase());
+    if (!workload) throw new Error(`--only knows ${WORKLOADS.map((known) => known.id).join(", ")}, not "${id}"`);
+    return workload;
+  });
+}

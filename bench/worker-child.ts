@@ -1,0 +1,71 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { childMessageSchema } from "../src/lifecycle/run-process.js";
+
+/** A worker process of a contender. */
+export interface WorkerChild {
+  readonly pid: number;
+  /** Asks it to end, and kills it when it does not. */
+  stop(): Promise<void>;
+}
+
+const READY_LIMIT_MS = 60_000;
+const STOP_LIMIT_MS = 20_000;
+
+/**
+ * Starts a program of this folder as a worker process, and waits until it says that it is ready. It ends by itself
+ * when this process dies.
+ * @param options.nodeArguments flags of Node itself, such as `--cpu-prof`.
+ * @throws Error when it ends before it is ready, or is not ready in 60 s.
+ */
+export async function startWorkerChild(options: {
+  program: string;
+  environment: Readonly<Record<string, string>>;
+  nodeArguments?: readonly string[];
+}): Promise<WorkerChild> {
+  const path = fileURLToPath(new URL(`./${options.program}`, import.meta.url));
+  const child = spawn(process.execPath, [...(options.nodeArguments ?? []), path], {
+    // its log lines are warnings: they belong to stderr, so that --json has stdout for itself
+    stdio: ["ignore", 2, 2, "ipc"],
+    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.environment },
+    // Ctrl-C reaches this process only, which ends the others in order
+    detached: true,
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.once("exit", () => resolve());
+    child.once("error", () => resolve());
+  });
+  try {
+    await untilReady(child, options.program);
+  } catch (error) {
+    await stopChild(child, ended);
+    throw error;
+  }
+  return { pid: child.pid ?? 0, stop: () => stopChild(child, ended) };
+}
+
+async function untilReady(child: ChildProcess, name: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const limit = setTimeout(() => reject(new Error(`${name} was not ready in 60 s`)), READY_LIMIT_MS);
+    const settle = (error?: Error): void => {
+      clearTimeout(limit);
+      if (error) reject(error);
+      else resolve();
+    };
+    child.on("message", (raw) => {
+      const message = childMessageSchema.safeParse(raw).data;
+      if (message?.type === "ready") settle();
+      if (message?.type === "failed") settle(new Error(message.message));
+    });
+    child.once("exit", (code, signal) => settle(new Error(`${name} ended at once (${signal ?? code})`)));
+    child.once("error", settle);
+  });
+}
+
+async function stopChild(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  child.kill("SIGTERM");
+  const killer = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
+  await ended;
+  clearTimeout(killer);
+}

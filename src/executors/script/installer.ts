@@ -1,0 +1,73 @@
+import { join } from "node:path";
+import { type ExecutionContext, ExecutionError } from "../types.js";
+import { createLineSplitter } from "./line-splitter.js";
+
+/** One run of a trusted tool in a folder of the cache. */
+export interface InstallerCommand {
+  /** For messages: "pip install". */
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Runs a tool to its end. @throws ExecutionError `upstream_error` with its last lines when it fails. */
+export type RunInstaller = (command: InstallerCommand) => Promise<void>;
+
+const INSTALLER_MEMORY_MB = 4_096;
+const TAIL_LINES = 20;
+
+/**
+ * Installers run in the sandbox (limits, clean environment, the whole tree killed on cancel), though as the worker's
+ * own user: they write to its cache. They run no code of the packages that they install.
+ */
+export function createInstaller(deps: {
+  readonly context: ExecutionContext;
+  readonly folder: string;
+  readonly cacheDir: string;
+  readonly env: Readonly<Record<string, string>>;
+}): RunInstaller {
+  const { context, folder, cacheDir } = deps;
+  const { signal, sandbox, emit } = context;
+  return async ({ name, command, args, env }) => {
+    emit.log("system", `${name} …`);
+    const tail: string[] = [];
+    const child = await sandbox.start({
+      command,
+      args,
+      cwd: folder,
+      env: {
+        TMPDIR: folder,
+        HOME: folder,
+        PIP_CACHE_DIR: join(cacheDir, "pip-cache"),
+        npm_config_cache: join(cacheDir, "npm-cache"),
+        ...deps.env,
+        ...env,
+      },
+      memoryMb: INSTALLER_MEMORY_MB,
+      timeoutSeconds: context.timeoutSeconds,
+      network: true,
+      identity: "worker",
+    });
+    const lines = createLineSplitter((line) => {
+      emit.log("system", line);
+      tail.push(line);
+      if (tail.length > TAIL_LINES) tail.shift();
+    });
+    child.onStdout((chunk) => lines.push(chunk));
+    child.onStderr((chunk) => lines.push(chunk));
+    child.endInput();
+    const onAbort = (): void => void child.kill(0);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    const exit = await child.exited;
+    signal.removeEventListener("abort", onAbort);
+    lines.flush();
+    if (signal.aborted) throw signal.reason;
+    if (exit.exitCode === 0) return;
+    const reason = tail.findLast((line) => /error/i.test(line)) ?? tail.at(-1) ?? exit.signal ?? `exit code ${exit.exitCode}`;
+    throw new ExecutionError("upstream_error", `${name} failed: ${reason}`.slice(0, 1_000), {
+      details: { installer: tail.join("\n") },
+    });
+  };
+}
