@@ -20,7 +20,7 @@ export default {
     {
       ...shared,
       displayName: "unit",
-      testMatch: ["<rootDir>/{src,workers}/**/*.test.ts"],
+      testMatch: ["<rootDir>/{src,workers,bench}/**/*.test.ts"],
     },
     {
       ...shared,

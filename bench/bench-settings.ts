@@ -76,13 +76,26 @@ export function readBenchSettings(
 }
 
 /** What a raw worker process is told by its environment. @throws Error when it was started by hand. */
-export function readWorkerSettings(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): { readonly redisUrl: string; readonly prefix: string } {
+export function readWorkerSettings(environment: Readonly<Record<string, string | undefined>> = process.env): {
+  readonly redisUrl: string;
+  readonly prefix: string;
+} {
   const redisUrl = environment["BENCH_REDIS_URL"];
   const prefix = environment["BENCH_PREFIX"];
   if (!redisUrl || !prefix) throw new Error("BENCH_REDIS_URL and BENCH_PREFIX are set by npm run bench");
   return { redisUrl, prefix };
+}
+
+/** The environment of a worker process: all of it was set by us, and no `.env` file may add to it. */
+export function readOwnEnvironment(): Readonly<Record<string, string | undefined>> {
+  return process.env;
+}
+
+/** What a worker process needs of our environment; everything else is said to it on purpose. */
+export function readBareEnvironment(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string> {
+  return { PATH: environment["PATH"] ?? "/usr/bin:/bin", HOME: environment["HOME"] ?? "/" };
 }
 
 /** `--json` may stand without a file, which `parseArgs` cannot say. */
@@ -103,7 +116,8 @@ function readRounds(text: string): number {
 function readWorkloads(text: string): Workload[] {
   return text.split(",").map((id) => {
     const workload = WORKLOADS.find((known) => known.id === id.trim().toUpperCase());
-    if (!workload) throw new Error(`--only knows ${WORKLOADS.map((known) => known.id).join(", ")}, not "${id}"`);
+    if (!workload)
+      throw new Error(`--only knows ${WORKLOADS.map((known) => known.id).join(", ")}, not "${id}"`);
     return workload;
   });
 }

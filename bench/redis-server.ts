@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 
@@ -15,8 +16,8 @@ export interface BenchRedis {
 
 const START_LIMIT_MS = 15_000;
 
-/** Ends the server when the pipe from us closes: also when we are killed. */
-const GUARDED_START = '( (read -r _ <&3; kill -TERM "$$") >/dev/null 2>&1 & ); exec "$@" 3<&-';
+/** Ends the server when the pipe from us closes without a word: when we are killed. */
+const GUARDED_START = '( (read -r word <&3 || kill -TERM "$$") >/dev/null 2>&1 & ); exec "$@" 3<&-';
 
 /**
  * Starts `redis-server` on a free port, as one would run it for Headrace: append-only file, synced every second,
@@ -27,15 +28,23 @@ export async function startBenchRedis(folder: string): Promise<BenchRedis> {
   const data = join(folder, "redis");
   mkdirSync(data);
   const port = await findFreePort();
-  const child = spawn("/bin/sh", ["-c", GUARDED_START, "sh", "redis-server", ...serverArguments(port, data)], {
-    stdio: ["ignore", "ignore", 2, "pipe"],
-    detached: true,
-  });
+  const child = spawn(
+    "/bin/sh",
+    ["-c", GUARDED_START, "sh", "redis-server", ...serverArguments(port, data)],
+    {
+      stdio: ["ignore", "ignore", 2, "pipe"],
+      detached: true,
+    },
+  );
+  const guard = child.stdio[3] as Writable;
+  guard.on("error", () => undefined); // the guard may be gone before us; nothing depends on the pipe
   const ended = new Promise<void>((resolve) => {
-    child.once("exit", () => resolve());
     child.once("error", () => resolve());
+    child.once("exit", () => {
+      guard.end("ok\n");
+      resolve();
+    });
   });
-  child.stdio[3]?.on("error", () => undefined); // the guard may be gone before us; nothing depends on the pipe
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGTERM");

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { childMessageSchema } from "../src/lifecycle/run-process.js";
+import { readBareEnvironment } from "./bench-settings.js";
 
 /** A worker process of a contender. */
 export interface WorkerChild {
@@ -27,7 +28,7 @@ export async function startWorkerChild(options: {
   const child = spawn(process.execPath, [...(options.nodeArguments ?? []), path], {
     // its log lines are warnings: they belong to stderr, so that --json has stdout for itself
     stdio: ["ignore", 2, 2, "ipc"],
-    env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...options.environment },
+    env: { ...readBareEnvironment(), ...options.environment },
     // Ctrl-C reaches this process only, which ends the others in order
     detached: true,
   });

@@ -47,10 +47,16 @@ export function createApp(deps: AppDeps): Express {
   app.use(createSecurityHeaders());
   app.use(createHostGuard(settings));
   app.use((request, _response, next) => {
-    next(request.rawHeaders.length / 2 > MOST_HEADERS ? new AppError("HEADERS_TOO_LARGE", "Too many headers") : undefined);
+    next(
+      request.rawHeaders.length / 2 > MOST_HEADERS
+        ? new AppError("HEADERS_TOO_LARGE", "Too many headers")
+        : undefined,
+    );
   });
   app.use(createCors(settings.CORS_ORIGINS));
-  const ownRoutes = openApiRoutes({ buildDocument: () => buildOpenApi([...deps.routes, ...ownRoutes], deps.version) });
+  const ownRoutes = openApiRoutes({
+    buildDocument: () => buildOpenApi([...deps.routes, ...ownRoutes], deps.version),
+  });
   const routes = [...deps.routes, ...ownRoutes];
   app.use(mountRoutes(routes, { authenticator, audit, knex, maxBodyBytes: settings.MAX_BODY_BYTES }));
   if (deps.bullBoard) {

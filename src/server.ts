@@ -14,7 +14,8 @@ export interface ServerLimits {
   readonly headersTimeoutMs?: number;
 }
 
-const MAX_HEADER_BYTES = 16 * 1024;
+// above what a browser or a long query sends, below what hurts
+const MAX_HEADER_BYTES = 32 * 1024;
 
 /**
  * An HTTP server over an app, not yet listening: it cuts off slow and endless requests, and answers what Node's

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { join } from "node:path";
 import { newId } from "../src/core/ids.js";
 import type { Platform } from "../src/container.js";
 import { createExecutors } from "../src/executors/registry.js";
@@ -43,7 +44,8 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     warn: (reason) => logger.warn({ reason }, "isolation of user code is reduced"),
   });
   await workdirs.sweep();
-  const executors = await createExecutors({ python: settings.PYTHON, cacheRoot: `${settings.DATA_DIR}/cache` });
+  // beside the work folders, where the users that steps run as can reach it
+  const executors = createExecutors({ python: settings.PYTHON, cacheRoot: join(workdirs.root, "cache") });
   const registry = createWorkerRegistry({
     knex,
     worker: {

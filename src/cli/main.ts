@@ -16,10 +16,10 @@ function report(error: unknown, isJson: boolean): ExitCode {
     const details = error instanceof CliError ? error.details : undefined;
     process.stderr.write(`${JSON.stringify({ error: message, details })}\n`);
   } else {
+    // a part of Headrace that cannot start leaves the whole story in its log; its last line is shown to a person
+    const isLogged = process.argv.includes("--supervised") && !isExpected && error instanceof Error;
+    if (isLogged) process.stderr.write(`${error.stack ?? ""}\n`);
     process.stderr.write(`${message}\n`);
-    if (!isExpected && !(error instanceof SettingsError)) {
-      process.stderr.write("This was not expected; headrace doctor checks this machine.\n");
-    }
   }
   return exitCode;
 }

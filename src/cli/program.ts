@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { EXIT, type ExitCode } from "./cli-error.js";
 import { loadClientSettings } from "../config/client-settings.js";
 import { createOutput, type Output } from "./output.js";
+import { VERSION } from "../version.js";
 
 /** What every command's work is given. */
 export interface CommandContext {
@@ -19,7 +20,7 @@ export function createProgram(): { run(argv: readonly string[]): Promise<ExitCod
   const program = new Command("headrace")
     .description("Register versioned components, compose them into workflows, run them.")
     .option("--json", "print results as JSON, and nothing else on stdout")
-    .version("0.1.0")
+    .version(VERSION)
     .exitOverride()
     .showHelpAfterError("(headrace --help lists the commands)");
   const act = (command: Command, work: Work): void => {

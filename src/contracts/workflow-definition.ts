@@ -30,6 +30,8 @@ const expression = z.string().min(1).max(10_000);
 /** What came out of a JSON or YAML body is JSON already: only its absence is a fault. */
 const jsonValueSchema = z.unknown().refine((value) => value !== undefined, {
   error: "is required",
+  // else a union would take a mapping without any kind to be meant as a value
+  abort: true,
 }) as unknown as z.ZodType<JsonValue>;
 
 /** Where one input comes from: exactly one of the five kinds. */

@@ -54,9 +54,11 @@ export const envField = z
     textField(32_768),
   )
   .superRefine((env, context) => {
-    if (Object.keys(env).length > 100) context.addIssue({ code: "custom", message: "must have at most 100 names" });
+    if (Object.keys(env).length > 100)
+      context.addIssue({ code: "custom", message: "must have at most 100 names" });
     for (const name of Object.keys(env)) {
-      if (isForbiddenEnvName(name)) context.addIssue({ code: "custom", path: [name], message: "is a reserved name" });
+      if (isForbiddenEnvName(name))
+        context.addIssue({ code: "custom", path: [name], message: "is a reserved name" });
     }
   });
 
@@ -70,7 +72,8 @@ export function findPathFault(path: string): string | undefined {
   if (path === "" || path.length > 255) return "must have 1 to 255 characters";
   if (CONTROL.test(path) || path.includes("\\")) return "must not contain backslashes or control characters";
   const parts = path.split("/");
-  if (parts.some((part) => part === "" || part === "." || part === "..")) return "must be a path inside the folder";
+  if (parts.some((part) => part === "" || part === "." || part === ".."))
+    return "must be a path inside the folder";
   if (parts.some((part) => part.toLowerCase() === ".git")) return "must not be in .git";
   return undefined;
 }
@@ -118,7 +121,9 @@ export function isPrivateHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
   const family = isIP(host);
   if (family !== 0) return PRIVATE_ADDRESSES.check(host, family === 4 ? "ipv4" : "ipv6");
-  return host === "localhost" || host.endsWith(".localhost") || host.endsWith(".internal") || !host.includes(".");
+  return (
+    host === "localhost" || host.endsWith(".localhost") || host.endsWith(".internal") || !host.includes(".")
+  );
 }
 
 /** What an outgoing URL may be. */

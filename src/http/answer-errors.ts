@@ -13,11 +13,16 @@ const LINGER_MS = 2000;
 export function createErrorAnswer(deps: { readonly logger: Logger }) {
   // Express tells an error handler by its four parameters
   return (thrown: unknown, request: Request, response: Response, _next: NextFunction): void => {
-    const error = isBadPath(thrown) ? new AppError("NOT_FOUND", "There is nothing at this path") : toAppError(thrown);
+    const error = isBadPath(thrown)
+      ? new AppError("NOT_FOUND", "There is nothing at this path")
+      : toAppError(thrown);
     const { requestId } = contextOf(request).origin;
     const { status } = error.entry;
     if (status >= 500 && !request.destroyed) {
-      deps.logger.error({ requestId, route: contextOf(request).route, err: error.cause ?? error }, "request failed");
+      deps.logger.error(
+        { requestId, route: contextOf(request).route, err: error.cause ?? error },
+        "request failed",
+      );
     }
     if (response.headersSent || response.destroyed) {
       response.destroy();
@@ -36,7 +41,9 @@ export function createErrorAnswer(deps: { readonly logger: Logger }) {
 
 /** Express refuses percent-encoding that decodes to nothing; such a path names nothing. */
 function isBadPath(thrown: unknown): boolean {
-  return thrown instanceof URIError || (thrown instanceof Error && "status" in thrown && thrown.status === 400);
+  return (
+    thrown instanceof URIError || (thrown instanceof Error && "status" in thrown && thrown.status === 400)
+  );
 }
 
 /** The client got its answer early; what it still sends is dropped, for a moment. */

@@ -5,7 +5,10 @@ import type { FieldFault } from "../errors/app-error.js";
 type Issue = z.core.$ZodIssue;
 
 /** Every fault that zod found, each with the JSON Pointer of what is wrong or missing. */
-export function toFieldFaults(issues: readonly Issue[], prefix: readonly (string | number)[] = []): FieldFault[] {
+export function toFieldFaults(
+  issues: readonly Issue[],
+  prefix: readonly (string | number)[] = [],
+): FieldFault[] {
   return issues.flatMap((issue) => toFaults(issue, prefix));
 }
 

@@ -33,7 +33,9 @@ export function guardQueueBoard(deps: {
         const after = { request: `${request.method} ${QUEUE_BOARD_PATH}` };
         const what = { action: "queue.change", entityType: "queue", after, outcome: "denied" } as const;
         await audit.record(knex, { actor, origin: context.origin, ...what });
-        throw new AppError("METHOD_NOT_ALLOWED", "The board is read-only", { headers: { Allow: "GET, HEAD" } });
+        throw new AppError("METHOD_NOT_ALLOWED", "The board is read-only", {
+          headers: { Allow: "GET, HEAD" },
+        });
       }
     } catch (error) {
       if (!isBrowserWithoutSession(request, error)) throw error;

@@ -58,6 +58,7 @@ function groupByPath(routes: readonly RouteDefinition[]): [string, RouteDefiniti
     }
     groups.set(route.path, [...group, route]);
   }
-  const rank = (path: string) => path.replaceAll(/\/:[^/]+/g, "/\uffff").replaceAll(/\/\*[^/]+/g, "/\uffff\uffff");
+  const rank = (path: string) =>
+    path.replaceAll(/\/:[^/]+/g, "/\uffff").replaceAll(/\/\*[^/]+/g, "/\uffff\uffff");
   return [...groups].sort(([one], [other]) => (rank(one) < rank(other) ? -1 : 1));
 }

@@ -16,7 +16,15 @@ export function createRequestObserver(deps: { readonly logger: Logger; readonly 
       deps.metrics.httpRequestSeconds.observe({ method, route, status: String(status) }, durationMs / 1000);
       const { requestId, address } = origin;
       // the route's pattern, never the URL: a hook's token is part of it
-      const fields = { requestId, method, route, status, durationMs: Math.round(durationMs), userId, address };
+      const fields = {
+        requestId,
+        method,
+        route,
+        status,
+        durationMs: Math.round(durationMs),
+        userId,
+        address,
+      };
       deps.logger.info(fields, "request");
     });
     next();

@@ -69,7 +69,8 @@ function buildParameters(route: RouteDefinition, path: string) {
 }
 
 function buildRequestBody(route: RouteDefinition) {
-  if (route.rawBody) return { requestBody: { content: { "*/*": { schema: { type: "string", format: "binary" } } } } };
+  if (route.rawBody)
+    return { requestBody: { content: { "*/*": { schema: { type: "string", format: "binary" } } } } };
   if (!route.body) return {};
   const types = route.accepts ?? ["application/json"];
   const schema = route.body;
@@ -82,7 +83,10 @@ function buildRequestBody(route: RouteDefinition) {
 }
 
 function buildResponses(route: RouteDefinition) {
-  const own = Object.entries(route.answers).map(([status, answer]) => [status, buildResponse(Number(status), answer)]);
+  const own = Object.entries(route.answers).map(([status, answer]) => [
+    status,
+    buildResponse(Number(status), answer),
+  ]);
   const errors = commonErrors(route)
     .filter((code) => !(ERROR_CODES[code].status in route.answers))
     .map((code) => [String(ERROR_CODES[code].status), problem(ERROR_CODES[code].title)]);
@@ -95,7 +99,10 @@ function buildResponse(status: number, answer: RouteAnswer) {
     return { description: answer.description, content: { [type]: { schema: answer.schema } } };
   }
   if (answer.contentType) {
-    return { description: answer.description, content: { [answer.contentType]: { schema: { type: "string" } } } };
+    return {
+      description: answer.description,
+      content: { [answer.contentType]: { schema: { type: "string" } } },
+    };
   }
   return status >= 400 ? problem(answer.description) : { description: answer.description };
 }

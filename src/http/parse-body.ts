@@ -16,7 +16,11 @@ export function hasBody(request: IncomingMessage): boolean {
  * Refuses a body by its headers alone, before a byte of it is read.
  * @throws AppError BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
  */
-export function assertReadable(request: IncomingMessage, limit: number, accepts?: readonly AcceptedType[]): void {
+export function assertReadable(
+  request: IncomingMessage,
+  limit: number,
+  accepts?: readonly AcceptedType[],
+): void {
   const length = Number(request.headers["content-length"] ?? 0);
   if (length > limit) throw tooLarge(limit);
   const encoding = request.headers["content-encoding"];
@@ -50,7 +54,11 @@ export async function readBytes(request: IncomingMessage, limit: number): Promis
 }
 
 /** A body as a value, by its media type; undefined when it is empty. */
-export function parseBody(request: IncomingMessage, bytes: Buffer, accepts: readonly AcceptedType[]): unknown {
+export function parseBody(
+  request: IncomingMessage,
+  bytes: Buffer,
+  accepts: readonly AcceptedType[],
+): unknown {
   if (bytes.length === 0) return undefined;
   const type = mediaTypeOf(request, accepts);
   const text = decodeText(bytes);

@@ -28,7 +28,11 @@ export interface RouteInput {
  * Reads and judges query and body.
  * @throws AppError INVALID_FIELDS with every fault at once; MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE
  */
-export async function parseInput(route: RouteDefinition, maxBodyBytes: number, request: Request): Promise<RouteInput> {
+export async function parseInput(
+  route: RouteDefinition,
+  maxBodyBytes: number,
+  request: Request,
+): Promise<RouteInput> {
   const accepts = route.rawBody ? undefined : (route.accepts ?? JSON_ONLY);
   const takesBody = route.body !== undefined || route.rawBody === true;
   let bytes = Buffer.alloc(0) as Buffer;
@@ -77,4 +81,3 @@ function judgeValue(schema: NonNullable<RouteDefinition["body"]>, given: unknown
   if (parsed.success) return { value: parsed.data, faults: [] };
   return { value: undefined, faults: toFieldFaults(parsed.error.issues) };
 }
-

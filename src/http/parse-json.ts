@@ -83,7 +83,8 @@ function visit(value: unknown, path: (string | number)[], faults: FieldFault[]):
     for (const name of Object.keys(value)) {
       const at = [...path, name];
       if (name === "__proto__") faults.push({ path: toPointer(at), message: "unknown field" });
-      else if (isUnstorable(name)) faults.push({ path: toPointer(path), message: "has a field whose name cannot be stored" });
+      else if (isUnstorable(name))
+        faults.push({ path: toPointer(path), message: "has a field whose name cannot be stored" });
       else visit((value as Record<string, unknown>)[name], at, faults);
     }
   }

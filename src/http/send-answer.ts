@@ -16,10 +16,11 @@ export function sendAnswer(response: Response, answer: RouteResponse): void {
     response.end();
     return;
   }
-  const isRaw = response.hasHeader("Content-Type") && (typeof answer.body === "string" || Buffer.isBuffer(answer.body));
-  if (!response.hasHeader("Content-Type")) response.setHeader("Content-Type", "application/json; charset=utf-8");
+  const isRaw =
+    response.hasHeader("Content-Type") && (typeof answer.body === "string" || Buffer.isBuffer(answer.body));
+  if (!response.hasHeader("Content-Type"))
+    response.setHeader("Content-Type", "application/json; charset=utf-8");
   const bytes = Buffer.from(isRaw ? (answer.body as string) : JSON.stringify(answer.body));
   response.setHeader("Content-Length", bytes.length);
   response.end(response.req.method === "HEAD" ? undefined : bytes);
 }
-

@@ -35,7 +35,9 @@ export async function serveRoute(
   const context = contextOf(request);
   context.route = route.path;
   const isPublic = route.permission === "public";
-  const principal = isPublic ? { actor: NOBODY, sessionId: null } : await deps.authenticator.authenticate(request);
+  const principal = isPublic
+    ? { actor: NOBODY, sessionId: null }
+    : await deps.authenticator.authenticate(request);
   context.userId = principal.actor.userId;
   const controller = new AbortController();
   response.once("close", () => controller.abort(new Error("the client is gone")));
@@ -43,7 +45,8 @@ export async function serveRoute(
     const routeRequest = await judge(route, deps, request, principal, controller.signal);
     const answer = await route.handler(routeRequest);
     if (answer.stream && request.method !== "HEAD") {
-      if (!isPublic) watchStream({ request, response, controller, principal, route, authenticator: deps.authenticator });
+      if (!isPublic)
+        watchStream({ request, response, controller, principal, route, authenticator: deps.authenticator });
       applyHeaders(response, answer);
       await answer.stream(request, response);
     } else {
@@ -63,7 +66,8 @@ async function judge(
   signal: AbortSignal,
 ): Promise<RouteRequest> {
   const { actor, sessionId } = principal;
-  if (route.permission !== "public" && route.permission !== "authenticated") assertCan(actor, route.permission);
+  if (route.permission !== "public" && route.permission !== "authenticated")
+    assertCan(actor, route.permission);
   const params = parseParams(route, request);
   await route.locate?.({ params, actor, signal });
   const { query, body } = await parseInput(route, deps.maxBodyBytes, request);

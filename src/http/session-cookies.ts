@@ -17,7 +17,13 @@ export function makeSessionCookies(tokens: {
 }): string[] {
   const flags = { httpOnly: true, sameSite: "strict", secure: tokens.isSecure } as const;
   return [
-    stringifySetCookie({ name: SESSION_COOKIE, value: tokens.accessToken, ...flags, path: "/", maxAge: tokens.expiresIn }),
+    stringifySetCookie({
+      name: SESSION_COOKIE,
+      value: tokens.accessToken,
+      ...flags,
+      path: "/",
+      maxAge: tokens.expiresIn,
+    }),
     stringifySetCookie({
       name: REFRESH_COOKIE,
       value: tokens.refreshToken,

@@ -30,10 +30,14 @@ export function toAppError(thrown: unknown): AppError {
   const code = codeOf(thrown);
   const message = thrown instanceof Error ? thrown.message : "";
   if (UNREACHABLE.has(code) || /^08/.test(code) || CONNECTION_WORDS.test(message)) {
-    return new AppError("NOT_READY", "A service that Headrace depends on cannot be reached. Try again soon.", {
-      headers: { "Retry-After": "5" },
-      cause: thrown,
-    });
+    return new AppError(
+      "NOT_READY",
+      "A service that Headrace depends on cannot be reached. Try again soon.",
+      {
+        headers: { "Retry-After": "5" },
+        cause: thrown,
+      },
+    );
   }
   if (COLLIDED.has(code)) {
     const detail = "The change collided with another one. Try again.";

@@ -24,7 +24,8 @@ export function watchStream(stream: {
   async function look(): Promise<void> {
     try {
       const { actor } = await stream.authenticator.confirm(request, stream.principal);
-      if (route.permission !== "authenticated" && route.permission !== "public") assertCan(actor, route.permission);
+      if (route.permission !== "authenticated" && route.permission !== "public")
+        assertCan(actor, route.permission);
     } catch (error) {
       if (!(error instanceof AppError)) return;
       stream.controller.abort(error);

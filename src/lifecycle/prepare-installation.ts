@@ -51,7 +51,7 @@ export async function prepareInstallation(
 }
 
 async function findAdmin(knex: Knex): Promise<UserModel | undefined> {
-  return await UserModel.query(knex).where({ role: "admin", isActive: true }).orderBy("id").first();
+  return await UserModel.query(knex).where({ role: "admin", is_active: true }).orderBy("id").first();
 }
 
 async function ensureCommandLineKey(

@@ -116,7 +116,8 @@ async function migrate(databaseUrl: string, schema: string): Promise<void> {
   });
   await client.connect();
   try {
-    if ((await readSchemaVersion(client, schema)) < LATEST_SCHEMA_VERSION) await runMigrations(client, schema);
+    if ((await readSchemaVersion(client, schema)) < LATEST_SCHEMA_VERSION)
+      await runMigrations(client, schema);
   } finally {
     await client.end();
   }

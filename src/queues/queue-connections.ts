@@ -43,8 +43,11 @@ export interface QueueBackend {
   queue(name: string): BullQueue;
   /** Opens a worker with connections of its own; the caller closes it. */
   createWorker(name: string, processor: BullProcessor, options: BullWorkerOptions): BullWorker;
-  /** Resolves at once while the server is in reach, else when it is again. Never rejects: callers set the limit. */
-  whenReachable(): Promise<void>;
+  /**
+   * Resolves at once while the server is in reach, else when it is again.
+   * @throws AppError NOT_READY when it has been away for `limitMs`.
+   */
+  whenReachable(limitMs: number): Promise<void>;
   /** The states of these jobs, in the same order, `unknown` for those that are not there. One round trip. */
   findStates(name: string, jobIds: readonly string[]): Promise<string[]>;
   /** Every queue that any process of this installation has used. */

@@ -1,8 +1,17 @@
-import { type ConnectionOptions, createRedisBackend, FlowProducer, type IQueueBackend, type JobProgress, type RedisQueueBackend, Worker } from "bullmq";
+import {
+  type ConnectionOptions,
+  createRedisBackend,
+  FlowProducer,
+  type IQueueBackend,
+  type JobProgress,
+  type RedisQueueBackend,
+  Worker,
+} from "bullmq";
 import { Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "../observability/logger.js";
 import type { BullProcessor, BullWorker, BullWorkerOptions, QueueBackend } from "./queue-connections.js";
 import { createErrorListener } from "./queue-errors.js";
+import { watchReachability } from "./redis-reachability.js";
 import { createSharedQueues } from "./shared-queues.js";
 import { withTimeLimit } from "./time-limit.js";
 
@@ -36,11 +45,12 @@ export async function openRedisQueues(options: {
   client.on("error", onError);
   try {
     // BullMQ keeps the outcome of its first look at the server for ever, so it may look only at one that answers
-    await withTimeLimit(whenReady(client), OPEN_LIMIT_MS, "Connecting to Redis");
+    const whenReachable = watchReachability(client);
+    await whenReachable(OPEN_LIMIT_MS);
     const root = createRedisBackend("", { connection: client, prefix } as { connection: Redis });
     root.on("error", onError);
     await withTimeLimit(root.waitUntilReady(), OPEN_LIMIT_MS, "Preparing Redis");
-    return createBackend({ client, root, redisUrl, prefix, onError });
+    return createBackend({ client, root, redisUrl, prefix, whenReachable, onError });
   } catch (error) {
     client.disconnect();
     throw error;
@@ -52,6 +62,7 @@ function createBackend(deps: {
   root: RedisQueueBackend;
   redisUrl: string;
   prefix: string;
+  whenReachable: QueueBackend["whenReachable"];
   onError: (error: Error) => void;
 }): QueueBackend {
   const { client, root, redisUrl, prefix, onError } = deps;
@@ -80,7 +91,7 @@ function createBackend(deps: {
           createRedisBackend(queueName, { ...opts, connection }, factoryOptions),
       );
     },
-    whenReachable: () => whenReady(client),
+    whenReachable: deps.whenReachable,
     async findStates(name, jobIds) {
       const backend = queues.get(name).getBackend();
       const states: string[] = [];
@@ -103,11 +114,6 @@ function createBackend(deps: {
       client.disconnect();
     },
   };
-}
-
-async function whenReady(client: Redis): Promise<void> {
-  if (client.status === "ready") return;
-  await new Promise<void>((resolve) => client.once("ready", () => resolve()));
 }
 
 /** An evicting Redis drops locks first and jobs next, without a word. */

@@ -47,7 +47,9 @@ export function buildStepEntry(queue: BullQueue, step: StepDispatch, parent?: Pa
     jobId: id,
   };
   const job = new Job(queue, step.job.stepId, step.job, options, id);
-  return job.toFlowEntry(parent ? { parentKey: job.parentKey, parentDependenciesKey: dependenciesKey(parent) } : {});
+  return job.toFlowEntry(
+    parent ? { parentKey: job.parentKey, parentDependenciesKey: dependenciesKey(parent) } : {},
+  );
 }
 
 /** The parent job of a run's flow; it waits for its children. */

@@ -1,3 +1,4 @@
+import { groupBy } from "./group-by.js";
 import type { BullQueue, QueueBackend } from "./queue-connections.js";
 import { RUNS_QUEUE } from "./queue-names.js";
 
@@ -5,12 +6,20 @@ const PAGE = 100;
 const MOST_LOOKED_AT = 2000;
 const LIVE_STATES = new Set(["waiting", "delayed", "prioritized", "active"]);
 
+/** Removes what {@link findStrandedRuns} finds. @returns how many. */
+export async function removeStrandedRuns(backend: QueueBackend, olderThanMs: number): Promise<number> {
+  const stranded = await findStrandedRuns(backend, olderThanMs);
+  const queue = backend.queue(RUNS_QUEUE);
+  for (const id of stranded) await queue.remove(id, { removeChildren: false });
+  return stranded.length;
+}
+
 /**
  * Parent jobs that wait for children of which none is alive any more. BullMQ leaves one behind when a step is
  * enqueued a second time in the instant after it failed. Such a parent does no harm (PostgreSQL ends the run),
  * but it would stay for ever. Looks at the oldest 2,000 at most.
  */
-export async function findStrandedRuns(backend: QueueBackend, olderThanMs: number): Promise<string[]> {
+async function findStrandedRuns(backend: QueueBackend, olderThanMs: number): Promise<string[]> {
   const queue = backend.queue(RUNS_QUEUE);
   const before = Date.now() - olderThanMs;
   const stranded: string[] = [];
@@ -30,7 +39,7 @@ async function hasLiveChild(backend: QueueBackend, queue: BullQueue, parentId: s
   if (!parent) return true;
   const page = await parent.getDependencies({ unprocessed: { count: PAGE, cursor: 0 } });
   const children = (page.unprocessed ?? []).map((key) => backend.flows.getBackend().parseNodeKey(key));
-  const byQueue = Map.groupBy(children, (child) => child.queueName);
+  const byQueue = groupBy(children, (child) => child.queueName);
   for (const [name, group] of byQueue) {
     const states = await backend.findStates(
       name,

@@ -1,9 +1,17 @@
 import type { JsonValue } from "../core/json.js";
 import type { FieldFault } from "../errors/app-error.js";
 
+/** What is known of an expression without evaluating it. */
+export interface ExpressionFacts {
+  /** Why a workflow may not hold it; a sentence without its subject. */
+  readonly error?: string;
+  /** Ids of the steps that it reads. */
+  readonly stepIds: string[];
+}
+
 /**
  * Evaluates what users write: JSONata expressions and JSON Schemas. Both are programs, so they run in a
- * worker thread with a memory limit that is ended when it overruns its time (security notes, 1.9).
+ * process of their own with a memory limit, that is killed when it overruns its time (security notes, 1.9).
  */
 export interface SafeEvaluator {
   /**
@@ -18,7 +26,9 @@ export interface SafeEvaluator {
   /** Faults of a value against a JSON Schema 2020-12; `path` is a JSON Pointer into the value. */
   validate(schema: JsonValue, value: JsonValue, timeoutMs?: number): Promise<FieldFault[]>;
   /** Why a text is no JSONata expression, or undefined. Also the step ids it reads as `steps.<id>`. */
-  inspectExpression(expression: string): Promise<{ error?: string; stepIds: string[] }>;
+  inspectExpression(expression: string): Promise<ExpressionFacts>;
+  /** The facts of each expression, in order; thousands cost few round trips. */
+  inspectExpressions(expressions: readonly string[]): Promise<ExpressionFacts[]>;
   /** Faults of a JSON Schema itself; `path` is a JSON Pointer into the schema. */
   inspectSchema(schema: JsonValue): Promise<FieldFault[]>;
   close(): Promise<void>;

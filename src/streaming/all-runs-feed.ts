@@ -22,33 +22,105 @@ const MOST_IDLE_MS = 60_000;
 const LEAST_PAUSE_MS = 50;
 
 /** The `run.*` events of all runs, read once for everybody in this process. */
-export function createAllRunsFeed(deps: { readonly knex: Knex }) {
-  const { knex } = deps;
-  let entries: FeedEntry[] = [];
-  let nextIndex = 0;
-  let indexByToken = new Map<string, number>();
-  let seen = new Map<string, string>();
-  let newestAt: string | undefined;
-  let lastReadAt = 0;
-  let pauseMs = LEAST_PAUSE_MS;
-  let refreshing: Promise<void> | undefined;
-  let queued: Promise<void> | undefined;
+export interface AllRunsFeed {
+  /**
+   * Reads what was committed before this call. Calls during a read share the one that follows it, which begins
+   * after a short pause: a burst of notices costs a few reads, not one each.
+   */
+  refresh(): Promise<void>;
+  /** The index that the next event will have. */
+  readonly end: number;
+  /** Where a client that has seen this token goes on, or undefined when this process does not remember it. */
+  findToken(token: string): number | undefined;
+  /** Entries from an index on; undefined when some of them are no longer kept. */
+  readFrom(index: number): readonly FeedEntry[] | undefined;
+}
 
-  async function startAnew(): Promise<void> {
-    const { rows } = await knex.raw<{ rows: { at: string }[] }>(
-      `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
-    );
-    newestAt = rows[0]?.at;
-    entries = [];
-    indexByToken = new Map();
-    seen = new Map((await readSince()).map((timed) => [toResumeToken(timed.position), timed.position.at]));
+/** Makes the feed; it reads nothing until somebody asks. */
+export function createAllRunsFeed(deps: { readonly knex: Knex }): AllRunsFeed {
+  return new FeedState(deps.knex);
+}
+
+class FeedState implements AllRunsFeed {
+  readonly #knex: Knex;
+  #entries: FeedEntry[] = [];
+  readonly #indexByToken = new Map<string, number>();
+  /** Tokens within reach of the look-back, with their times. */
+  readonly #seen = new Map<string, string>();
+  #newestAt: string | undefined;
+  #lastReadAt = 0;
+  #pauseMs = LEAST_PAUSE_MS;
+  #reading: Promise<void> | undefined;
+  #queued: Promise<void> | undefined;
+  end = 0;
+
+  constructor(knex: Knex) {
+    this.#knex = knex;
   }
 
-  async function readSince(): Promise<TimedFrame[]> {
+  async refresh(): Promise<void> {
+    const isRested = Date.now() - this.#lastReadAt > this.#pauseMs;
+    if (!this.#reading && !this.#queued && isRested) return await this.#startRead();
+    this.#queued ??= this.#readNext();
+    await this.#queued;
+  }
+
+  findToken(token: string): number | undefined {
+    const index = this.#indexByToken.get(token);
+    return index === undefined ? undefined : index + 1;
+  }
+
+  readFrom(index: number): readonly FeedEntry[] | undefined {
+    if (index >= this.end) return [];
+    const first = this.#entries[0];
+    if (!first || index < first.index) return undefined;
+    return this.#entries.slice(index - first.index, index - first.index + PAGE);
+  }
+
+  async #readNext(): Promise<void> {
+    await this.#reading?.catch(() => undefined); // those who asked for that one are told
+    await sleep(this.#pauseMs);
+    this.#queued = undefined;
+    await this.#startRead();
+  }
+
+  async #startRead(): Promise<void> {
+    this.#reading = this.#read();
+    try {
+      await this.#reading;
+    } finally {
+      this.#reading = undefined;
+    }
+  }
+
+  async #read(): Promise<void> {
+    const begunAt = Date.now();
+    if (this.#newestAt === undefined || begunAt - this.#lastReadAt > MOST_IDLE_MS) await this.#startAnew();
+    else
+      this.#append(
+        (await this.#readSince()).filter((timed) => !this.#seen.has(toResumeToken(timed.position))),
+      );
+    this.#lastReadAt = Date.now();
+    this.#pauseMs = Math.max(LEAST_PAUSE_MS, 4 * (this.#lastReadAt - begunAt));
+  }
+
+  /** What is there now was before everybody's time: it is remembered as seen, not shown. */
+  async #startAnew(): Promise<void> {
+    const { rows } = await this.#knex.raw<{ rows: { at: string }[] }>(
+      `SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at`,
+    );
+    this.#newestAt = rows[0]?.at;
+    this.#entries = [];
+    this.#indexByToken.clear();
+    this.#seen.clear();
+    for (const { position } of await this.#readSince()) this.#seen.set(toResumeToken(position), position.at);
+  }
+
+  async #readSince(): Promise<TimedFrame[]> {
     const found: TimedFrame[] = [];
-    let after = startOf(lookBack(newestAt ?? new Date().toISOString(), LOOK_BACK_MS));
+    let after = startOf(lookBack(this.#newestAt ?? new Date().toISOString(), LOOK_BACK_MS));
     for (;;) {
-      const page = await readTimedFrames(knex, after, PAGE);
+      const page = await readTimedFrames(this.#knex, after, PAGE);
       found.push(...page);
       const last = page.at(-1);
       if (page.length < PAGE || !last) return found;
@@ -56,72 +128,22 @@ export function createAllRunsFeed(deps: { readonly knex: Knex }) {
     }
   }
 
-  async function read(): Promise<void> {
-    const begunAt = Date.now();
-    const isIdle = begunAt - lastReadAt > MOST_IDLE_MS;
-    if (newestAt === undefined || isIdle) await startAnew();
-    else append((await readSince()).filter((timed) => !seen.has(toResumeToken(timed.position))));
-    lastReadAt = Date.now();
-    pauseMs = Math.max(LEAST_PAUSE_MS, 4 * (lastReadAt - begunAt));
-  }
-
-  function append(fresh: readonly TimedFrame[]): void {
+  #append(fresh: readonly TimedFrame[]): void {
     for (const timed of inRunOrder(fresh)) {
       const token = toResumeToken(timed.position);
-      entries.push({ index: nextIndex, token, timed });
-      indexByToken.set(token, nextIndex);
-      seen.set(token, timed.position.at);
-      nextIndex += 1;
-      if (newestAt === undefined || timed.position.at > newestAt) newestAt = timed.position.at;
+      this.#entries.push({ index: this.end, token, timed });
+      this.#indexByToken.set(token, this.end);
+      this.#seen.set(token, timed.position.at);
+      this.end += 1;
+      if (this.#newestAt === undefined || timed.position.at > this.#newestAt)
+        this.#newestAt = timed.position.at;
     }
-    for (const dropped of entries.splice(0, Math.max(0, entries.length - MOST_KEPT))) indexByToken.delete(dropped.token);
-    const horizon = lookBack(newestAt ?? "", 2 * LOOK_BACK_MS);
-    for (const [token, at] of seen) if (at < horizon) seen.delete(token);
+    const dropCount = Math.max(0, this.#entries.length - MOST_KEPT);
+    for (const dropped of this.#entries.splice(0, dropCount)) this.#indexByToken.delete(dropped.token);
+    const horizon = lookBack(this.#newestAt ?? "", 2 * LOOK_BACK_MS);
+    for (const [token, at] of this.#seen) if (at < horizon) this.#seen.delete(token);
   }
-
-  function startRead(): Promise<void> {
-    refreshing = read().finally(() => {
-      refreshing = undefined;
-    });
-    return refreshing;
-  }
-
-  return {
-    /**
-     * Reads what was committed before this call. Calls during a read share the one that follows it, which begins
-     * after a short pause: a burst of notices costs a few reads, not one each.
-     */
-    async refresh(): Promise<void> {
-      if (!refreshing && !queued && Date.now() - lastReadAt > pauseMs) return await startRead();
-      queued ??= (async () => {
-        await refreshing?.catch(() => undefined); // its own callers are told
-        await sleep(pauseMs);
-        queued = undefined;
-        await startRead();
-      })();
-      await queued;
-    },
-    /** The index that the next event will have. */
-    get end(): number {
-      return nextIndex;
-    },
-    /** Where a client that has seen this token goes on, or undefined when this process does not remember it. */
-    findToken(token: string): number | undefined {
-      const index = indexByToken.get(token);
-      return index === undefined ? undefined : index + 1;
-    },
-    /** Entries from an index on; undefined when some of them are no longer kept. */
-    readFrom(index: number): readonly FeedEntry[] | undefined {
-      if (index >= nextIndex) return [];
-      const first = entries[0];
-      if (!first || index < first.index) return undefined;
-      return entries.slice(index - first.index, index - first.index + PAGE);
-    },
-  };
 }
-
-/** See {@link createAllRunsFeed}. */
-export type AllRunsFeed = ReturnType<typeof createAllRunsFeed>;
 
 /** What a client that this process does not remember may have missed: two seconds are told again rather than lost. */
 export function replayStart(position: TimePosition): TimePosition {

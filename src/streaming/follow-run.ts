@@ -34,7 +34,8 @@ export async function followRun(options: {
     try {
       const { frames, isComplete } = await feed.readAfter(position);
       if (frames.length > 0) position = await writeFrames(connection, frames);
-      const isAtEnd = frames.some((frame) => frame.isTerminal) || (frames.length === 0 && (await hasEnded(feed, position)));
+      const isAtEnd =
+        frames.some((frame) => frame.isTerminal) || (frames.length === 0 && (await hasEnded(feed, position)));
       if (isAtEnd) return await writeEnd(connection, options.runId);
       failedReads = 0;
       if (!isComplete) continue;

@@ -1,16 +1,22 @@
+import { setMaxListeners } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Knex } from "knex";
-import { isRunTerminal } from "../core/statuses.js";
 import type { PubSub } from "../events/pub-sub.js";
 import type { Logger } from "../observability/logger.js";
 import type { Metrics } from "../observability/metrics.js";
-import { createAllRunsFeed } from "./all-runs-feed.js";
+import { type AllRunsFeed, createAllRunsFeed } from "./all-runs-feed.js";
 import type { TimePosition } from "./event-frames.js";
 import { followAllRuns } from "./follow-all-runs.js";
-import { followRun, POLL_MS } from "./follow-run.js";
-import { createRunFeeds } from "./run-feeds.js";
-import { createRunNotices } from "./run-notices.js";
-import { DEFAULT_SSE_TIMINGS, openSseConnection, type SseTimings } from "./sse-connection.js";
+import { followRun } from "./follow-run.js";
+import { createRunFeeds, type RunFeeds } from "./run-feeds.js";
+import { createRunNotices, type RunNotices } from "./run-notices.js";
+import {
+  DEFAULT_SSE_TIMINGS,
+  openSseConnection,
+  type SseConnection,
+  type SseTimings,
+} from "./sse-connection.js";
+import { waitForRun } from "./wait-for-run.js";
 
 /** What the hub works with. */
 export interface StreamHubDeps {
@@ -32,14 +38,19 @@ export function createStreamHub(deps: StreamHubDeps) {
   const { knex, logger, metrics } = deps;
   const timings = { ...DEFAULT_SSE_TIMINGS, ...deps.timings };
   const notices = createRunNotices({ pubSub: deps.pubSub });
-  const feeds = createRunFeeds({ knex, notices });
-  const allRuns = createAllRunsFeed({ knex });
   const shutdown = new AbortController();
+  // one listener per open stream is no leak
+  setMaxListeners(0, shutdown.signal);
+  const parts: HubParts = {
+    knex,
+    logger,
+    notices,
+    feeds: createRunFeeds({ knex, notices }),
+    allRuns: createAllRunsFeed({ knex }),
+    connect: (response) => openSseConnection({ response, shutdown: shutdown.signal, timings }),
+  };
+  const { feeds } = parts;
   const open = new Set<Promise<void>>();
-
-  function connect(response: ServerResponse) {
-    return openSseConnection({ response, shutdown: shutdown.signal, timings });
-  }
 
   /** Counts the client and remembers it, so that closing can wait for it. */
   async function track(work: Promise<void>): Promise<void> {
@@ -50,30 +61,6 @@ export function createStreamHub(deps: StreamHubDeps) {
     } finally {
       open.delete(work);
       metrics.streamClients.dec();
-    }
-  }
-
-  async function runClient(runId: string, after: number, response: ServerResponse): Promise<void> {
-    const feed = feeds.acquire(runId);
-    const watch = notices.watchRun(runId);
-    const connection = connect(response);
-    try {
-      await followRun({ runId, after, feed, watch, connection, logger });
-    } finally {
-      connection.close();
-      watch.close();
-      feed.release();
-    }
-  }
-
-  async function allRunsClient(after: TimePosition | undefined, response: ServerResponse): Promise<void> {
-    const watch = notices.watchAllRuns();
-    const connection = connect(response);
-    try {
-      await followAllRuns({ knex, feed: allRuns, watch, connection, logger, after });
-    } finally {
-      connection.close();
-      watch.close();
     }
   }
 
@@ -97,37 +84,17 @@ export function createStreamHub(deps: StreamHubDeps) {
 
     /** Writes one run's events to a response until the run has ended or the client is gone. Never rejects. */
     async streamRun(runId: string, after: number, response: ServerResponse): Promise<void> {
-      await track(runClient(runId, after, response));
+      await track(serveRun(parts, runId, after, response));
     },
 
     /** Writes all runs' `run.*` events to a response until the client is gone. Never rejects. */
     async streamAllRuns(after: TimePosition | undefined, response: ServerResponse): Promise<void> {
-      await track(allRunsClient(after, response));
+      await track(serveAllRuns(parts, after, response));
     },
 
     /** Resolves when a run has ended, after `ms`, or when the signal is aborted; says whether it has ended. */
     async waitForRun(runId: string, ms: number, signal: AbortSignal): Promise<boolean> {
-      const feed = feeds.acquire(runId);
-      const watch = notices.watchRun(runId);
-      // AbortSignal.any would be held by the hub's own signal until shutdown
-      const stop = new AbortController();
-      const onStop = () => stop.abort();
-      for (const source of [signal, shutdown.signal]) source.addEventListener("abort", onStop);
-      if (signal.aborted || shutdown.signal.aborted) onStop();
-      const deadline = Date.now() + ms;
-      try {
-        for (;;) {
-          const standing = await feed.readStanding();
-          if (!standing || isRunTerminal(standing.status)) return true;
-          const leftMs = deadline - Date.now();
-          if (leftMs <= 0 || stop.signal.aborted) return false;
-          await watch.wait(Math.min(leftMs, POLL_MS), stop.signal);
-        }
-      } finally {
-        for (const source of [signal, shutdown.signal]) source.removeEventListener("abort", onStop);
-        watch.close();
-        feed.release();
-      }
+      return await waitForRun({ runId, ms, signal, shutdown: shutdown.signal, feeds, notices });
     },
 
     /** Ends every stream politely and unsubscribes. */
@@ -141,3 +108,46 @@ export function createStreamHub(deps: StreamHubDeps) {
 
 /** See {@link createStreamHub}. */
 export type StreamHub = ReturnType<typeof createStreamHub>;
+
+interface HubParts {
+  readonly knex: Knex;
+  readonly logger: Logger;
+  readonly notices: RunNotices;
+  readonly feeds: RunFeeds;
+  readonly allRuns: AllRunsFeed;
+  connect(response: ServerResponse): SseConnection;
+}
+
+async function serveRun(
+  parts: HubParts,
+  runId: string,
+  after: number,
+  response: ServerResponse,
+): Promise<void> {
+  // watching before the first read: an event committed in between is news
+  const watch = parts.notices.watchRun(runId);
+  const feed = parts.feeds.acquire(runId);
+  const connection = parts.connect(response);
+  try {
+    await followRun({ runId, after, feed, watch, connection, logger: parts.logger });
+  } finally {
+    connection.close();
+    feed.release();
+    watch.close();
+  }
+}
+
+async function serveAllRuns(
+  parts: HubParts,
+  after: TimePosition | undefined,
+  response: ServerResponse,
+): Promise<void> {
+  const watch = parts.notices.watchAllRuns();
+  const connection = parts.connect(response);
+  try {
+    await followAllRuns({ ...parts, feed: parts.allRuns, watch, connection, after });
+  } finally {
+    connection.close();
+    watch.close();
+  }
+}

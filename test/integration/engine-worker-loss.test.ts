@@ -38,6 +38,14 @@ describe.each(BACKENDS)("workers that are killed, on $name", ({ redisUrl }) => {
     return child;
   }
 
+  async function waitForWorkers(): Promise<void> {
+    const pids = workers.map((worker) => worker.pid ?? 0);
+    for (let live = 0; live < WORKERS && !isOver; ) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      live = (await harness.platform.knex("workers").whereIn("pid", pids)).length;
+    }
+  }
+
   /** A diamond of ten steps: two scripts that take a while, the rest light. */
   async function diamond(): Promise<RunPlan> {
     const python = await saveScript(harness.platform, "python_script", "import time\ndef main(n):\n    time.sleep(0.15)\n    return {'n': n + 1}\n");
@@ -59,6 +67,8 @@ describe.each(BACKENDS)("workers that are killed, on $name", ({ redisUrl }) => {
     let kills = 0;
     const killing = (async () => {
       for (let turn = 0; !isOver; turn += 1) {
+        // a slow machine must not end up with workers that die before they have ever worked
+        await waitForWorkers();
         await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS));
         if (isOver) return;
         const victim = turn % WORKERS;

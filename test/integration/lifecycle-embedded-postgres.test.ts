@@ -83,7 +83,9 @@ describe("embedded PostgreSQL", () => {
       wrong.password = "wrong";
       await expect(query(wrong.href, "SELECT 1")).rejects.toMatchObject({ code: "28P01" });
       expect(statSync(join(dataDir, "postgres-password")).mode & 0o777).toBe(0o600);
-      const [listening] = (await query(server.url, "SHOW listen_addresses")) as { listen_addresses: string }[];
+      const [listening] = (await query(server.url, "SHOW listen_addresses")) as {
+        listen_addresses: string;
+      }[];
       expect(listening?.listen_addresses).toBe("127.0.0.1");
     } finally {
       await server.stop();
@@ -151,21 +153,24 @@ describe("embedded PostgreSQL", () => {
 });
 
 const isRoot = process.getuid?.() === 0;
-(isRoot ? describe : describe.skip)("embedded PostgreSQL for root, under a folder that only root may enter", () => {
-  it("keeps its cluster under /var/lib and says so", async () => {
-    const closed = mkdtempSync(join(tmpdir(), "headrace-closed-"));
-    const warnings: string[] = [];
-    const logger = { info: () => undefined, warn: (_: object, text: string) => void warnings.push(text) };
-    const server = await startEmbeddedPostgres({ dataDir: join(closed, "data"), logger });
-    try {
-      await query(server.url, "SELECT 1");
-      expect(server.folder).toMatch(/^\/var\/lib\/headrace-[0-9a-f]{12}\/cluster$/);
-      expect(warnings.join()).toContain("/var/lib/headrace-");
-    } finally {
-      await server.stop();
-      rmSync(join(server.folder, ".."), { recursive: true, force: true });
-      rmSync(closed, { recursive: true, force: true });
-    }
-    expect(existsSync(server.folder)).toBe(false);
-  });
-});
+(isRoot ? describe : describe.skip)(
+  "embedded PostgreSQL for root, under a folder that only root may enter",
+  () => {
+    it("keeps its cluster under /var/lib and says so", async () => {
+      const closed = mkdtempSync(join(tmpdir(), "headrace-closed-"));
+      const warnings: string[] = [];
+      const logger = { info: () => undefined, warn: (_: object, text: string) => void warnings.push(text) };
+      const server = await startEmbeddedPostgres({ dataDir: join(closed, "data"), logger });
+      try {
+        await query(server.url, "SELECT 1");
+        expect(server.folder).toMatch(/^\/var\/lib\/headrace-[0-9a-f]{12}\/cluster$/);
+        expect(warnings.join()).toContain("/var/lib/headrace-");
+      } finally {
+        await server.stop();
+        rmSync(join(server.folder, ".."), { recursive: true, force: true });
+        rmSync(closed, { recursive: true, force: true });
+      }
+      expect(existsSync(server.folder)).toBe(false);
+    });
+  },
+);

@@ -8,6 +8,8 @@ import type { Transition } from "../../src/core/transition.js";
 import { ExecutionError } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { Metrics } from "../../src/observability/metrics.js";
+import type { JobContext } from "../../src/queues/queue-worker.js";
+import type { StepJobOutcome } from "../../src/queues/step-worker.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { Engine } from "../../src/services/engine/engine.js";
 import type { TransitionOutcome } from "../../src/services/engine/group-commit.js";
@@ -20,15 +22,6 @@ import type { Execution, ExecutionRegistry } from "../execution/execution-regist
 import type { ComponentRunner } from "../execution/run-component.js";
 import { createSecretMask, type SecretMask } from "../execution/secret-mask.js";
 import { toShownInputs, toStorableOutput } from "../execution/storable-output.js";
-
-/** What a job came to, for the queue's own record. */
-export type StepJobResult = "done" | { readonly failed: string };
-
-/** What the queue lends a processor. */
-export interface StepJobContext {
-  /** Puts the job back for some time; never returns. */
-  delay(delayMs: number): Promise<never>;
-}
 
 /** The dependencies of the step processor. */
 export interface StepProcessorDeps {
@@ -172,7 +165,7 @@ export function createStepProcessor(deps: StepProcessorDeps) {
     };
   }
 
-  async function runClaimed(attempt: Attempt): Promise<StepJobResult> {
+  async function runClaimed(attempt: Attempt): Promise<StepJobOutcome> {
     const { job, step } = attempt;
     const type = step.target.kind === "mcp" ? step.target.mcpType : step.target.name;
     const endTimer = metrics.stepSeconds.startTimer({ type });
@@ -190,7 +183,7 @@ export function createStepProcessor(deps: StepProcessorDeps) {
     }
   }
 
-  return async function processStep(job: StepJob, context: StepJobContext): Promise<StepJobResult> {
+  return async function processStep(job: StepJob, context: Pick<JobContext, "delay">): Promise<StepJobOutcome> {
     const { plan } = await engine.plans.get(job.versionId);
     const step = stepAt(plan, job.stepIndex);
     if (step.when !== undefined && !(await isWanted(job, plan, step))) return "done";
@@ -201,7 +194,7 @@ export function createStepProcessor(deps: StepProcessorDeps) {
       const { stepIndex, itemIndex, attempt } = job;
       const claim = { kind: "claim", stepIndex, itemIndex, attempt, token, workerId, sandboxLevel } as const;
       const { refusal } = await engine.commit.apply(job.runId, job.versionId, claim);
-      if (refusal?.reason === "early") return await context.delay(refusal.waitMs);
+      if (refusal?.reason === "early") context.delay(refusal.waitMs);
       if (refusal) return "done";
       execution.isClaimed = true;
       return await runClaimed({ job, plan, step, token, execution });

@@ -59,7 +59,9 @@ async function openWithoutUsers(
 ): Promise<WorkerSandbox> {
   const workdirs = await openWorkdirs({ root: workRoot });
   const isRoot = process.getuid?.() === 0;
-  const shared = isRoot ? [] : ["User code runs as the worker's own user, without users of its own: the worker is not root"];
+  const shared = isRoot
+    ? []
+    : ["User code runs as the worker's own user, without users of its own: the worker is not root"];
   const all = level === "none" ? [] : [...reasons, ...shared, NO_NAMESPACE];
   return { workdirs, sandbox: await createProcessSandbox({ level, ownUsers: false, reasons: all, warn }) };
 }
@@ -71,7 +73,12 @@ async function openWithUsers(options: CreateSandboxOptions): Promise<WorkerSandb
   if (!(await isTraversable(workdirs.root))) {
     workdirs = await openWorkdirs({ root: await makeFallbackRoot(workRoot) });
   }
-  const sandbox = await createProcessSandbox({ level: "process", ownUsers: true, reasons: [NO_NAMESPACE], warn });
+  const sandbox = await createProcessSandbox({
+    level: "process",
+    ownUsers: true,
+    reasons: [NO_NAMESPACE],
+    warn,
+  });
   const fault = await probe(sandbox, workdirs, options.python);
   if (fault === undefined) return { sandbox, workdirs };
   await sandbox.close();
@@ -89,7 +96,9 @@ async function probe(
   const python = await resolvePython(pythonSetting).catch(() => undefined);
   const probes = [
     { command: process.execPath, args: ["-e", "require('fs').writeFileSync('artifacts/node', '')"] },
-    ...(python ? [{ command: python, args: ["-I", "-c", "import json; open('artifacts/python', 'w').close()"] }] : []),
+    ...(python
+      ? [{ command: python, args: ["-I", "-c", "import json; open('artifacts/python', 'w').close()"] }]
+      : []),
   ];
   const workdir = await workdirs.make();
   try {

@@ -79,7 +79,9 @@ export function startGuardian({ markerPrefix, warn }: GuardianOptions): Guardian
     if (isClosing) return;
     restartCount += 1;
     if (restartCount > RESTART_LIMIT) {
-      warn(`The sandbox's guardian cannot be kept running (${why}): if this worker is killed, user code outlives it`);
+      warn(
+        `The sandbox's guardian cannot be kept running (${why}): if this worker is killed, user code outlives it`,
+      );
       return;
     }
     child = launch();

@@ -31,7 +31,12 @@ export async function findLaunchTools(identity?: { uid: number; gid: number }): 
     const path = FOLDERS.map((folder) => `${folder}/${name}`).find((file) => existsSync(file));
     if (!path) return undefined;
     try {
-      await promisify(execFile)(path, [...args, "/bin/true"], { timeout: 5_000, env: {}, cwd: "/", ...identity });
+      await promisify(execFile)(path, [...args, "/bin/true"], {
+        timeout: 5_000,
+        env: {},
+        cwd: "/",
+        ...identity,
+      });
       return path;
     } catch {
       return undefined;

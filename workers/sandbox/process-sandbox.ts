@@ -79,7 +79,9 @@ function listWeaknesses({ level }: ProcessSandboxOptions, tools: LaunchTools): s
   if (level === "none") return ["No limits and no user of its own for user code: SANDBOX=none"];
   return [
     ...(tools.prlimit ? [] : ["prlimit is missing: no limits on files and CPU time; install util-linux"]),
-    ...(tools.setpriv ? [] : ["setpriv is missing: user code may gain privileges by setuid programs; install util-linux"]),
+    ...(tools.setpriv
+      ? []
+      : ["setpriv is missing: user code may gain privileges by setuid programs; install util-linux"]),
     ...(tools.unshare ? [] : ["User namespaces are not allowed here: network: false cannot be enforced"]),
     ...(hasProcessTable() ? [] : ["/proc is missing: memory is not watched, and strays can outlive a step"]),
   ];
@@ -94,7 +96,7 @@ async function startProcess(command: SandboxCommand, shared: Shared): Promise<Sa
     child = spawnChild(command, buildLaunchPlan(command, tools, user !== undefined), marker, user);
     await hasSpawned(child);
   } catch (error) {
-    user?.release();
+    user?.release(false);
     throw error;
   }
   const tree = createProcessTree({
@@ -122,7 +124,7 @@ async function startProcess(command: SandboxCommand, shared: Shared): Promise<Sa
   running.add(handle);
   void exited.then(() => {
     running.delete(handle);
-    user?.release();
+    user?.release(tree.hasKilled());
   });
   return handle;
 }
@@ -178,7 +180,8 @@ function watchExit({ child, command, tree, streams, shared }: Watched): Promise<
   let isOutOfMemory = false;
   const killNow = async (): Promise<void> => {
     const left = await tree.kill(0);
-    if (left.length > 0) warn(`Processes of a step could not be ended: ${left.map((entry) => entry.pid).join(", ")}`);
+    if (left.length > 0)
+      warn(`Processes of a step could not be ended: ${left.map((entry) => entry.pid).join(", ")}`);
   };
   const unwatch =
     level === "none"

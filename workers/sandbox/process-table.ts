@@ -58,8 +58,11 @@ export function findProcess(pid: number): ProcessEntry | undefined {
   };
 }
 
-/** Every living process of this machine; empty where there is no `/proc`. */
-export function listProcesses(): ProcessEntry[] {
+/**
+ * Every living process of this machine, and with `includeDead` those that wait to be collected by their parent.
+ * Empty where there is no `/proc`.
+ */
+export function listProcesses({ includeDead = false }: { includeDead?: boolean } = {}): ProcessEntry[] {
   let names: string[];
   try {
     names = readdirSync("/proc");
@@ -71,7 +74,7 @@ export function listProcesses(): ProcessEntry[] {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
     const entry = findProcess(pid);
-    if (entry && entry.state !== "Z" && entry.state !== "X") entries.push(entry);
+    if (entry && (includeDead || (entry.state !== "Z" && entry.state !== "X"))) entries.push(entry);
   }
   return entries;
 }

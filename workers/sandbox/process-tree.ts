@@ -19,6 +19,8 @@ export interface ProcessTree {
    * @returns the members that outlived even that; empty in all but freak cases.
    */
   kill(graceMs: number): Promise<ProcessEntry[]>;
+  /** Whether `kill` ever found anything to end. */
+  hasKilled(): boolean;
 }
 
 /** How to know a member. */
@@ -32,60 +34,10 @@ export interface ProcessTreeOptions {
 
 const KILL_LIMIT_MS = 5_000;
 
-/**
- * Members are known by kinship (parent, group, session), by having been a member before, and, for those that
- * broke all ties (double fork, `setsid`), by the execution's own user id or its marker in their environment.
- */
-export function createProcessTree({ rootPid, marker, findOwnUid }: ProcessTreeOptions): ProcessTree {
-  const startedAt = findProcess(rootPid)?.startTicks ?? 0;
-  const startByPid = new Map<number, number>([[rootPid, startedAt]]);
-
-  function isStray(entry: ProcessEntry): boolean {
-    if (entry.startTicks < startedAt || entry.pid === process.pid) return false;
-    const uid = findOwnUid?.();
-    if (uid !== undefined && findUserId(entry.pid) === uid) return true;
-    return hasEnvironmentEntry(entry.pid, marker);
-  }
-
-  function isKin(entry: ProcessEntry): boolean {
-    if (startByPid.get(entry.pid) === entry.startTicks) return true;
-    // Nothing that is older than the execution can be a child of it: guards against reused pids.
-    if (entry.startTicks < startedAt) return false;
-    return (
-      startByPid.has(entry.parentPid) || startByPid.has(entry.groupId) || startByPid.has(entry.sessionId)
-    );
-  }
-
-  const members: ProcessTree["members"] = ({ processes = listProcesses(), thorough = true } = {}) => {
-    const found: ProcessEntry[] = [];
-    let rest = [...processes];
-    let isGrowing = true;
-    while (isGrowing) {
-      const others: ProcessEntry[] = [];
-      for (const entry of rest) {
-        if (isKin(entry)) {
-          startByPid.set(entry.pid, entry.startTicks);
-          found.push(entry);
-        } else {
-          others.push(entry);
-        }
-      }
-      isGrowing = others.length < rest.length;
-      rest = others;
-    }
-    const strays = thorough ? rest.filter(isStray) : [];
-    for (const entry of strays) startByPid.set(entry.pid, entry.startTicks);
-    forgetReusedPids(processes);
-    return [...found, ...strays];
-  };
-
-  /** A pid that now names another process must not make that one's children ours. */
-  function forgetReusedPids(processes: readonly ProcessEntry[]): void {
-    for (const entry of processes) {
-      const known = startByPid.get(entry.pid);
-      if (known !== undefined && known !== entry.startTicks) startByPid.delete(entry.pid);
-    }
-  }
+/** Opens the tree of a process that was just started. */
+export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
+  const members = createMembership(options);
+  let hasKilled = false;
 
   /** Stops every member before any is killed: what is stopped cannot fork away from the next look. */
   function freeze(): ProcessEntry[] {
@@ -103,6 +55,7 @@ export function createProcessTree({ rootPid, marker, findOwnUid }: ProcessTreeOp
 
   return {
     members,
+    hasKilled: () => hasKilled,
     async kill(graceMs) {
       if (graceMs > 0) {
         for (const entry of members()) sendSignal(entry.pid, "SIGTERM");
@@ -113,10 +66,58 @@ export function createProcessTree({ rootPid, marker, findOwnUid }: ProcessTreeOp
       for (;;) {
         const left = freeze();
         if (left.length === 0 || performance.now() > endsAt) return left;
+        hasKilled = true;
         for (const entry of left) sendSignal(entry.pid, "SIGKILL");
         await sleep(5);
       }
     },
+  };
+}
+
+/**
+ * Members are known by kinship (parent, group, session), by having been a member before, and, for those that
+ * broke all ties (double fork, `setsid`), by the execution's own user id or its marker in their environment.
+ */
+function createMembership({ rootPid, marker, findOwnUid }: ProcessTreeOptions): ProcessTree["members"] {
+  const startedAt = findProcess(rootPid)?.startTicks ?? 0;
+  const startByPid = new Map<number, number>([[rootPid, startedAt]]);
+
+  function isStray(entry: ProcessEntry): boolean {
+    if (entry.startTicks < startedAt || entry.pid === process.pid) return false;
+    const uid = findOwnUid?.();
+    if (uid !== undefined && findUserId(entry.pid) === uid) return true;
+    return hasEnvironmentEntry(entry.pid, marker);
+  }
+
+  function isKin(entry: ProcessEntry): boolean {
+    if (startByPid.get(entry.pid) === entry.startTicks) return true;
+    // Nothing that is older than the execution can be a child of it: guards against reused pids.
+    if (entry.startTicks < startedAt) return false;
+    return [entry.parentPid, entry.groupId, entry.sessionId].some((pid) => startByPid.has(pid));
+  }
+
+  /** A pid that now names another process must not make that one's children ours. */
+  function forgetReusedPids(processes: readonly ProcessEntry[]): void {
+    for (const entry of processes) {
+      const known = startByPid.get(entry.pid);
+      if (known !== undefined && known !== entry.startTicks) startByPid.delete(entry.pid);
+    }
+  }
+
+  return ({ processes = listProcesses(), thorough = true } = {}) => {
+    forgetReusedPids(processes);
+    const found: ProcessEntry[] = [];
+    let rest = [...processes];
+    for (let isGrowing = true; isGrowing; ) {
+      const kin = rest.filter(isKin);
+      for (const entry of kin) startByPid.set(entry.pid, entry.startTicks);
+      found.push(...kin);
+      rest = rest.filter((entry) => !startByPid.has(entry.pid));
+      isGrowing = kin.length > 0;
+    }
+    const strays = thorough ? rest.filter(isStray) : [];
+    for (const entry of strays) startByPid.set(entry.pid, entry.startTicks);
+    return [...found, ...strays];
   };
 }
 

@@ -5,7 +5,8 @@ import { findUserId, listProcesses } from "./process-table.js";
 export interface SlotPool {
   /** @throws Error when every id is taken. */
   acquire(): Promise<number>;
-  release(uid: number): void;
+  /** Gives an id back; after killed processes (`isDirty`) it rests until the system has forgotten them. */
+  release(uid: number, isDirty: boolean): void;
   close(): void;
 }
 
@@ -25,23 +26,30 @@ const RANGES = [
 export function createSlotPool(): SlotPool {
   const claims = new Map<number, Server>();
   const free: number[] = [];
+  const dirty = new Set<number>();
   const candidates = listCandidates();
 
   return {
     async acquire() {
       for (;;) {
-        const reused = free.pop();
-        if (reused !== undefined) return reused;
+        const reused = free.pop() ?? findClean(dirty);
+        if (reused !== undefined) {
+          dirty.delete(reused);
+          return reused;
+        }
         const candidate = candidates.next();
         if (candidate.done) throw new Error("No free user id is left for the sandbox");
         const server = await claim(candidate.value);
         if (!server) continue;
         claims.set(candidate.value, server);
-        if (!isInUse(candidate.value)) return candidate.value;
+        if (!listUserIds().has(candidate.value)) return candidate.value;
+        // Left alone, whoever it is: killing by user id must never hit a stranger.
       }
     },
-    release(uid) {
-      if (claims.has(uid) && !free.includes(uid)) free.push(uid);
+    release(uid, isDirty) {
+      if (!claims.has(uid)) return;
+      if (isDirty) dirty.add(uid);
+      else free.push(uid);
     },
     close() {
       for (const server of claims.values()) server.close();
@@ -67,7 +75,16 @@ function claim(uid: number): Promise<Server | undefined> {
   });
 }
 
-/** An id with a living process is left alone, whoever it is: killing by id must never hit a stranger. */
-function isInUse(uid: number): boolean {
-  return listProcesses().some((entry) => findUserId(entry.pid) === uid);
+/**
+ * An id without any process. Dead ones count too until their parent, often a slow process 1, has collected them:
+ * the limit on processes holds them against the next execution.
+ */
+function findClean(dirty: ReadonlySet<number>): number | undefined {
+  if (dirty.size === 0) return undefined;
+  const inUse = listUserIds();
+  return [...dirty].find((uid) => !inUse.has(uid));
+}
+
+function listUserIds(): Set<number | undefined> {
+  return new Set(listProcesses({ includeDead: true }).map((entry) => findUserId(entry.pid)));
 }

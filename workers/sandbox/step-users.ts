@@ -9,7 +9,8 @@ export interface StepUser {
   readonly gid: number;
   /** Whether no other execution runs as this user now, so that all its processes are this one's. */
   isExclusive(): boolean;
-  release(): void;
+  /** `isDirty`: processes of this user were killed rather than ended. */
+  release(isDirty: boolean): void;
 }
 
 /** Hands out unprivileged users; those that work in the same folder at the same time share one. */
@@ -22,6 +23,7 @@ export interface StepUsers {
 interface Holder {
   readonly ready: Promise<number>;
   count: number;
+  isDirty: boolean;
 }
 
 /** Users for a worker that runs as root. */
@@ -36,7 +38,7 @@ export function createStepUsers({ guardian }: { guardian: Guardian }): StepUsers
       await giveAway(workdir, uid);
       return uid;
     } catch (error) {
-      slots.release(uid);
+      slots.release(uid, false);
       throw error;
     }
   }
@@ -44,7 +46,7 @@ export function createStepUsers({ guardian }: { guardian: Guardian }): StepUsers
   return {
     async take(workdir) {
       // Given away once, before any of its processes runs: a running one could swap a folder for a link meanwhile.
-      const holder: Holder = holders.get(workdir) ?? { ready: prepare(workdir), count: 0 };
+      const holder: Holder = holders.get(workdir) ?? { ready: prepare(workdir), count: 0, isDirty: false };
       holder.count += 1;
       holders.set(workdir, holder);
       const leave = (): boolean => {
@@ -57,7 +59,10 @@ export function createStepUsers({ guardian }: { guardian: Guardian }): StepUsers
           uid,
           gid: uid,
           isExclusive: () => holder.count === 1,
-          release: () => void (leave() && slots.release(uid)),
+          release(isDirty) {
+            holder.isDirty ||= isDirty;
+            if (leave()) slots.release(uid, holder.isDirty);
+          },
         };
       } catch (error) {
         leave();

@@ -25,6 +25,9 @@ function requirementsField(pattern: RegExp, example: string): z.ZodOptional<z.Zo
     .optional();
 }
 
+/** Python packages that are installed for a component. */
+export const pythonRequirementsField = requirementsField(PYTHON_REQUIREMENT, '"requests>=2.31"');
+
 const sharedFields = {
   code: codeField,
   timeoutSeconds: timeoutSecondsField,
@@ -37,7 +40,7 @@ const sharedFields = {
 export const pythonScriptConfigSchema = z.strictObject({
   type: z.literal("python_script"),
   ...sharedFields,
-  requirements: requirementsField(PYTHON_REQUIREMENT, '"requests>=2.31"'),
+  requirements: pythonRequirementsField,
 });
 export type PythonScriptConfig = z.infer<typeof pythonScriptConfigSchema>;
 
@@ -66,6 +69,7 @@ export const typescriptScriptDefinition = {
   type: "typescript_script",
   configSchema: typescriptScriptConfigSchema,
   label: "TypeScript script",
-  description: "Runs TypeScript code: calls its main or default export with the inputs, or reads what it prints.",
+  description:
+    "Runs TypeScript code: calls its main or default export with the inputs, or reads what it prints.",
   isRunnable: true,
 } as const satisfies ExecutorDefinition<TypescriptScriptConfig>;

@@ -1,10 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
-import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { dirname, join, resolve } from "node:path";
 import type { JsonValue } from "../../core/json.js";
 import { type ExecutionContext, ExecutionError } from "../types.js";
+import { takeLock } from "./environment-lock.js";
 import { createInstaller, type RunInstaller } from "./installer.js";
 
 /** What an environment is made of; equal keys share one. */
@@ -36,60 +35,15 @@ export interface EnvironmentCacheDeps {
 }
 
 const FORMAT = 1;
-const LOCK_POLL_MS = 200;
 
 /**
  * An environment is built in a folder of its own, and a small file that names the folder is then renamed into
- * place: whoever sees that file sees a whole environment, and a build that died leaves nothing that counts. The
- * lock only spares double work. It is an abstract socket, which the kernel frees when its holder dies.
+ * place: whoever sees that file sees a whole environment, and a build that died leaves nothing that counts.
  */
-export function createEnvironmentCache({ cacheDir, installerEnv }: EnvironmentCacheDeps): EnvironmentCache {
-  const root = resolve(cacheDir);
+export function createEnvironmentCache(deps: EnvironmentCacheDeps): EnvironmentCache {
+  const store: Store = { root: resolve(deps.cacheDir), installerEnv: deps.installerEnv };
   const ready = new Map<string, string>();
   const building = new Map<string, Promise<string>>();
-
-  async function findBuilt(hash: string): Promise<string | undefined> {
-    const name = await readFile(join(root, `${hash}.ready`), "utf8").catch(() => undefined);
-    if (name === undefined || !/^[0-9a-f-]+$/.test(name)) return undefined;
-    const folder = join(root, name);
-    return (await stat(folder).catch(() => undefined))?.isDirectory() ? folder : undefined;
-  }
-
-  async function buildOnce(hash: string, build: BuildEnvironment, context: ExecutionContext): Promise<string> {
-    const name = `${hash}-${randomBytes(4).toString("hex")}`;
-    const folder = join(root, name);
-    await mkdir(root, { recursive: true, mode: 0o755 });
-    await chmod(root, 0o755);
-    await mkdir(folder);
-    try {
-      await build(folder, createInstaller({ context, folder, cacheDir: root, env: installerEnv }));
-      await makeReadable(folder);
-      await writeFile(`${folder}.new`, name);
-      await rename(`${folder}.new`, join(root, `${hash}.ready`));
-      return folder;
-    } catch (error) {
-      await rm(folder, { recursive: true, force: true });
-      throw error;
-    }
-  }
-
-  async function buildAlone(hash: string, build: BuildEnvironment, context: ExecutionContext): Promise<string> {
-    for (;;) {
-      const built = await findBuilt(hash);
-      if (built) return built;
-      throwIfAborted(context.signal);
-      const lock = await tryLock(`${root} ${hash}`);
-      if (!lock) {
-        await sleep(LOCK_POLL_MS, undefined, { signal: context.signal }).catch(() => undefined);
-        continue;
-      }
-      try {
-        return (await findBuilt(hash)) ?? (await buildOnce(hash, build, context));
-      } finally {
-        lock.close();
-      }
-    }
-  }
 
   return {
     async open(key, build, context) {
@@ -98,7 +52,7 @@ export function createEnvironmentCache({ cacheDir, installerEnv }: EnvironmentCa
         const known = ready.get(hash);
         if (known) return known;
         const others = building.get(hash);
-        const work = others ?? buildAlone(hash, build, context);
+        const work = others ?? buildAlone(store, hash, build, context);
         if (!others) building.set(hash, work);
         try {
           const folder = await waitFor(work, context.signal);
@@ -116,34 +70,84 @@ export function createEnvironmentCache({ cacheDir, installerEnv }: EnvironmentCa
   };
 }
 
+interface Store {
+  readonly root: string;
+  readonly installerEnv: Readonly<Record<string, string>>;
+}
+
+/** Builds unless another process has done so, or is doing so: then its result is taken. */
+async function buildAlone(
+  store: Store,
+  hash: string,
+  build: BuildEnvironment,
+  context: ExecutionContext,
+): Promise<string> {
+  for (;;) {
+    const built = await findBuilt(store, hash);
+    if (built) return built;
+    const lock = await takeLock(`${store.root} ${hash}`, context.signal);
+    throwIfAborted(context.signal);
+    if (!lock) continue;
+    try {
+      return (await findBuilt(store, hash)) ?? (await buildOnce(store, hash, build, context));
+    } finally {
+      lock.release();
+    }
+  }
+}
+
+async function findBuilt({ root }: Store, hash: string): Promise<string | undefined> {
+  const name = await readFile(join(root, `${hash}.ready`), "utf8").catch(() => undefined);
+  if (name === undefined || !/^[0-9a-f-]+$/.test(name)) return undefined;
+  const folder = join(root, name);
+  return (await stat(folder).catch(() => undefined))?.isDirectory() ? folder : undefined;
+}
+
+async function buildOnce(
+  { root, installerEnv }: Store,
+  hash: string,
+  build: BuildEnvironment,
+  context: ExecutionContext,
+): Promise<string> {
+  const name = `${hash}-${randomBytes(4).toString("hex")}`;
+  const folder = join(root, name);
+  await mkdir(folder, { recursive: true });
+  await Promise.all([chmod(root, 0o755), chmod(dirname(root), 0o755)]);
+  try {
+    await build(folder, createInstaller({ context, folder, cacheDir: root, env: installerEnv }));
+    await makeReadable(folder);
+    await writeFile(`${folder}.new`, name);
+    await rename(`${folder}.new`, join(root, `${hash}.ready`));
+    return folder;
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
 function hashKey(key: EnvironmentKey): string {
-  const parts: JsonValue = [FORMAT, key.kind, key.interpreter, [...key.requirements].sort(), key.content ?? ""];
+  const parts: JsonValue = [
+    FORMAT,
+    key.kind,
+    key.interpreter,
+    [...key.requirements].sort(),
+    key.content ?? "",
+  ];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 32);
 }
 
-/** Resolves with a held lock, or undefined while somebody else has it. */
-function tryLock(name: string): Promise<Server | undefined> {
-  const hash = createHash("sha256").update(name).digest("hex").slice(0, 40);
-  return new Promise((resolveLock) => {
-    const server = createServer((socket) => socket.destroy());
-    server.unref();
-    server.once("error", () => resolveLock(undefined));
-    server.listen(`\0headrace-environment-${hash}`, () => resolveLock(server));
-  });
-}
-
-/** Users of steps may read what the worker installed, whatever its umask is. */
+/** Users of steps may read and run what the worker installed, whatever its umask is. */
 async function makeReadable(folder: string): Promise<void> {
   await chmod(folder, 0o755);
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) await makeReadable(path);
-    else if (entry.isFile()) await chmod(path, ((await stat(path)).mode & 0o777) | 0o444 | (await executableBits(path)));
+    if (entry.isDirectory()) {
+      await makeReadable(path);
+    } else if (entry.isFile()) {
+      const isExecutable = ((await stat(path)).mode & 0o100) !== 0;
+      await chmod(path, isExecutable ? 0o755 : 0o644);
+    }
   }
-}
-
-async function executableBits(path: string): Promise<number> {
-  return ((await stat(path)).mode & 0o100) === 0 ? 0 : 0o111;
 }
 
 async function waitFor<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {

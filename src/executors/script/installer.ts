@@ -65,7 +65,8 @@ export function createInstaller(deps: {
     lines.flush();
     if (signal.aborted) throw signal.reason;
     if (exit.exitCode === 0) return;
-    const reason = tail.findLast((line) => /error/i.test(line)) ?? tail.at(-1) ?? exit.signal ?? `exit code ${exit.exitCode}`;
+    const reasons = tail.filter((line) => /\berror\b/i.test(line)).slice(0, 3);
+    const reason = reasons.join("; ") || tail.at(-1) || exit.signal || `exit code ${exit.exitCode}`;
     throw new ExecutionError("upstream_error", `${name} failed: ${reason}`.slice(0, 1_000), {
       details: { installer: tail.join("\n") },
     });

@@ -26,6 +26,7 @@ export async function buildNodeEnvironment(options: {
         "--no-fund",
         "--no-package-lock",
         "--no-progress",
+        "--logs-max=0",
         "--",
         ...requirements,
       ],
@@ -36,14 +37,24 @@ export async function buildNodeEnvironment(options: {
   await mkdir(target, { recursive: true });
   await Promise.all([
     writeFile(join(target, "index.mjs"), module),
-    writeFile(join(target, "package.json"), JSON.stringify({ name: "headrace", type: "module", exports: "./index.mjs" })),
+    writeFile(
+      join(target, "package.json"),
+      JSON.stringify({ name: "headrace", type: "module", exports: "./index.mjs" }),
+    ),
   ]);
 }
 
 function findNpm(): string {
   const prefix = dirname(dirname(process.execPath));
-  const places = [join(prefix, "lib/node_modules/npm/bin/npm-cli.js"), join(prefix, "share/nodejs/npm/bin/npm-cli.js")];
+  const places = [
+    join(prefix, "lib/node_modules/npm/bin/npm-cli.js"),
+    join(prefix, "share/nodejs/npm/bin/npm-cli.js"),
+  ];
   const found = places.find((place) => existsSync(place));
-  if (!found) throw new ExecutionError("internal", "npm was not found beside Node.js: requirements cannot be installed");
+  if (!found)
+    throw new ExecutionError(
+      "internal",
+      "npm was not found beside Node.js: requirements cannot be installed",
+    );
   return found;
 }

@@ -51,14 +51,20 @@ function findFault(value: unknown): string | undefined {
 export function invalidOutput(path: string, why: string): ExecutionError {
   const where = path === "" ? "" : ` at ${path}`;
   const shown = path.length > 200 ? "" : path;
-  return new ExecutionError("invalid_output", `The output${shown && where} ${why}`, { details: { path: shown } });
+  return new ExecutionError("invalid_output", `The output${shown && where} ${why}`, {
+    details: { path: shown },
+  });
 }
 
 /** The error for an output that is larger than the limit. */
 export function oversizedOutput(maxOutputBytes: number): ExecutionError {
-  return new ExecutionError("invalid_output", `The output has more than the limit of ${maxOutputBytes} bytes`, {
-    details: { maxOutputBytes },
-  });
+  return new ExecutionError(
+    "invalid_output",
+    `The output has more than the limit of ${maxOutputBytes} bytes`,
+    {
+      details: { maxOutputBytes },
+    },
+  );
 }
 
 /** Keeps what a script without `main` prints, since that is its output. */
@@ -89,7 +95,9 @@ export function createStdoutCapture(maxOutputBytes: number): StdoutCapture {
     },
     drop() {
       isWanted = false;
+      isOver = false;
       chunks = [];
+      heldBytes = 0;
     },
     toOutput() {
       const text = Buffer.concat(chunks).toString("utf8");

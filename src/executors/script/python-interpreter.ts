@@ -13,7 +13,8 @@ export async function resolvePython(setting?: string): Promise<string> {
   for (const candidate of candidates) {
     const found = await ask(candidate);
     if (!found) continue;
-    if (found.minor < 9) throw new Error(`${candidate} is Python 3.${found.minor}; scripts need 3.9 or newer`);
+    if (found.minor < 9)
+      throw new Error(`${candidate} is Python 3.${found.minor}; scripts need 3.9 or newer`);
     return found.path;
   }
   throw new Error(

@@ -26,7 +26,9 @@ export function createPythonScriptExecutor(deps: PythonScriptDeps): Executor<Pyt
       return await interpreter;
     } catch (error) {
       interpreter = undefined; // it may be installed before the next try
-      throw new ExecutionError("internal", error instanceof Error ? error.message : String(error), { cause: error });
+      throw new ExecutionError("internal", error instanceof Error ? error.message : String(error), {
+        cause: error,
+      });
     }
   }
 
@@ -44,16 +46,20 @@ export function createPythonScriptExecutor(deps: PythonScriptDeps): Executor<Pyt
       const environment = config.requirements?.length
         ? await deps.environments.open(
             { kind: "python", interpreter: python, requirements: config.requirements },
-            (folder, install) => buildPythonEnvironment({ python, folder, requirements: config.requirements ?? [], install }),
+            (folder, install) =>
+              buildPythonEnvironment({ python, folder, requirements: config.requirements ?? [], install }),
             context,
           )
         : undefined;
+      const env: Record<string, string> = environment
+        ? { PATH: `${environment}/bin:/usr/local/bin:/usr/bin:/bin`, VIRTUAL_ENV: environment }
+        : {};
       return {
         command: environment ? join(environment, "bin/python") : python,
         // Isolated: nothing of the machine's or the user's own Python set-up; unbuffered: prints are live.
         args: ["-I", "-u", "-X", "utf8", ".headrace/harness.py", String(context.limits.maxOutputBytes)],
         readOnlyPaths: environment ? [environment] : [],
-        env: environment ? { PATH: `${environment}/bin:/usr/local/bin:/usr/bin:/bin`, VIRTUAL_ENV: environment } : {},
+        env,
         limitAddressSpace: true,
       };
     },

@@ -56,7 +56,12 @@ export function createScriptExecutor<Config extends ScriptConfig>(deps: {
       ]);
       throwIfAborted(context.signal);
       const child = await context.sandbox.start(
-        toCommand(config, start, context, { ...config.env, ...toSecretEnv(context), ...start.env, ...inputEnv }),
+        toCommand(config, start, context, {
+          ...config.env,
+          ...toSecretEnv(context),
+          ...start.env,
+          ...inputEnv,
+        }),
       );
       return run(child, context);
     },
@@ -118,7 +123,10 @@ async function writeInputs(input: JsonObject, workdir: string): Promise<Record<s
 function toSecretEnv(context: ExecutionContext): Readonly<Record<string, string>> {
   for (const name of Object.keys(context.secrets)) {
     if (isForbiddenEnvName(name)) {
-      throw new ExecutionError("invalid_input", `The secret ${name} cannot be an environment variable: the name is reserved`);
+      throw new ExecutionError(
+        "invalid_input",
+        `The secret ${name} cannot be an environment variable: the name is reserved`,
+      );
     }
   }
   return context.secrets;

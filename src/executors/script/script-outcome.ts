@@ -5,7 +5,8 @@ import { cleanText } from "./line-splitter.js";
 import { assertStorable, oversizedOutput } from "./output-value.js";
 import type { ScriptWatch } from "./script-watch.js";
 
-const HEAP_EXHAUSTED = /JavaScript heap out of memory|Fatal process out of memory|Array buffer allocation failed/;
+const HEAP_EXHAUSTED =
+  /JavaScript heap out of memory|Fatal process out of memory|Array buffer allocation failed/;
 const MAX_MESSAGE = 4_000;
 const MAX_TRACEBACK = 16_384;
 
@@ -67,7 +68,9 @@ function toScriptError(
 function toSignalError(signal: NodeJS.Signals, exit: SandboxExit, watch: ScriptWatch): ExecutionError {
   const details = toDetails(exit, watch);
   if (signal === "SIGXCPU") {
-    return new ExecutionError("timeout", "The script used more processor time than its time-out allows", { details });
+    return new ExecutionError("timeout", "The script used more processor time than its time-out allows", {
+      details,
+    });
   }
   return new ExecutionError("script_error", `The script was ended by the signal ${signal}`, { details });
 }

@@ -24,7 +24,10 @@ export function createTypescriptScriptExecutor(deps: TypescriptScriptDeps): Exec
   let runtime: Promise<{ harness: string; module: string }> | undefined;
 
   async function loadRuntime(): Promise<{ harness: string; module: string }> {
-    const [harness, module] = await Promise.all([loadRuntimeFile("harness.mjs"), loadRuntimeFile("headrace.mjs")]);
+    const [harness, module] = await Promise.all([
+      loadRuntimeFile("harness.mjs"),
+      loadRuntimeFile("headrace.mjs"),
+    ]);
     return { harness, module };
   }
 
@@ -41,7 +44,12 @@ export function createTypescriptScriptExecutor(deps: TypescriptScriptDeps): Exec
       const requirements = config.requirements ?? [];
       // Without requirements, the environment holds the headrace module alone.
       const environment = await deps.environments.open(
-        { kind: "node", interpreter: `${process.execPath} ${process.version}`, requirements, content: module },
+        {
+          kind: "node",
+          interpreter: `${process.execPath} ${process.version}`,
+          requirements,
+          content: module,
+        },
         (folder, install) => buildNodeEnvironment({ folder, requirements, module, install }),
         context,
       );
@@ -53,7 +61,11 @@ export function createTypescriptScriptExecutor(deps: TypescriptScriptDeps): Exec
       const heapMb = Math.max(MIN_HEAP_MB, Math.floor(config.memoryMb * HEAP_SHARE));
       return {
         command: process.execPath,
-        args: [`--max-old-space-size=${heapMb}`, ".headrace/harness.mjs", String(context.limits.maxOutputBytes)],
+        args: [
+          `--max-old-space-size=${heapMb}`,
+          ".headrace/harness.mjs",
+          String(context.limits.maxOutputBytes),
+        ],
         readOnlyPaths: [environment],
         env: {},
         limitAddressSpace: false,

@@ -1,6 +1,10 @@
 import type { ServerResponse } from "node:http";
 import { once } from "node:events";
-import { actionLogPageSchema, actionLogQuerySchema, chainVerdictSchema } from "../../contracts/api/action-logs.js";
+import {
+  actionLogPageSchema,
+  actionLogQuerySchema,
+  chainVerdictSchema,
+} from "../../contracts/api/action-logs.js";
 import type { AuditLog } from "../../services/audit/audit-log.js";
 import { CSV_HEADER, presentActionLog, toCsvLine } from "../../services/audit/present-action-log.js";
 import { defineRoute, type RouteDefinition, type RouteResponse } from "../route.js";

@@ -1,4 +1,9 @@
-import { apiKeyPageSchema, apiKeySchema, createApiKeySchema, createdApiKeySchema } from "../../contracts/api/api-keys.js";
+import {
+  apiKeyPageSchema,
+  apiKeySchema,
+  createApiKeySchema,
+  createdApiKeySchema,
+} from "../../contracts/api/api-keys.js";
 import { idParamsSchema, pageQuerySchema } from "../../contracts/api/common.js";
 import type { ApiKeys } from "../../services/auth/api-keys.js";
 import { defineRoute, type RouteDefinition } from "../route.js";

@@ -74,11 +74,20 @@ function judgeRequest({ artifact }: OpenArtifact, header: (name: string) => stri
     return { response: { status: 416, headers: { ...headers, "Content-Range": `bytes */${size}` } } };
   }
   if (range === undefined) {
-    return { response: { status: 200, headers: { ...headers, "Content-Length": String(size) } }, range: { start: 0, end: size - 1 } };
+    return {
+      response: { status: 200, headers: { ...headers, "Content-Length": String(size) } },
+      range: { start: 0, end: size - 1 },
+    };
   }
   const contentRange = `bytes ${range.start}-${range.end}/${size}`;
   const length = String(range.end - range.start + 1);
-  return { response: { status: 206, headers: { ...headers, "Content-Range": contentRange, "Content-Length": length } }, range };
+  return {
+    response: {
+      status: 206,
+      headers: { ...headers, "Content-Range": contentRange, "Content-Length": length },
+    },
+    range,
+  };
 }
 
 function matchesEtag(header: string | undefined, etag: string): boolean {
@@ -86,13 +95,19 @@ function matchesEtag(header: string | undefined, etag: string): boolean {
   return header.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);
 }
 
-async function sendRange(open: OpenArtifact, range: ByteRange, response: ServerResponse, logger: Logger): Promise<void> {
+async function sendRange(
+  open: OpenArtifact,
+  range: ByteRange,
+  response: ServerResponse,
+  logger: Logger,
+): Promise<void> {
   try {
     if (range.end < range.start) response.end();
     else await pipeline(open.handle.createReadStream({ ...range, autoClose: false }), response);
   } catch (error) {
     // the headers are gone: a client that left, or a disk that failed, can only be told by a broken answer
-    if (!isClientGone(error)) logger.error({ err: toError(error), artifactId: open.artifact.id }, "artifact could not be sent");
+    if (!isClientGone(error))
+      logger.error({ err: toError(error), artifactId: open.artifact.id }, "artifact could not be sent");
     response.destroy();
   } finally {
     await open.handle.close();
@@ -103,4 +118,3 @@ function isClientGone(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ECONNRESET" || code === "EPIPE";
 }
-

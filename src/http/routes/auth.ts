@@ -1,5 +1,11 @@
 import type { Request } from "express";
-import { changePasswordSchema, loginSchema, meSchema, refreshSchema, signedInSchema } from "../../contracts/api/auth.js";
+import {
+  changePasswordSchema,
+  loginSchema,
+  meSchema,
+  refreshSchema,
+  signedInSchema,
+} from "../../contracts/api/auth.js";
 import { permissionsOf } from "../../core/permissions.js";
 import type { SignedIn } from "../../contracts/api/auth.js";
 import { AppError } from "../../errors/app-error.js";
@@ -14,7 +20,10 @@ import { makeClearedCookies, makeSessionCookies, readCookie, REFRESH_COOKIE } fr
 const TAG = "Sign-in";
 
 /** `/api/v1/auth`: login, refresh, logout, me, password. */
-export function authRoutes(deps: { readonly signIn: SignIn; readonly authenticator: Authenticator }): RouteDefinition[] {
+export function authRoutes(deps: {
+  readonly signIn: SignIn;
+  readonly authenticator: Authenticator;
+}): RouteDefinition[] {
   const { signIn } = deps;
   return [
     defineRoute({
@@ -29,7 +38,8 @@ export function authRoutes(deps: { readonly signIn: SignIn; readonly authenticat
         401: { description: "E-mail or password is wrong" },
         429: { description: "Too many attempts; see Retry-After" },
       },
-      handler: async ({ body, origin, isSecure }) => presentSignedIn(await signIn.login(body, origin), isSecure),
+      handler: async ({ body, origin, isSecure }) =>
+        presentSignedIn(await signIn.login(body, origin), isSecure),
     }),
     defineRoute({
       method: "post",
@@ -48,27 +58,36 @@ export function authRoutes(deps: { readonly signIn: SignIn; readonly authenticat
         return presentSignedIn(await signIn.refresh(token, origin), isSecure);
       },
     }),
-    defineRoute({
-      method: "post",
-      path: "/api/v1/auth/logout",
-      permission: "public",
-      summary: "End the session of a refresh token, or of the access token that was sent",
-      tag: TAG,
-      body: refreshSchema,
-      answers: { 204: { description: "Signed out" }, 401: { description: "No live session was named" } },
-      async handler({ body, origin, isSecure, raw }) {
-        const request = raw as Request;
-        const current = await findPrincipal(deps.authenticator, request);
-        const token = body.refreshToken ?? (current ? undefined : readRefreshCookie(request));
-        const endedId = token === undefined ? undefined : await signIn.logoutByToken(token, origin);
-        const isLeft = current?.sessionId != null && current.sessionId !== endedId;
-        if (isLeft) await signIn.logout(current.actor, current.sessionId ?? "", origin);
-        if (endedId === undefined && !current) throw new AppError("UNAUTHENTICATED", "There is no session to end");
-        return { status: 204, headers: { "Set-Cookie": makeClearedCookies(isSecure) } };
-      },
-    }),
+    logoutRoute(deps),
     ...personalRoutes(signIn),
   ];
+}
+
+function logoutRoute(deps: {
+  readonly signIn: SignIn;
+  readonly authenticator: Authenticator;
+}): RouteDefinition {
+  const { signIn } = deps;
+  return defineRoute({
+    method: "post",
+    path: "/api/v1/auth/logout",
+    permission: "public",
+    summary: "End the session of a refresh token, or of the access token that was sent",
+    tag: TAG,
+    body: refreshSchema,
+    answers: { 204: { description: "Signed out" }, 401: { description: "No live session was named" } },
+    async handler({ body, origin, isSecure, raw }) {
+      const request = raw as Request;
+      const current = await findPrincipal(deps.authenticator, request);
+      const token = body.refreshToken ?? (current ? undefined : readRefreshCookie(request));
+      const endedId = token === undefined ? undefined : await signIn.logoutByToken(token, origin);
+      const isLeft = current?.sessionId != null && current.sessionId !== endedId;
+      if (isLeft) await signIn.logout(current.actor, current.sessionId ?? "", origin);
+      if (endedId === undefined && !current)
+        throw new AppError("UNAUTHENTICATED", "There is no session to end");
+      return { status: 204, headers: { "Set-Cookie": makeClearedCookies(isSecure) } };
+    },
+  });
 }
 
 function personalRoutes(signIn: SignIn): RouteDefinition[] {
@@ -92,7 +111,10 @@ function personalRoutes(signIn: SignIn): RouteDefinition[] {
       summary: "Change one's own password; ends one's other sessions",
       tag: TAG,
       body: changePasswordSchema,
-      answers: { 204: { description: "Changed" }, 429: { description: "Too many attempts; see Retry-After" } },
+      answers: {
+        204: { description: "Changed" },
+        429: { description: "Too many attempts; see Retry-After" },
+      },
       async handler({ actor, sessionId, origin, body }) {
         if (actor.type !== "user") throw new AppError("FORBIDDEN", "An API key cannot change a password");
         await signIn.changePassword({ actor, sessionId, origin }, body);

@@ -48,10 +48,18 @@ function startRoute(deps: RunRouteDeps): RouteDefinition {
     query: startRunQuerySchema,
     body: startRunSchema,
     answers: {
-      202: { description: "Accepted: the run, ended or as it stands when `wait` is over.", schema: runSchema },
-      200: { description: "`Idempotency-Replayed: true`: the run that this key has started before.", schema: runSchema },
+      202: {
+        description: "Accepted: the run, ended or as it stands when `wait` is over.",
+        schema: runSchema,
+      },
+      200: {
+        description: "`Idempotency-Replayed: true`: the run that this key has started before.",
+        schema: runSchema,
+      },
       404: { description: "No such workflow or version." },
-      422: { description: "Faults in the body, in the input by the workflow's schema, or in `Idempotency-Key`." },
+      422: {
+        description: "Faults in the body, in the input by the workflow's schema, or in `Idempotency-Key`.",
+      },
     },
     async handler({ body, query, header, actor, origin, signal }) {
       const idempotencyKey = header("idempotency-key");
@@ -71,7 +79,9 @@ function startRoute(deps: RunRouteDeps): RouteDefinition {
 
 function assertIdempotencyKey(key: string | undefined): void {
   if (key === undefined || IDEMPOTENCY_KEY.test(key)) return;
-  throw invalidFields([{ path: "/headers/Idempotency-Key", message: "must be 1 to 255 printable ASCII characters" }]);
+  throw invalidFields([
+    { path: "/headers/Idempotency-Key", message: "must be 1 to 255 printable ASCII characters" },
+  ]);
 }
 
 function testRoute(deps: RunRouteDeps): RouteDefinition {
@@ -88,6 +98,7 @@ function testRoute(deps: RunRouteDeps): RouteDefinition {
       404: { description: "No such version." },
       422: { description: "Faults in the body, or in the inputs by the version's schema." },
     },
+    locate: async ({ params }) => await deps.queries.assertVersionExists(params.versionId),
     async handler({ params, body, actor, origin }) {
       const { runId } = await deps.commands.startTest(params.versionId, body.inputs, actor, origin);
       return { status: 202, headers: { Location: `${RUNS}/${runId}` }, body: await deps.queries.get(runId) };
@@ -111,7 +122,11 @@ function cancelRoute(deps: RunRouteDeps): RouteDefinition {
     locate: async ({ params }) => await deps.queries.assertExists(params.id),
     async handler({ params, actor, origin }) {
       await deps.commands.cancel(params.id, actor, origin);
-      return { status: 202, headers: { Location: `${RUNS}/${params.id}` }, body: await deps.queries.get(params.id) };
+      return {
+        status: 202,
+        headers: { Location: `${RUNS}/${params.id}` },
+        body: await deps.queries.get(params.id),
+      };
     },
   });
 }
@@ -151,9 +166,15 @@ function readRoutes(queries: RunQueries): RouteDefinition[] {
       path: `${RUNS}/:id/logs`,
       summary: "Log lines of a run, oldest first",
       query: runLogsQuerySchema,
-      answers: { 200: { description: "One page; none for an unknown step.", schema: runLogPageSchema }, ...UNKNOWN },
+      answers: {
+        200: { description: "One page; none for an unknown step.", schema: runLogPageSchema },
+        ...UNKNOWN,
+      },
       locate,
-      handler: async ({ params, query }) => ({ status: 200, body: await queries.logs(params.id, query, query) }),
+      handler: async ({ params, query }) => ({
+        status: 200,
+        body: await queries.logs(params.id, query, query),
+      }),
     }),
     defineRoute({
       ...one,

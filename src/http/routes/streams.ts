@@ -8,7 +8,10 @@ import { defineRoute, type RouteDefinition, type RouteRequest } from "../route.j
 
 const TAG = "Runs";
 const EVENT_STREAM = "text/event-stream";
-const STREAM_HEADERS = { "Content-Type": `${EVENT_STREAM}; charset=utf-8`, "Cache-Control": "no-cache, no-transform" };
+const STREAM_HEADERS = {
+  "Content-Type": `${EVENT_STREAM}; charset=utf-8`,
+  "Cache-Control": "no-cache, no-transform",
+};
 
 /** The event streams. The adapter watches over the session behind an open stream. */
 export function streamRoutes(deps: { readonly hub: StreamHub }): RouteDefinition[] {
@@ -20,7 +23,8 @@ function runStreamRoute(hub: StreamHub): RouteDefinition {
     method: "get",
     path: "/api/v1/workflow-runs/:id/stream",
     permission: "run:read",
-    summary: "Follow a run: every event from the start, or after Last-Event-ID, then live ones, until it has ended",
+    summary:
+      "Follow a run: every event from the start, or after Last-Event-ID, then live ones, until it has ended",
     tag: TAG,
     params: idParamsSchema,
     query: streamQuerySchema,
@@ -76,7 +80,8 @@ function allRunsStreamRoute(hub: StreamHub): RouteDefinition {
       assertAcceptable(request);
       const { text, path } = readLastEventId(request);
       const after = text === undefined ? undefined : parseResumeToken(text);
-      if (text !== undefined && !after) throw invalidFields([{ path, message: "is no token of this stream" }]);
+      if (text !== undefined && !after)
+        throw invalidFields([{ path, message: "is no token of this stream" }]);
       return {
         status: 200,
         headers: STREAM_HEADERS,
@@ -93,7 +98,9 @@ function assertAcceptable(request: Pick<RouteRequest, "header">): void {
 }
 
 /** The header wins over the query; an empty one counts as none. */
-function readLastEventId(request: Pick<RouteRequest<unknown, { after?: string | undefined }>, "header" | "query">) {
+function readLastEventId(
+  request: Pick<RouteRequest<unknown, { after?: string | undefined }>, "header" | "query">,
+) {
   const header = request.header("last-event-id");
   if (header !== undefined && header !== "") return { text: header, path: "/headers/Last-Event-ID" };
   return { text: request.query.after, path: "/after" };

@@ -69,7 +69,10 @@ function oneUserRoutes(users: Users): RouteDefinition[] {
       locate: async ({ params }) => await users.get(params.id),
       async handler({ params, body, header, actor, sessionId, origin }) {
         const caller = { actor, sessionId, origin };
-        return { status: 200, body: await users.update(caller, params.id, body, parseIfMatch(header("if-match"))) };
+        return {
+          status: 200,
+          body: await users.update(caller, params.id, body, parseIfMatch(header("if-match"))),
+        };
       },
     }),
     defineRoute({

@@ -66,7 +66,9 @@ export function createArtifactFiles(root: string) {
      * cut short or changed. The caller closes the handle.
      */
     async open(sha256: string, sizeBytes: number): Promise<FileHandle | undefined> {
-      const handle = await open(pathOf(sha256), constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignoreMissing);
+      const handle = await open(pathOf(sha256), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
+        ignoreMissing,
+      );
       if (!handle) return undefined;
       try {
         if (await isIntact(handle, sha256, sizeBytes, verified)) return handle;
@@ -122,7 +124,8 @@ async function isIntact(
   const identity = `${found.ino}.${found.mtimeMs}.${found.ctimeMs}`;
   if (verified.get(sha256) === identity) return true;
   const hash = createHash("sha256");
-  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false })) hash.update(chunk as Buffer);
+  for await (const chunk of handle.createReadStream({ start: 0, autoClose: false }))
+    hash.update(chunk as Buffer);
   if (hash.digest("hex") !== sha256) return false;
   verified.set(sha256, identity);
   const [oldest] = verified.keys();

@@ -11,7 +11,10 @@ export function toArtifactName(raw: string): string {
     .replaceAll("\\", "_")
     .split("/")
     .filter((part) => part !== "" && part !== "." && part !== "..");
-  const name = parts.join("/").slice(-MOST_CHARS).replace(/^[/\udc00-\udfff]+/, "");
+  const name = parts
+    .join("/")
+    .slice(-MOST_CHARS)
+    .replace(/^[/\udc00-\udfff]+/, "");
   return name === "" ? "unnamed" : name;
 }
 
@@ -19,6 +22,9 @@ export function toArtifactName(raw: string): string {
 export function toContentDisposition(name: string): string {
   const base = name.split("/").at(-1) ?? name;
   const fallback = base.replace(/[^\x20-\x7e]|["\\%]/g, "_");
-  const encoded = encodeURIComponent(base).replace(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  const encoded = encodeURIComponent(base).replace(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return `attachment; filename="${fallback}"; filename*=UTF-8''${encoded}`;
 }

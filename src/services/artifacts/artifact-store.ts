@@ -7,10 +7,10 @@ import { AppError, notFound } from "../../errors/app-error.js";
 import type { ArtifactRef } from "../../executors/types.js";
 import { ArtifactModel } from "../../models/artifact-model.js";
 import { createRepository, type Db } from "../../models/repository.js";
-import { type ByteSource, createArtifactFiles } from "./artifact-files.js";
+import { type ArtifactFiles, type ByteSource, createArtifactFiles } from "./artifact-files.js";
 import { toArtifactName } from "./artifact-name.js";
 import { detectContentType } from "./content-types.js";
-import { type FoundFile, walkFolder, type WalkLimits } from "./walk-folder.js";
+import { type FoundFile, type WalkLimits, type WalkVisitor, walkFolder } from "./walk-folder.js";
 
 /** The step attempt that an artifact comes from. */
 export interface ArtifactOwner {
@@ -66,11 +66,21 @@ export function createArtifactStore(deps: {
   readonly knex: Knex;
   readonly limits?: Partial<ArtifactLimits>;
 }) {
-  const { knex, root } = deps;
+  const files = createArtifactFiles(deps.root);
   const limits = { ...DEFAULT_ARTIFACT_LIMITS, ...deps.limits };
-  const files = createArtifactFiles(root);
+  return { ...createWriter(deps.knex, files, limits), ...createReader(deps.knex, files) };
+}
 
-  async function save(owner: ArtifactOwner, content: ArtifactContent, source: ByteSource, db: Db): Promise<ArtifactRef> {
+/** See {@link createArtifactStore}. */
+export type ArtifactStore = ReturnType<typeof createArtifactStore>;
+
+function createWriter(knex: Knex, files: ArtifactFiles, limits: ArtifactLimits) {
+  async function save(
+    owner: ArtifactOwner,
+    content: ArtifactContent,
+    source: ByteSource,
+    db: Db,
+  ): Promise<ArtifactRef> {
     // bytes first: a row never names bytes that are not there
     const stored = await files.write(source);
     const name = toArtifactName(content.name);
@@ -86,6 +96,50 @@ export function createArtifactStore(deps: {
     return toArtifactRef(row);
   }
 
+  return {
+    /** Stores bytes that are in memory; with a transaction, the row becomes part of it. */
+    async saveBytes(owner: ArtifactOwner, content: ArtifactContent, bytes: Uint8Array, db: Db = knex) {
+      return await save(owner, content, [bytes], db);
+    },
+
+    /** Stores what an open file holds, from its beginning to `sizeBytes`. */
+    async saveFile(
+      owner: ArtifactOwner,
+      content: ArtifactContent,
+      file: Pick<FoundFile, "handle" | "sizeBytes">,
+      db: Db = knex,
+    ) {
+      return await save(owner, content, readChunks(file.handle, file.sizeBytes), db);
+    },
+
+    /**
+     * Takes over what a step left in `<workdir>/artifacts`: regular files only, within the limits. Everything
+     * else is refused with a reason, and nothing in the folder can make this wait.
+     * @throws when the signal is aborted, the disk fails or the database does.
+     */
+    async collect(workdir: string, owner: ArtifactOwner, signal?: AbortSignal): Promise<CollectedArtifacts> {
+      const kept: ArtifactRef[] = [];
+      const refusals: string[] = [];
+      let refusedCount = 0;
+      const visitor: WalkVisitor = {
+        async onFile({ name, handle, sizeBytes }) {
+          kept.push(await save(owner, { kind: "file", name }, readChunks(handle, sizeBytes, signal), knex));
+        },
+        onRefused(reason) {
+          refusedCount += 1;
+          if (refusals.length < limits.maxRefusals) refusals.push(`artifact refused: ${reason}`);
+        },
+      };
+      await walkFolder(join(workdir, "artifacts"), limits, visitor, signal);
+      if (refusedCount > refusals.length) {
+        refusals.push(`artifacts refused: ${refusedCount - refusals.length} more`);
+      }
+      return { artifacts: kept, refusals };
+    },
+  };
+}
+
+function createReader(knex: Knex, files: ArtifactFiles) {
   async function open(id: string): Promise<OpenArtifact> {
     const artifact = await artifacts.get(knex, id);
     const handle = await files.open(artifact.sha256, artifact.sizeBytes);
@@ -94,44 +148,8 @@ export function createArtifactStore(deps: {
   }
 
   return {
-    /** Stores bytes that are in memory; with a transaction, the row becomes part of it. */
-    async saveBytes(owner: ArtifactOwner, content: ArtifactContent, bytes: Uint8Array, db: Db = knex): Promise<ArtifactRef> {
-      return await save(owner, content, [bytes], db);
-    },
-
-    /** Stores what an open file holds, from its beginning to `sizeBytes`. */
-    async saveFile(owner: ArtifactOwner, content: ArtifactContent, file: Pick<FoundFile, "handle" | "sizeBytes">, db: Db = knex) {
-      return await save(owner, content, readChunks(file.handle, file.sizeBytes), db);
-    },
-
     /** @throws AppError NOT_FOUND when there is no such artifact, or its bytes are missing or changed. */
     open,
-
-    /**
-     * Takes over what a step left in `<workdir>/artifacts`: regular files only, within the limits. Everything
-     * else is refused with a reason, and nothing in the folder can make this wait.
-     */
-    async collect(workdir: string, owner: ArtifactOwner, signal?: AbortSignal): Promise<CollectedArtifacts> {
-      const kept: ArtifactRef[] = [];
-      const refusals: string[] = [];
-      let refusedCount = 0;
-      await walkFolder(
-        join(workdir, "artifacts"),
-        limits,
-        {
-          async onFile(file) {
-            kept.push(await save(owner, { kind: "file", name: file.name }, readChunks(file.handle, file.sizeBytes, signal), knex));
-          },
-          onRefused(reason) {
-            refusedCount += 1;
-            if (refusals.length < limits.maxRefusals) refusals.push(`artifact refused: ${reason}`);
-          },
-        },
-        signal,
-      );
-      if (refusedCount > refusals.length) refusals.push(`artifacts refused: ${refusedCount - refusals.length} more`);
-      return { artifacts: kept, refusals };
-    },
 
     /**
      * The JSON of a stored output.
@@ -140,7 +158,8 @@ export function createArtifactStore(deps: {
     async readJson(id: string, maxBytes: number): Promise<JsonValue> {
       const { artifact, handle } = await open(id);
       try {
-        if (artifact.sizeBytes > maxBytes) throw new AppError("BODY_TOO_LARGE", "The output is too large to show");
+        if (artifact.sizeBytes > maxBytes)
+          throw new AppError("BODY_TOO_LARGE", "The output is too large to show");
         return JSON.parse(await handle.readFile("utf8")) as JsonValue;
       } finally {
         await handle.close();
@@ -155,13 +174,13 @@ export function createArtifactStore(deps: {
 
     /** Files that the steps of a run left, oldest first. Outputs are not among them. At most `limit`. */
     async listFilesOfRun(runId: string, limit: number): Promise<ArtifactModel[]> {
-      return await ArtifactModel.query(knex).where({ runId, kind: "file" }).orderBy(["stepIndex", "itemIndex", "id"]).limit(limit);
+      return await ArtifactModel.query(knex)
+        .where({ run_id: runId, kind: "file" })
+        .orderBy(["step_index", "item_index", "id"])
+        .limit(limit);
     },
   };
 }
-
-/** See {@link createArtifactStore}. */
-export type ArtifactStore = ReturnType<typeof createArtifactStore>;
 
 /** What the API and executors see of an artifact. */
 export function toArtifactRef(row: ArtifactModel): ArtifactRef {
@@ -170,7 +189,11 @@ export function toArtifactRef(row: ArtifactModel): ArtifactRef {
 }
 
 /** Reads up to a size that was judged before: a file that grows meanwhile is cut there. */
-async function* readChunks(handle: FileHandle, sizeBytes: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* readChunks(
+  handle: FileHandle,
+  sizeBytes: number,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   let position = 0;
   while (position < sizeBytes) {
     signal?.throwIfAborted();

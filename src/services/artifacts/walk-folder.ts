@@ -79,7 +79,8 @@ async function visitFolder(walk: Walk, path: string, prefix: string, depth: numb
       walk.signal?.throwIfAborted();
       const relative = prefix ? `${prefix}/${name}` : name;
       if (!isFolder) await visitFile(walk, join(here, name), relative);
-      else if (depth + 1 > walk.limits.maxDepth) refuse(walk, relative, `folders nest more than ${walk.limits.maxDepth} deep`);
+      else if (depth + 1 > walk.limits.maxDepth)
+        refuse(walk, relative, `folders nest more than ${walk.limits.maxDepth} deep`);
       else await visitFolder(walk, join(here, name), relative, depth + 1);
     }
   } finally {
@@ -98,7 +99,11 @@ async function visitFile(walk: Walk, path: string, name: string): Promise<void> 
       return stop(walk, `more than ${walk.limits.maxFiles} files: the rest is not kept`);
     }
     if (walk.totalBytes + found.size > walk.limits.maxTotalBytes) {
-      return refuse(walk, name, `its ${found.size} bytes exceed the ${walk.limits.maxTotalBytes} that may be kept in all`);
+      return refuse(
+        walk,
+        name,
+        `its ${found.size} bytes exceed the ${walk.limits.maxTotalBytes} that may be kept in all`,
+      );
     }
     walk.fileCount += 1;
     walk.totalBytes += found.size;
@@ -108,7 +113,12 @@ async function visitFile(walk: Walk, path: string, name: string): Promise<void> 
   }
 }
 
-async function openEntry(walk: Walk, path: string, flags: number, name: string): Promise<FileHandle | undefined> {
+async function openEntry(
+  walk: Walk,
+  path: string,
+  flags: number,
+  name: string,
+): Promise<FileHandle | undefined> {
   try {
     return await open(path, flags);
   } catch (error) {

@@ -85,7 +85,8 @@ async function append(trx: Db, entry: AuditEntry): Promise<void> {
 }
 
 function toContent(entry: AuditEntry) {
-  const text = (value: string | null | undefined) => (value == null ? null : toStorableText(value).slice(0, 300));
+  const text = (value: string | null | undefined) =>
+    value == null ? null : toStorableText(value).slice(0, 300);
   return {
     id: newId(),
     actorType: entry.actor.type,

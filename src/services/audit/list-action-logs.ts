@@ -53,7 +53,7 @@ function queryEntries(knex: Knex, filter: ActionLogFilter, before: number | unde
   const query = ActionLogModel.query(knex).orderBy("seq", "desc");
   if (before !== undefined) void query.where("seq", "<", before);
   if (filter.actor !== undefined) {
-    void query.where(isUuid(filter.actor) ? "actorId" : "actorName", filter.actor);
+    void query.where(isUuid(filter.actor) ? "actor_id" : "actor_name", filter.actor);
   }
   if (filter.action?.endsWith(".*")) {
     const noun = filter.action.slice(0, -1);
@@ -61,8 +61,8 @@ function queryEntries(knex: Knex, filter: ActionLogFilter, before: number | unde
   } else if (filter.action !== undefined) {
     void query.where("action", filter.action);
   }
-  if (filter.entityType !== undefined) void query.where("entityType", filter.entityType);
-  if (filter.entityId !== undefined) void query.where("entityId", filter.entityId);
+  if (filter.entityType !== undefined) void query.where("entity_type", filter.entityType);
+  if (filter.entityId !== undefined) void query.where("entity_id", filter.entityId);
   if (filter.from !== undefined) void query.where("at", ">=", filter.from);
   if (filter.to !== undefined) void query.where("at", "<", filter.to);
   return query;

@@ -34,7 +34,8 @@ export function createApiKeys(deps: {
 
   async function getVisible(actor: Actor, id: string): Promise<ApiKeyModel> {
     const row = await repository.find(knex, id);
-    const isVisible = row && row.revokedAt === null && (row.userId === actor.userId || canActor(actor, "api-key:any"));
+    const isVisible =
+      row && row.revokedAt === null && (row.userId === actor.userId || canActor(actor, "api-key:any"));
     if (!isVisible) throw notFound("API key");
     return row;
   }
@@ -42,42 +43,13 @@ export function createApiKeys(deps: {
   return {
     async list(actor, page) {
       const rows = await repository.listPage(knex, page, (query) => {
-        void query.whereNull("revokedAt");
-        if (!canActor(actor, "api-key:any")) void query.where("userId", actor.userId);
+        void query.whereNull("revoked_at");
+        if (!canActor(actor, "api-key:any")) void query.where("user_id", actor.userId);
       });
       return { items: rows.items.map(presentApiKey), nextCursor: rows.nextCursor };
     },
     get: async (actor, id) => presentApiKey(await getVisible(actor, id)),
-    async create(actor, origin, input) {
-      if (actor.userId === null) throw new AppError("FORBIDDEN", "Only people have API keys");
-      const userId = actor.userId;
-      const role = input.role ?? actor.role;
-      assertMayGrant(actor, role);
-      const expiresAt = await limitExpiry(knex, actor, input.expiresAt);
-      const key = makeRandomToken("hr_");
-      const row = await knex.transaction(async (trx) => {
-        const made = await repository.insert(trx, {
-          id: newId(),
-          userId,
-          name: input.name,
-          prefix: key.slice(0, PREFIX_CHARS),
-          keyHash: hashRandomToken(key),
-          role,
-          expiresAt,
-        });
-        const after = presentApiKey(made);
-        await audit.record(trx, {
-          actor,
-          origin,
-          action: "api-key.create",
-          entityType: "api_key",
-          entityId: made.id,
-          after,
-        });
-        return made;
-      });
-      return { ...presentApiKey(row), key };
-    },
+    create: async (actor, origin, input) => await createApiKey({ knex, audit }, actor, origin, input),
     async revoke(actor, origin, id) {
       const before = await getVisible(actor, id);
       await knex.transaction(async (trx) => {
@@ -96,13 +68,44 @@ export function createApiKeys(deps: {
   };
 }
 
+async function createApiKey(
+  deps: { readonly knex: Knex; readonly audit: AuditLog },
+  actor: Actor,
+  origin: RequestOrigin,
+  input: CreateApiKey,
+): Promise<CreatedApiKey> {
+  const { userId } = actor;
+  if (userId === null) throw new AppError("FORBIDDEN", "Only people have API keys");
+  const role = input.role ?? actor.role;
+  assertMayGrant(actor, role);
+  const expiresAt = await limitExpiry(deps.knex, actor, input.expiresAt);
+  const key = makeRandomToken("hr_");
+  return await deps.knex.transaction(async (trx) => {
+    const row = await repository.insert(trx, {
+      id: newId(),
+      userId,
+      name: input.name,
+      prefix: key.slice(0, PREFIX_CHARS),
+      keyHash: hashRandomToken(key),
+      role,
+      expiresAt,
+    });
+    const made = presentApiKey(row);
+    const entry = { action: "api-key.create", entityType: "api_key", entityId: row.id, after: made };
+    await deps.audit.record(trx, { actor, origin, ...entry });
+    return { ...made, key };
+  });
+}
+
 /** A key that is made with a key does not outlive it. */
 async function limitExpiry(knex: Knex, actor: Actor, asked: string | undefined): Promise<Date | null> {
   if (asked !== undefined && Date.parse(asked) <= Date.now()) {
     throw invalidFields([{ path: "/expiresAt", message: "must lie in the future" }]);
   }
   const maker = actor.apiKeyId === undefined ? undefined : await repository.find(knex, actor.apiKeyId);
-  const limits = [asked === undefined ? undefined : new Date(asked), maker?.expiresAt].filter((at) => at != null);
+  const limits = [asked === undefined ? undefined : new Date(asked), maker?.expiresAt].filter(
+    (at) => at != null,
+  );
   return limits.length === 0 ? null : new Date(Math.min(...limits.map((at) => at.getTime())));
 }
 

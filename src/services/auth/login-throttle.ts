@@ -22,7 +22,9 @@ export interface LoginThrottle {
 }
 
 /** Makes the throttle. */
-export function createLoginThrottle(limits: LoginLimits = { perAccount: 10, perAddress: 100 }): LoginThrottle {
+export function createLoginThrottle(
+  limits: LoginLimits = { perAccount: 10, perAddress: 100 },
+): LoginThrottle {
   const accounts = new RateLimiterMemory({ keyPrefix: "account", points: limits.perAccount, duration: 60 });
   const addresses = new RateLimiterMemory({ keyPrefix: "address", points: limits.perAddress, duration: 600 });
   const accountKey = (email: string, address: string | null) =>

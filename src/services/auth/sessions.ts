@@ -9,7 +9,12 @@ export const SESSION_LIFETIME_SECONDS = 30 * 24 * 3600;
 
 /** What became of a refresh token that somebody presented. */
 export type Rotation =
-  | { readonly outcome: "rotated"; readonly sessionId: string; readonly userId: string; readonly refreshToken: string }
+  | {
+      readonly outcome: "rotated";
+      readonly sessionId: string;
+      readonly userId: string;
+      readonly refreshToken: string;
+    }
   /** It was spent before this attempt began: somebody kept a copy. */
   | { readonly outcome: "reused"; readonly sessionId: string; readonly userId: string }
   /** Another attempt that ran at the same time was quicker: two tabs of one browser. */
@@ -64,19 +69,29 @@ export async function findSessionOfRefreshToken(
   db: Db,
   refreshToken: string,
 ): Promise<{ sessionId: string; userId: string } | undefined> {
-  const token = await RefreshTokenModel.query(db).findOne({ tokenHash: hashRandomToken(refreshToken) });
-  const session = token && (await SessionModel.query(db).findById(token.sessionId).whereNull("revokedAt"));
+  const token = await RefreshTokenModel.query(db).findOne({ token_hash: hashRandomToken(refreshToken) });
+  const session = token && (await SessionModel.query(db).findById(token.sessionId).whereNull("revoked_at"));
   return session && { sessionId: session.id, userId: session.userId };
 }
 
 /** Ends one session. */
 export async function revokeSession(trx: Db, sessionId: string): Promise<void> {
-  await SessionModel.query(trx).patch({ revokedAt: new Date() }).where({ id: sessionId }).whereNull("revokedAt");
+  await SessionModel.query(trx)
+    .patch({ revokedAt: new Date() })
+    .where({ id: sessionId })
+    .whereNull("revoked_at");
 }
 
 /** Ends a person's sessions, but for one. */
-export async function revokeSessionsOf(trx: Db, userId: string, exceptSessionId: string | null): Promise<void> {
-  const query = SessionModel.query(trx).patch({ revokedAt: new Date() }).where({ userId }).whereNull("revokedAt");
+export async function revokeSessionsOf(
+  trx: Db,
+  userId: string,
+  exceptSessionId: string | null,
+): Promise<void> {
+  const query = SessionModel.query(trx)
+    .patch({ revokedAt: new Date() })
+    .where({ user_id: userId })
+    .whereNull("revoked_at");
   if (exceptSessionId !== null) void query.whereNot("id", exceptSessionId);
   await query;
 }

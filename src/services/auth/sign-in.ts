@@ -74,7 +74,8 @@ export function createSignIn(deps: SignInDeps): SignIn {
     },
     logout: async (actor, sessionId, origin) => await endSession(deps, actor, sessionId, origin),
     async changePassword(who, change) {
-      const user = who.actor.userId === null ? undefined : await UserModel.query(knex).findById(who.actor.userId);
+      const user =
+        who.actor.userId === null ? undefined : await UserModel.query(knex).findById(who.actor.userId);
       if (!user) throw new AppError("UNAUTHENTICATED", "Sign in first");
       await deps.throttle.assertMayTry(user.email, who.origin.address);
       if (!(await deps.passwords.verify(user.passwordHash, change.currentPassword))) {
@@ -172,7 +173,12 @@ async function revokeFamily(
   });
 }
 
-async function endSession(deps: SignInDeps, actor: Actor, sessionId: string, origin: RequestOrigin): Promise<void> {
+async function endSession(
+  deps: SignInDeps,
+  actor: Actor,
+  sessionId: string,
+  origin: RequestOrigin,
+): Promise<void> {
   await deps.knex.transaction(async (trx) => {
     await revokeSession(trx, sessionId);
     await deps.audit.record(trx, {

@@ -30,7 +30,7 @@ export interface EvaluationProcess {
 }
 
 /** Heap of one process: enough for any sane mapping, and soon exhausted by a bomb. */
-const NODE_OPTIONS = ["--max-old-space-size=128", "--max-semi-space-size=8"];
+const NODE_OPTIONS = ["--max-old-space-size=128", "--max-semi-space-size=32"];
 /** A process that is not up by then never will be. */
 const START_TIMEOUT_MS = 15_000;
 /** How V8 dies when the heap is full. */

@@ -1,21 +1,7 @@
 import type { JsonValue } from "../../core/json.js";
 import type { FieldFault } from "../../errors/app-error.js";
-import { EvaluationError, type SafeEvaluator } from "../evaluation-types.js";
+import { EvaluationError, type ExpressionFacts, type SafeEvaluator } from "../evaluation-types.js";
 import { type EvaluationJob, type EvaluationProcess, startEvaluationProcess } from "./evaluation-process.js";
-
-/** What is known of an expression without evaluating it. */
-export interface ExpressionFacts {
-  /** Why a workflow may not hold it; a sentence without its subject. */
-  readonly error?: string;
-  /** Ids of the steps that it reads. */
-  readonly stepIds: string[];
-}
-
-/** A {@link SafeEvaluator} that also inspects many expressions in few round trips. */
-export interface BatchEvaluator extends SafeEvaluator {
-  /** The facts of each expression, in order. */
-  inspectExpressions(texts: readonly string[]): Promise<ExpressionFacts[]>;
-}
 
 /** Processes at most; two, so that one bomb leaves a lane for everybody else. */
 const MAX_PROCESSES = 2;
@@ -25,7 +11,7 @@ const GRACE_MS = 100;
 /** A job that waited this long for a process is refused: every wait has a limit. */
 const MAX_QUEUED_MS = 15_000;
 const INSPECT_BATCH = 500;
-const MAX_EXPRESSION_CHARACTERS = 10_000;
+const BATCH_TIMEOUT_MS = 1000;
 
 interface QueuedJob {
   readonly job: EvaluationJob;
@@ -39,20 +25,43 @@ interface QueuedJob {
  * Makes the evaluator: up to two warm child processes, the first started with the first job. A job that overruns its
  * time or memory costs its process, which is replaced; other jobs wait at most that long. `close()` ends all.
  */
-export function createSafeEvaluator(): BatchEvaluator {
+export function createSafeEvaluator(): SafeEvaluator {
   const submit = createPool();
 
-  async function inspectExpressions(texts: readonly string[]): Promise<ExpressionFacts[]> {
+  /** A batch that overruns is inspected one by one, for as long as patience lasts: one bad text harms itself. */
+  async function inspectBatch(texts: readonly string[]): Promise<ExpressionFacts[]> {
+    try {
+      return (await submit.run({ kind: "inspectExpressions", texts }, BATCH_TIMEOUT_MS)) as ExpressionFacts[];
+    } catch (error) {
+      if (!(error instanceof EvaluationError)) throw error;
+      if (texts.length <= 1) return texts.map(() => ({ error: error.message, stepIds: [] }));
+    }
+    const until = Date.now() + BATCH_TIMEOUT_MS;
     const facts: ExpressionFacts[] = [];
-    for (let at = 0; at < texts.length; at += INSPECT_BATCH) {
-      const batch = texts
-        .slice(at, at + INSPECT_BATCH)
-        .map((text) => (text.length > MAX_EXPRESSION_CHARACTERS ? "" : text));
+    for (const text of texts) {
+      const isPatient = Date.now() < until;
       facts.push(
-        ...((await submit.run({ kind: "inspectExpressions", texts: batch }, 2000)) as ExpressionFacts[]),
+        ...(isPatient
+          ? await inspectBatch([text])
+          : [{ error: "could not be inspected in time", stepIds: [] }]),
       );
     }
     return facts;
+  }
+
+  /** As many batches at a time as there are processes; others' jobs come in between. */
+  async function inspectExpressions(texts: readonly string[]): Promise<ExpressionFacts[]> {
+    const batches: ExpressionFacts[][] = [];
+    let next = 0;
+    const inspectRest = async () => {
+      while (next * INSPECT_BATCH < texts.length) {
+        const at = next;
+        next += 1;
+        batches[at] = await inspectBatch(texts.slice(at * INSPECT_BATCH, (at + 1) * INSPECT_BATCH));
+      }
+    };
+    await Promise.all(Array.from({ length: MAX_PROCESSES }, inspectRest));
+    return batches.flat();
   }
 
   return {

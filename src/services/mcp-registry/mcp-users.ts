@@ -36,9 +36,10 @@ export async function findMcpUsers(db: Db, definition: { id: string; name: strin
      SELECT 'run', run.id::text, run.status
      FROM mcp_versions AS version
      JOIN workflow_version_mcps AS link ON link.mcp_version_id = version.id
-     JOIN workflow_runs AS run ON run.workflow_version_id = link.workflow_version_id
+     JOIN workflow_versions AS used ON used.id = link.workflow_version_id
+     JOIN workflow_runs AS run ON run.workflow_version_id = used.id
      WHERE version.mcp_definition_id = :id AND run.status IN ('queued', 'running', 'waiting')
-       AND run.workflow_id IS NULL
+       AND used.workflow_definition_id IS NULL
      LIMIT ${MOST_USERS}`,
     { id: definition.id, name: definition.name },
   )) as { rows: McpUser[] };

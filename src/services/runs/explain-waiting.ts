@@ -51,9 +51,12 @@ export function explainWaiting(step: IdleStep, world: WaitingWorld): WaitingFor[
 function explainPending(step: IdleStep, world: WaitingWorld): WaitingFor {
   const states = new StepStates(world.stepStates);
   const dependencies = world.plan.steps[step.stepIndex]?.dependencies ?? [];
-  const open = dependencies.filter((index) => !states.isEnded(index)).map((index) => world.plan.steps[index]?.id ?? "");
+  const open = dependencies
+    .filter((index) => !states.isEnded(index))
+    .map((index) => world.plan.steps[index]?.id ?? "");
   const more = open.length > MOST_NAMED ? ` and ${open.length - MOST_NAMED} more` : "";
-  const detail = open.length > 0 ? `waits for ${open.slice(0, MOST_NAMED).join(", ")}${more}` : "about to be queued";
+  const detail =
+    open.length > 0 ? `waits for ${open.slice(0, MOST_NAMED).join(", ")}${more}` : "about to be queued";
   return { reason: "dependency", detail, since: world.runCreatedAt.toISOString() };
 }
 
@@ -71,7 +74,11 @@ function explainQueued(step: IdleStep, world: WaitingWorld): WaitingFor {
   const slots = serving.reduce((sum, worker) => sum + worker.concurrency, 0);
   const running = serving.reduce((sum, worker) => sum + worker.running, 0);
   if (running >= slots) {
-    return { reason: "capacity", detail: `all ${slots} slots of the group ${step.workerGroup} are taken`, since };
+    return {
+      reason: "capacity",
+      detail: `all ${slots} slots of the group ${step.workerGroup} are taken`,
+      since,
+    };
   }
   return { reason: "queue", detail: `next in line for the group ${step.workerGroup}`, since };
 }

@@ -55,7 +55,12 @@ export async function listLogLines(
   }
 }
 
-async function readLogEvents(knex: Knex, runId: string, filter: LogFilter, fromSeq: number): Promise<LogEventRow[]> {
+async function readLogEvents(
+  knex: Knex,
+  runId: string,
+  filter: LogFilter,
+  fromSeq: number,
+): Promise<LogEventRow[]> {
   const query = knex("run_events")
     .select("seq", "at", "step_id", "item_index", "attempt", "data")
     .where({ run_id: runId, type: "step.log" })

@@ -26,7 +26,10 @@ export async function listRuns(knex: Knex, filter: RunFilter, page: PageRequest)
   const after = parseCursor(page.cursor);
   const workflowId = filter.workflow === undefined ? undefined : await findWorkflowId(knex, filter.workflow);
   if (workflowId === null) return { items: [], nextCursor: null };
-  const query = knex<RunSummaryRow>("workflow_runs").select(...RUN_SUMMARY_COLUMNS).orderBy("id", "desc").limit(page.limit + 1);
+  const query = knex<RunSummaryRow>("workflow_runs")
+    .select(...RUN_SUMMARY_COLUMNS)
+    .orderBy("id", "desc")
+    .limit(page.limit + 1);
   if (after !== undefined) void query.where("id", "<", after);
   if (workflowId !== undefined) void query.where("workflow_id", workflowId);
   if (filter.status !== undefined) void query.where("status", filter.status);
@@ -55,7 +58,8 @@ function narrowByLabels(query: Knex.QueryBuilder, labels: readonly LabelFilter[]
   if (labels.length === 0) return;
   // the index leaves out runs without labels, and is only used when the query does too
   void query.whereRaw("labels <> '{}'");
-  for (const { name, value } of labels) void query.whereRaw("labels @> ?::jsonb", [JSON.stringify({ [name]: value })]);
+  for (const { name, value } of labels)
+    void query.whereRaw("labels @> ?::jsonb", [JSON.stringify({ [name]: value })]);
 }
 
 function narrowByTime(query: Knex.QueryBuilder, filter: RunFilter): void {

@@ -75,7 +75,11 @@ const MOST_ARTIFACTS = 10_000;
  * The step runs of a run, in the order of its definition.
  * @throws AppError NOT_FOUND
  */
-export async function listSteps(deps: ListStepsDeps, runId: string, page: PageRequest): Promise<Page<StepRun>> {
+export async function listSteps(
+  deps: ListStepsDeps,
+  runId: string,
+  page: PageRequest,
+): Promise<Page<StepRun>> {
   const { knex } = deps;
   const after = parseStepCursor(page.cursor);
   const run = (await knex("workflow_runs")
@@ -105,7 +109,12 @@ export async function listSteps(deps: ListStepsDeps, runId: string, page: PageRe
   return { items, nextCursor: rows.length > page.limit && last ? toStepCursor(last) : null };
 }
 
-async function readSteps(knex: Knex, runId: string, after: readonly [number, number], limit: number): Promise<StepRow[]> {
+async function readSteps(
+  knex: Knex,
+  runId: string,
+  after: readonly [number, number],
+  limit: number,
+): Promise<StepRow[]> {
   const { rows } = await knex.raw<{ rows: StepRow[] }>(
     `SELECT step_index, item_index, id, step_id, status, attempt, worker_id, worker_group, queued_at, available_at,
        COALESCE(available_at > now(), false) AS is_delayed, started_at, finished_at, error, waiting_for, cache_hit,
@@ -119,13 +128,27 @@ async function readSteps(knex: Knex, runId: string, after: readonly [number, num
 
 async function readAttempts(knex: Knex, runId: string): Promise<AttemptRow[]> {
   return (await knex("step_attempts")
-    .select("step_index", "item_index", "attempt", "status", "worker_id", "queued_at", "started_at", "finished_at", "error")
+    .select(
+      "step_index",
+      "item_index",
+      "attempt",
+      "status",
+      "worker_id",
+      "queued_at",
+      "started_at",
+      "finished_at",
+      "error",
+    )
     .where("run_id", runId)
     .orderBy(["step_index", "item_index", "attempt"])) as AttemptRow[];
 }
 
 /** Inputs and outputs, a hundred steps at a time and until the answer is full. */
-async function readValues(deps: ListStepsDeps, runId: string, steps: readonly StepRow[]): Promise<Map<string, StepValues>> {
+async function readValues(
+  deps: ListStepsDeps,
+  runId: string,
+  steps: readonly StepRow[],
+): Promise<Map<string, StepValues>> {
   const values = new Map<string, StepValues>();
   const budget: OutputBudget = { bytesLeft: MOST_SHOWN_BYTES };
   let charsLeft = MOST_VALUE_CHARS;
@@ -150,7 +173,9 @@ async function readValueTexts(knex: Knex, runId: string, steps: readonly StepRow
   const first = steps[0];
   const last = steps.at(-1);
   if (!first || !last) return new Map<string, { inputs: string | null; output: string | null }>();
-  const { rows } = await knex.raw<{ rows: { step_index: number; item_index: number; inputs: string | null; output: string | null }[] }>(
+  const { rows } = await knex.raw<{
+    rows: { step_index: number; item_index: number; inputs: string | null; output: string | null }[];
+  }>(
     `SELECT step_index, item_index, inputs::text AS inputs, output::text AS output FROM step_runs
      WHERE run_id = ? AND (step_index, item_index) >= (?, ?) AND (step_index, item_index) <= (?, ?)`,
     [runId, first.step_index, first.item_index, last.step_index, last.item_index],

@@ -91,5 +91,7 @@ export function toInstant(at: Date | null): string | null {
 
 /** Milliseconds from start to end; null while one is missing. */
 export function toDurationMs(startedAt: Date | null, finishedAt: Date | null): number | null {
-  return startedAt === null || finishedAt === null ? null : Math.max(0, finishedAt.getTime() - startedAt.getTime());
+  return startedAt === null || finishedAt === null
+    ? null
+    : Math.max(0, finishedAt.getTime() - startedAt.getTime());
 }

@@ -12,7 +12,13 @@ import type { PlanCache } from "../engine/plan-cache.js";
 import { listLogLines, type LogFilter } from "./list-log-lines.js";
 import { listRuns, type RunFilter } from "./list-runs.js";
 import { listSteps, type StepRow } from "./list-steps.js";
-import { presentRun, RUN_SUMMARY_COLUMNS, type RunSummaryRow, toDurationMs, toInstant } from "./present-run.js";
+import {
+  presentRun,
+  RUN_SUMMARY_COLUMNS,
+  type RunSummaryRow,
+  toDurationMs,
+  toInstant,
+} from "./present-run.js";
 import { MOST_SHOWN_BYTES, showCollectedOutput, showStoredOutput } from "./show-outputs.js";
 
 /** What reading runs needs. */
@@ -42,6 +48,14 @@ export function createRunQueries(deps: RunQueryDeps) {
     /** @throws AppError NOT_FOUND */
     assertExists,
 
+    /** Whether there is something to test. @throws AppError NOT_FOUND */
+    async assertVersionExists(mcpVersionId: string): Promise<void> {
+      const row = isUuid(mcpVersionId)
+        ? await knex("mcp_versions").first("id").where("id", mcpVersionId)
+        : undefined;
+      if (!row) throw notFound("MCP version");
+    },
+
     /** One page, newest first. @throws AppError INVALID_FIELDS for a foreign cursor. */
     async list(filter: RunFilter, page: PageRequest): Promise<Page<RunSummary>> {
       return await listRuns(knex, filter, page);
@@ -49,12 +63,17 @@ export function createRunQueries(deps: RunQueryDeps) {
 
     /** One run with its input and output; an output above 10 MiB is named, not shown. @throws AppError NOT_FOUND */
     async get(runId: string): Promise<Run> {
-      const row = (isUuid(runId)
-        ? await knex("workflow_runs").first(...RUN_SUMMARY_COLUMNS, "input", "output", "output_artifact_id").where("id", runId)
-        : undefined) as RunRow | undefined;
+      const row = (
+        isUuid(runId)
+          ? await knex("workflow_runs")
+              .first(...RUN_SUMMARY_COLUMNS, "input", "output", "output_artifact_id")
+              .where("id", runId)
+          : undefined
+      ) as RunRow | undefined;
       if (!row) throw notFound("Run");
       const budget = { bytesLeft: MOST_SHOWN_BYTES };
-      if (row.output_artifact_id) return presentRun(row, await showStoredOutput(artifacts, row.output_artifact_id, budget));
+      if (row.output_artifact_id)
+        return presentRun(row, await showStoredOutput(artifacts, row.output_artifact_id, budget));
       return presentRun(row, { output: await showCollectedOutput(artifacts, row.id, row.output, budget) });
     },
 

@@ -16,7 +16,11 @@ export interface OutputBudget {
 export type OutputReader = Pick<ArtifactStore, "findMany" | "readJson">;
 
 /** An output that lies in the artifact store: in place while it fits the budget, else by name. */
-export async function showStoredOutput(store: OutputReader, artifactId: string, budget: OutputBudget): Promise<ShownOutput> {
+export async function showStoredOutput(
+  store: OutputReader,
+  artifactId: string,
+  budget: OutputBudget,
+): Promise<ShownOutput> {
   const [artifact] = await store.findMany([artifactId]);
   if (!artifact) return { output: null };
   const { id, sizeBytes } = artifact;
@@ -32,7 +36,12 @@ export async function showStoredOutput(store: OutputReader, artifactId: string, 
  * A run's collected output, in which the engine names large outputs of steps as `{ "$artifact": id }`: they are put
  * in place while they fit. Only this run's own outputs are; what else looks like such a name is a user's data.
  */
-export async function showCollectedOutput(store: OutputReader, runId: string, output: JsonValue, budget: OutputBudget): Promise<JsonValue> {
+export async function showCollectedOutput(
+  store: OutputReader,
+  runId: string,
+  output: JsonValue,
+  budget: OutputBudget,
+): Promise<JsonValue> {
   if (!isJsonObject(output)) return output;
   const named = Object.entries(output).flatMap(([name, value]) => {
     const id = namedArtifact(value);

@@ -39,7 +39,9 @@ export function createCipher(deps: { readonly encryption: EncryptionKey }): Ciph
         const encrypted = sealed.ciphertext.subarray(IV_BYTES + TAG_BYTES);
         return Buffer.concat([decipher.update(encrypted), decipher.final()]).toString("utf8");
       } catch (cause) {
-        throw new AppError("NOT_READY", `Cannot decrypt ${context} with the present ENCRYPTION_KEY`, { cause });
+        throw new AppError("NOT_READY", `Cannot decrypt ${context} with the present ENCRYPTION_KEY`, {
+          cause,
+        });
       }
     },
   };

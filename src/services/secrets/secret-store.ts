@@ -1,6 +1,11 @@
 import type { Knex } from "knex";
 import type { Keys } from "../../config/load-keys.js";
-import { MAX_SECRET_BYTES, type PutSecret, SECRET_NAME_PATTERN, type Secret } from "../../contracts/api/secrets.js";
+import {
+  MAX_SECRET_BYTES,
+  type PutSecret,
+  SECRET_NAME_PATTERN,
+  type Secret,
+} from "../../contracts/api/secrets.js";
 import type { Actor, RequestOrigin } from "../../core/actor.js";
 import { AppError, invalidFields, notFound } from "../../errors/app-error.js";
 import type { Db, Page, PageRequest } from "../../models/repository.js";
@@ -18,7 +23,12 @@ export interface SecretValue {
 /** The secrets of an installation: written through the API, read by workers. */
 export interface SecretStore {
   /** Creates or replaces. @throws AppError INVALID_FIELDS, BODY_TOO_LARGE, REVISION_STALE */
-  put(who: Who, name: string, input: PutSecret, revision?: number): Promise<{ secret: Secret; isNew: boolean }>;
+  put(
+    who: Who,
+    name: string,
+    input: PutSecret,
+    revision?: number,
+  ): Promise<{ secret: Secret; isNew: boolean }>;
   /** Never the value. @throws AppError NOT_FOUND */
   get(name: string): Promise<Secret>;
   /** @throws AppError NOT_FOUND */
@@ -65,13 +75,20 @@ export function createSecretStore(deps: {
   }
 
   return {
-    put: async (who, name, input, revision) => await putSecret({ knex, cipher, audit }, who, name, input, revision),
+    put: async (who, name, input, revision) =>
+      await putSecret({ knex, cipher, audit }, who, name, input, revision),
     get: async (name) => presentSecret(await get(name)),
     async delete(who, name) {
       const before = presentSecret(await get(name));
       await knex.transaction(async (trx) => {
         if ((await SecretModel.query(trx).deleteById(name)) === 0) throw notFound("Secret");
-        await audit.record(trx, { ...who, action: "secret.delete", entityType: "secret", entityId: name, before });
+        await audit.record(trx, {
+          ...who,
+          action: "secret.delete",
+          entityType: "secret",
+          entityId: name,
+          before,
+        });
       });
     },
     list: async (page) => await listSecrets(knex, page),
@@ -81,7 +98,9 @@ export function createSecretStore(deps: {
     },
     async existing(names, db = knex) {
       if (names.length === 0) return new Set();
-      const rows = await SecretModel.query(db).select("name").whereIn("name", [...new Set(names)]);
+      const rows = await SecretModel.query(db)
+        .select("name")
+        .whereIn("name", [...new Set(names)]);
       return new Set(rows.map((row) => row.name));
     },
   };
@@ -102,23 +121,27 @@ async function putSecret(
     throw new AppError("BODY_TOO_LARGE", `A secret may have ${MAX_SECRET_BYTES} bytes at most`);
   }
   const sealed = deps.cipher.seal(input.value, `secret:${name}`);
-  const fields = { description: input.description ?? null, hosts: input.hosts ?? null, ...sealed };
+  const fields = {
+    description: input.description ?? null,
+    hosts: input.hosts ? JSON.stringify(input.hosts) : null,
+    ...sealed,
+  };
   return await deps.knex.transaction(async (trx) => {
     const before = await SecretModel.query(trx).findById(name).forUpdate();
     if (revision !== undefined && before?.revision !== revision) {
       throw new AppError("REVISION_STALE", `Secret is not at revision ${revision}`);
     }
     // two first writes at once: the second becomes a replacement
-    const row = await SecretModel.query(trx)
-      .insert({ name, ...fields, createdBy: who.actor.userId })
-      .onConflict("name")
-      .merge({
-        ...fields,
-        revision: SecretModel.raw("secrets.revision + 1"),
-        updatedAt: SecretModel.raw("now()"),
-      } as unknown as Partial<SecretModel>)
-      .returning("*");
-    const secret = presentSecret(row as unknown as SecretModel);
+    const { rows } = await trx.raw<{ rows: object[] }>(
+      `INSERT INTO secrets (name, description, hosts, key_id, ciphertext, created_by)
+       VALUES (:name, :description, :hosts::jsonb, :keyId, :ciphertext, :createdBy)
+       ON CONFLICT (name) DO UPDATE SET description = excluded.description, hosts = excluded.hosts,
+         key_id = excluded.key_id, ciphertext = excluded.ciphertext, revision = secrets.revision + 1, updated_at = now()
+       RETURNING *`,
+      { name, ...fields, createdBy: who.actor.userId },
+    );
+    const row = SecretModel.fromDatabaseJson(rows[0] ?? {});
+    const secret = presentSecret(row);
     await deps.audit.record(trx, {
       ...who,
       action: before ? "secret.update" : "secret.create",
@@ -133,15 +156,21 @@ async function putSecret(
 
 async function listSecrets(knex: Knex, page: PageRequest): Promise<Page<Secret>> {
   const query = SecretModel.query(knex)
-    .select("secrets.*", SecretModel.raw("(extract(epoch FROM created_at) * 1000000)::bigint").as("createdMicros"))
+    .select(
+      "secrets.*",
+      SecretModel.raw("(extract(epoch FROM created_at) * 1000000)::bigint").as("created_micros"),
+    )
     .orderBy([
-      { column: "createdAt", order: "desc" },
+      { column: "created_at", order: "desc" },
       { column: "name", order: "desc" },
     ])
     .limit(page.limit + 1);
   if (page.cursor !== undefined) {
     const { micros, name } = parseSecretCursor(page.cursor);
-    void query.whereRaw("((extract(epoch FROM created_at) * 1000000)::bigint, name) < (?::bigint, ?)", [micros, name]);
+    void query.whereRaw("((extract(epoch FROM created_at) * 1000000)::bigint, name) < (?::bigint, ?)", [
+      micros,
+      name,
+    ]);
   }
   const rows = (await query) as (SecretModel & { createdMicros: number })[];
   const items = rows.slice(0, page.limit);

@@ -40,7 +40,8 @@ export async function ensureFirstAdmin(deps: {
     const id = newId();
     await UserModel.query(trx).insert({ id, email, name: "Admin", passwordHash, role: "admin" });
     // before the commit: an admin whose password nobody can read must not come to be
-    const passwordFile = settings.ADMIN_PASSWORD === undefined ? writePassword(settings.DATA_DIR, password) : null;
+    const passwordFile =
+      settings.ADMIN_PASSWORD === undefined ? writePassword(settings.DATA_DIR, password) : null;
     await audit.record(trx, {
       actor: systemActor("start-up"),
       origin: null,

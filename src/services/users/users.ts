@@ -66,7 +66,8 @@ export function createUsers(deps: {
           const changes = { ...fields, ...(passwordHash === undefined ? {} : { passwordHash }) };
           const after = presentUser(await repository.update(trx, id, changes, revision));
           const endsSessions = passwordHash !== undefined || patch.isActive === false;
-          if (endsSessions) await revokeSessionsOf(trx, id, caller.actor.userId === id ? caller.sessionId : null);
+          if (endsSessions)
+            await revokeSessionsOf(trx, id, caller.actor.userId === id ? caller.sessionId : null);
           await audit.record(trx, {
             ...toEntry(caller, id),
             action: "user.update",
@@ -80,15 +81,19 @@ export function createUsers(deps: {
       return user;
     },
     async delete(caller, id) {
-      await knex.transaction(async (trx) => {
-        assertNotLastAdmin(await lockAdmins(trx), id);
-        const before = presentUser(await repository.get(trx, id));
-        await repository.delete(trx, id);
-        await audit.record(trx, { ...toEntry(caller, id), action: "user.delete", before });
-      });
+      await deleteUser({ knex, audit }, caller, id);
       principals.forget();
     },
   };
+}
+
+async function deleteUser(deps: { knex: Knex; audit: AuditLog }, caller: Caller, id: string): Promise<void> {
+  await deps.knex.transaction(async (trx) => {
+    assertNotLastAdmin(await lockAdmins(trx), id);
+    const before = presentUser(await repository.get(trx, id));
+    await repository.delete(trx, id);
+    await deps.audit.record(trx, { ...toEntry(caller, id), action: "user.delete", before });
+  });
 }
 
 /** The ids of the active admins, locked: of two demotions at once, the second sees the first one's result. */

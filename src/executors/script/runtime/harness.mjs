@@ -54,7 +54,8 @@ function check(value, path, seen) {
     if (!Number.isFinite(value)) throw new InvalidOutput(path, `is ${value}, which JSON does not have`);
     return;
   }
-  if (typeof value !== "object") throw new InvalidOutput(path, `is a ${typeof value}, which JSON does not have`);
+  if (typeof value !== "object")
+    throw new InvalidOutput(path, `is a ${typeof value}, which JSON does not have`);
   if (typeof value.toJSON === "function") {
     check(value.toJSON(path.at(-1) ?? ""), path, seen);
     return;
@@ -99,11 +100,21 @@ function cleanStack(error) {
 function fail(error) {
   if (error instanceof InvalidOutput) {
     const where = error.path ? ` at ${error.path}` : "";
-    settle({ type: "error", code: "invalid_output", message: `the output${where} ${error.message}`, path: error.path });
+    settle({
+      type: "error",
+      code: "invalid_output",
+      message: `the output${where} ${error.message}`,
+      path: error.path,
+    });
   } else {
     const isError = error instanceof Error;
     const message = isError ? `${error.name}: ${error.message}` : `thrown: ${describe(error)}`;
-    settle({ type: "error", code: "script_error", message, ...(isError && { traceback: cleanStack(error) }) });
+    settle({
+      type: "error",
+      code: "script_error",
+      message,
+      ...(isError && { traceback: cleanStack(error) }),
+    });
   }
   realExit(1);
 }
@@ -117,7 +128,8 @@ function describe(thrown) {
 }
 
 function progress(value, message) {
-  if (typeof value !== "number" || !Number.isFinite(value)) throw new TypeError("progress() takes a finite number");
+  if (typeof value !== "number" || !Number.isFinite(value))
+    throw new TypeError("progress() takes a finite number");
   send({ type: "progress", value, ...(message !== undefined && { message: String(message) }) });
 }
 

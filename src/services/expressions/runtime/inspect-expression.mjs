@@ -1,6 +1,8 @@
 import jsonata from "jsonata";
 import { compilePattern } from "./regex-engine.mjs";
 
+const MAX_CHARACTERS = 10_000;
+
 /** What an expression may read at its root. Secrets are not among them, on purpose. */
 const ROOT_NAMES = new Set(["input", "steps", "run", "item"]);
 
@@ -9,6 +11,8 @@ const ROOT_NAMES = new Set(["input", "steps", "run", "item"]);
  * Parses only; evaluates nothing.
  */
 export function inspectExpression(text) {
+  if (text.length > MAX_CHARACTERS)
+    return { error: `is longer than ${MAX_CHARACTERS} characters`, stepIds: [] };
   const facts = { stepIds: new Set(), errors: [] };
   try {
     walk(jsonata(text).ast(), true, facts);

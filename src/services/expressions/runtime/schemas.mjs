@@ -59,16 +59,14 @@ function findSchemaFaults(schemaText) {
   }
   if (schema?.$async !== undefined) return [{ path: "/$async", message: "is not part of JSON Schema" }];
   if (metaAjv.validateSchema(schema) === true) return [];
-  return dedupe((metaAjv.errors ?? []).map(toFault)).slice(0, MAX_FAULTS);
+  return firstOfEach((metaAjv.errors ?? []).map(toFault)).slice(0, MAX_FAULTS);
 }
 
-/** The meta-schema's vocabularies say some faults several times. */
-function dedupe(faults) {
-  const seen = new Set();
-  return faults.filter((fault) => {
-    const key = JSON.stringify(fault);
-    return seen.has(key) ? false : seen.add(key);
-  });
+/** The meta-schema says some faults several times, in ever vaguer words: the first of each place is kept. */
+function firstOfEach(faults) {
+  const byPath = new Map();
+  for (const fault of faults) if (!byPath.has(fault.path)) byPath.set(fault.path, fault);
+  return [...byPath.values()];
 }
 
 function depthOf(schema) {

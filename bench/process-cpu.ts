@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Linux counts CPU time in these. */
+const TICK_MS = 10;
+
+/** Milliseconds of CPU that a process has used so far; 0 when it is gone, or the system does not tell. */
+export function readCpuMs(pid: number): number {
+  const stat = readStat(pid);
+  return stat ? stat.cpuTicks * TICK_MS : 0;
+}
+
+/** The same for a process and its children: a PostgreSQL server is one process per connection. */
+export function readTreeCpuMs(rootPid: number): number {
+  const pids = listPids().filter((pid) => pid === rootPid || readStat(pid)?.parentPid === rootPid);
+  return pids.reduce((sum, pid) => sum + readCpuMs(pid), 0);
+}
+
+function listPids(): number[] {
+  try {
+    return readdirSync("/proc").map(Number).filter(Number.isInteger);
+  } catch {
+    return []; // a system without /proc
+  }
+}
+
+function readStat(pid: number): { parentPid: number; cpuTicks: number } | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined; // gone meanwhile
+  }
+  // the name in brackets may itself hold spaces
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { parentPid: Number(fields[1]), cpuTicks: Number(fields[11]) + Number(fields[12]) };
+}

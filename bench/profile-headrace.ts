@@ -1,0 +1,135 @@
+import { Session } from "node:inspector/promises";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { BenchPostgres } from "./bench-postgres.js";
+import type { BenchSettings } from "./bench-settings.js";
+import type { Contender } from "./contender.js";
+import {
+  type CpuProfile,
+  heaviestFunctions,
+  heaviestPackages,
+  parseCpuProfile,
+  readCpuProfile,
+  type SelfTime,
+} from "./cpu-profile.js";
+import { measureThroughput } from "./measure.js";
+import { readCpuMs, readTreeCpuMs } from "./process-cpu.js";
+import type { BenchRedis } from "./redis-server.js";
+import { table } from "./report.js";
+import type { Progress } from "./rounds.js";
+import { countStatements, type StatementTime } from "./statement-counter.js";
+
+/** The processes whose CPU is looked at. */
+export interface ProfiledProcesses {
+  readonly redis: BenchRedis;
+  readonly postgres: BenchPostgres;
+}
+
+/** Opens Headrace, with arguments for its worker's Node. */
+export type OpenHeadrace = (nodeArguments: readonly string[]) => Promise<Contender>;
+
+const HEAVIEST = 15;
+
+/** Where Headrace's time goes, workload by workload. A worker of its own is started for each: a profile is one process's life. */
+export async function profileHeadrace(options: {
+  open: OpenHeadrace;
+  processes: ProfiledProcesses;
+  settings: BenchSettings;
+  folder: string;
+  signal: AbortSignal;
+  progress: Progress;
+}): Promise<string> {
+  const { settings } = options;
+  const parts: string[] = [];
+  for (const workload of settings.workloads) {
+    options.progress(`profiling ${workload.id}`);
+    const folder = join(options.folder, `profile-${workload.id}`);
+    mkdirSync(folder);
+    const headrace = await options.open(["--cpu-prof", `--cpu-prof-dir=${folder}`]);
+    const run = () => headrace.run(workload.shape);
+    const load = { inFlight: settings.inFlight, warmUpMs: settings.warmUpMs, windowMs: settings.windowMs };
+    try {
+      await measureThroughput(run, { ...load, signal: options.signal });
+      const cpu = await cpuPerRun(headrace, options.processes, () =>
+        measureThroughput(run, { ...load, warmUpMs: 0, signal: options.signal }),
+      );
+      const driver = await profileThisProcess(async () => {
+        await measureThroughput(run, { ...load, signal: options.signal });
+      });
+      const statements = await countStatements(options.processes.postgres, async () => {
+        await measureThroughput(run, { ...load, warmUpMs: 0, signal: options.signal });
+      });
+      await headrace.close();
+      parts.push(`\n=== ${workload.id} ${workload.title}, ${settings.inFlight} in flight`, ...cpu);
+      parts.push(...presentProfile("worker", readCpuProfile(folder)), ...presentProfile("driver", driver));
+      parts.push(...presentStatements(statements.heaviest));
+    } catch (error) {
+      await headrace.close();
+      throw error;
+    }
+  }
+  return parts.join("\n");
+}
+
+async function cpuPerRun(
+  headrace: Contender,
+  processes: ProfiledProcesses,
+  work: () => Promise<{ runs: number; runsPerSecond: number }>,
+): Promise<string[]> {
+  const read = (): Record<string, number> => ({
+    driver: readCpuMs(process.pid),
+    worker: readCpuMs(headrace.workerPid),
+    redis: readCpuMs(processes.redis.pid),
+    postgres: processes.postgres.pid === undefined ? 0 : readTreeCpuMs(processes.postgres.pid),
+  });
+  const before = read();
+  const { runs, runsPerSecond } = await work();
+  const after = read();
+  const shares = Object.keys(before).map((name) => {
+    const perRun = ((after[name] ?? 0) - (before[name] ?? 0)) / runs;
+    return `${name} ${perRun.toFixed(2)}`;
+  });
+  return [`${runsPerSecond.toFixed(1)} runs/s; CPU ms per run: ${shares.join(", ")}`];
+}
+
+async function profileThisProcess(work: () => Promise<void>): Promise<CpuProfile> {
+  const session = new Session();
+  session.connect();
+  try {
+    await session.post("Profiler.enable");
+    await session.post("Profiler.start");
+    await work();
+    const { profile } = await session.post("Profiler.stop");
+    return parseCpuProfile(profile);
+  } finally {
+    session.disconnect();
+  }
+}
+
+function presentProfile(name: string, profile: CpuProfile): string[] {
+  const row = ({ name: label, place, ms, share }: SelfTime): string[] => [
+    `  ${label}`,
+    place,
+    ms.toFixed(0),
+    `${(share * 100).toFixed(1)} %`,
+  ];
+  return [
+    "",
+    `${name}, self time by function (ms)`,
+    ...table(["", "", "", ""], heaviestFunctions(profile, HEAVIEST).map(row)).slice(1),
+    `${name}, self time by package (ms)`,
+    ...table(["", "", "", ""], heaviestPackages(profile, 10).map(row)).slice(1),
+  ];
+}
+
+function presentStatements(statements: readonly StatementTime[]): string[] {
+  if (statements.length === 0) return [];
+  const rows = statements.map(({ text, calls, totalMs }) => [
+    text,
+    "",
+    String(calls),
+    totalMs.toFixed(0),
+    (totalMs / calls).toFixed(3),
+  ]);
+  return ["", "PostgreSQL, heaviest statements", ...table(["", "", "calls", "ms", "ms each"], rows)];
+}

@@ -1,0 +1,165 @@
+import type { Linearity, PerRun, StatementCosts } from "./costs.js";
+import { LINEARITY_LIMIT } from "./costs.js";
+import type { Machine } from "./machine.js";
+import type { Figures, WorkloadResult } from "./rounds.js";
+import { judge, type Ratios, type Verdict } from "./targets.js";
+import { WORKLOADS } from "./workloads.js";
+
+/** Everything that a benchmark found: what `--json` writes. */
+export interface BenchReport {
+  readonly startedAt: string;
+  readonly durationSeconds: number;
+  readonly mode: "full" | "quick";
+  readonly rounds: number;
+  readonly inFlight: number;
+  readonly workerConcurrency: number;
+  readonly machine: Machine;
+  readonly workloads: Readonly<Record<string, WorkloadResult>>;
+  /** By workload: `ratios.W1.vsRaw`, `ratios.W1.p50AddedMs`, … */
+  readonly ratios: Readonly<Record<string, Ratios>>;
+  readonly verdicts: readonly Verdict[];
+  readonly statements: Readonly<Record<string, StatementCosts>>;
+  readonly linearity: { readonly raw: Linearity; readonly headrace: Linearity } | undefined;
+}
+
+/** Judges what was measured and puts it together. */
+export function buildReport(found: Omit<BenchReport, "ratios" | "verdicts">): BenchReport {
+  const ratios = Object.fromEntries(
+    Object.entries(found.workloads).map(([id, result]) => [id, result.ratios]),
+  );
+  return { ...found, ratios, verdicts: judge(ratios) };
+}
+
+/** Whether a figure misses its limit by more than the slack. */
+export function hasFailed(report: BenchReport): boolean {
+  const isSuperlinear = (report.linearity?.headrace.ratio ?? 0) > LINEARITY_LIMIT;
+  return isSuperlinear || report.verdicts.some((verdict) => verdict.isFailure);
+}
+
+/** The report for people. */
+export function presentReport(report: BenchReport): string {
+  return [
+    ...presentMachine(report),
+    "",
+    ...presentFigures(report),
+    "",
+    ...presentVerdicts(report.verdicts),
+    "",
+    ...presentCosts(report),
+    "",
+  ].join("\n");
+}
+
+function presentMachine({
+  machine,
+  startedAt,
+  mode,
+  rounds,
+  inFlight,
+  workerConcurrency,
+  durationSeconds,
+}: BenchReport): string[] {
+  return [
+    `Headrace against the raw queue, ${startedAt}, ${mode} run: ${rounds} rounds in ${Math.round(durationSeconds)} s`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}; Node ${machine.node}, ` +
+      `Redis ${machine.redis} (append-only file, everysec), PostgreSQL ${machine.postgres}`,
+    `load average ${machine.loadBefore} before, ${machine.loadAfter} after`,
+    `one driver and one worker process each (${workerConcurrency} steps at once), ${inFlight} runs in flight; ` +
+      "latency: one run at a time",
+  ];
+}
+
+function presentFigures(report: BenchReport): string[] {
+  const rows = Object.entries(report.workloads).flatMap(([id, result]) => {
+    const title = WORKLOADS.find((workload) => workload.id === id)?.title ?? "";
+    return [
+      figureRow(`${id} ${title}`, "raw", result.raw, undefined),
+      figureRow("", "headrace", result.headrace, result.ratios),
+    ];
+  });
+  return table(["workload", "", "runs/s", "vs raw", "p50 ms", "p95", "p99", "p50 - raw"], rows);
+}
+
+function figureRow(title: string, name: string, figures: Figures, ratios: Ratios | undefined): string[] {
+  const { p50, p95, p99 } = figures.latencyMs;
+  const added = ratios ? `${signed(ratios.p50AddedMs)}` : "";
+  return [
+    title,
+    name,
+    rounded(figures.runsPerSecond),
+    ratios ? ratios.vsRaw.toFixed(2) : "1",
+    ...[p50, p95, p99].map(rounded),
+    added,
+  ];
+}
+
+function presentVerdicts(verdicts: readonly Verdict[]): string[] {
+  const rows = verdicts.map((verdict) => [
+    verdict.id,
+    verdict.title,
+    verdict.value.toFixed(2),
+    `${verdict.isFloor ? ">=" : "<="} ${verdict.limit}`,
+    `${verdict.isFloor ? ">=" : "<="} ${verdict.goal}`,
+    verdict.verdict === "below" ? "below" : verdict.verdict === "goal" ? "ok (goal)" : "ok",
+  ]);
+  return table(["", "target", "measured", "floor", "goal", ""], rows);
+}
+
+function presentCosts(report: BenchReport): string[] {
+  const rows = Object.entries(report.statements).map(([id, { steps, alone, inFlight }]) => [
+    id,
+    String(steps),
+    presentPerRun(alone, 1),
+    presentPerRun(alone, steps),
+    presentPerRun(inFlight, 1),
+    presentPerRun(inFlight, steps),
+  ]);
+  const lines = table(
+    [
+      "statements (transactions)",
+      "steps",
+      "per run, alone",
+      "per step",
+      `per run, ${report.inFlight} in flight`,
+      "per step",
+    ],
+    rows,
+  );
+  if (!report.linearity) return lines;
+  const { raw, headrace } = report.linearity;
+  const verdict = headrace.ratio <= LINEARITY_LIMIT ? "ok" : "below";
+  return [
+    ...lines,
+    "",
+    `time(1000 parallel) / time(100 parallel): headrace ${headrace.ratio.toFixed(1)} ` +
+      `(${rounded(headrace.wideMs)} / ${rounded(headrace.narrowMs)} ms), raw ${raw.ratio.toFixed(1)}; ` +
+      `floor <= ${LINEARITY_LIMIT}: ${verdict}`,
+  ];
+}
+
+function presentPerRun({ statements, transactions }: PerRun, steps: number): string {
+  const counted = statements === undefined ? "?" : (statements / steps).toFixed(2);
+  return `${counted} (${(transactions / steps).toFixed(2)})`;
+}
+
+/** Rows under headings, in columns; the first two are text, the rest figures. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [headings, ...rows];
+  const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all.map((row) =>
+    row
+      .map((cell, column) =>
+        column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function rounded(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
+}
+
+function signed(value: number): string {
+  return `${value >= 0 ? "+" : ""}${value.toFixed(1)}`;
+}

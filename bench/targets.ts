@@ -1,0 +1,100 @@
+/** How a figure is judged. */
+export interface Target {
+  readonly id: "T1" | "T2" | "T3" | "T4";
+  readonly title: string;
+  readonly workload: "W1" | "W2" | "W3";
+  readonly figure: "vsRaw" | "p50AddedMs" | "p50AddedMsPerStep";
+  /** Whether more is better. */
+  readonly isFloor: boolean;
+  readonly limit: number;
+  readonly goal: number;
+}
+
+/** The limits that the engine must keep, and the goals it should reach: its cost over the raw queue's. */
+export const TARGETS: readonly Target[] = [
+  {
+    id: "T1",
+    title: "W1 runs/s vs raw",
+    workload: "W1",
+    figure: "vsRaw",
+    isFloor: true,
+    limit: 0.6,
+    goal: 0.8,
+  },
+  {
+    id: "T2",
+    title: "W2 runs/s vs raw",
+    workload: "W2",
+    figure: "vsRaw",
+    isFloor: true,
+    limit: 0.5,
+    goal: 0.7,
+  },
+  {
+    id: "T3",
+    title: "W3 runs/s vs raw",
+    workload: "W3",
+    figure: "vsRaw",
+    isFloor: true,
+    limit: 0.45,
+    goal: 0.6,
+  },
+  {
+    id: "T4",
+    title: "W1 added p50, ms",
+    workload: "W1",
+    figure: "p50AddedMs",
+    isFloor: false,
+    limit: 4,
+    goal: 2.5,
+  },
+  {
+    id: "T4",
+    title: "W2 added p50 per step, ms",
+    workload: "W2",
+    figure: "p50AddedMsPerStep",
+    isFloor: false,
+    limit: 2,
+    goal: 1.2,
+  },
+  {
+    id: "T4",
+    title: "W3 added p50, ms",
+    workload: "W3",
+    figure: "p50AddedMs",
+    isFloor: false,
+    limit: 30,
+    goal: 15,
+  },
+];
+
+/** Headrace against the raw queue in one workload: medians over rounds. */
+export interface Ratios {
+  /** Runs per second as a share of raw's. */
+  readonly vsRaw: number;
+  /** What the median run takes longer, one at a time. */
+  readonly p50AddedMs: number;
+  readonly p50AddedMsPerStep: number;
+}
+
+/** A figure beside its target. */
+export interface Verdict extends Target {
+  readonly value: number;
+  readonly verdict: "goal" | "ok" | "below";
+  /** Missed by more than the slack that a busy machine is given. */
+  readonly isFailure: boolean;
+}
+
+const SLACK = 0.2;
+
+/** Judges the figures of the workloads that were measured. */
+export function judge(ratios: Readonly<Partial<Record<string, Ratios>>>): Verdict[] {
+  return TARGETS.flatMap((target): Verdict[] => {
+    const value = ratios[target.workload]?.[target.figure];
+    if (value === undefined) return [];
+    const keeps = (limit: number): boolean => (target.isFloor ? value >= limit : value <= limit);
+    const slackened = target.isFloor ? target.limit * (1 - SLACK) : target.limit * (1 + SLACK);
+    const verdict = keeps(target.goal) ? "goal" : keeps(target.limit) ? "ok" : "below";
+    return [{ ...target, value, verdict, isFailure: !keeps(slackened) }];
+  });
+}

@@ -1,0 +1,98 @@
+// Installs and builds what is missing. Node's built-ins only: it runs before there is anything else.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("../", import.meta.url));
+const OLDEST = [20, 19];
+const SOURCES = ["src", "workers", "migrations", "bench"];
+const STAMP = join(root, "dist", ".built");
+
+/** Ends the process with one line when Node is too old. */
+export function assertNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return;
+  console.error(`Headrace needs Node ${OLDEST.join(".")} or newer; this is ${process.versions.node}.`);
+  process.exit(1);
+}
+
+/**
+ * Brings node_modules and dist up to date.
+ * @param {{ withDevelopment?: boolean }} options whether tools for development are wanted even when dist is fresh
+ */
+export function ensureReady({ withDevelopment = false } = {}) {
+  const sources = hashSources();
+  const isBuilt = existsSync(STAMP) && readFileSync(STAMP, "utf8") === sources;
+  const missing = missingPackages({ withDevelopment: withDevelopment || !isBuilt });
+  if (missing.length > 0) install(missing);
+  if (!isBuilt) build(sources);
+}
+
+/** Packages of the lock file that are not installed in that version. Optional ones belong to other platforms. */
+function missingPackages({ withDevelopment }) {
+  const wanted = readLock(join(root, "package-lock.json"));
+  const installed = readLock(join(root, "node_modules", ".package-lock.json"));
+  return Object.entries(wanted)
+    .filter(
+      ([path, entry]) => path !== "" && !entry.link && !entry.optional && (withDevelopment || !entry.dev),
+    )
+    .filter(([path, entry]) => installed[path]?.version !== entry.version)
+    .map(([path]) => path.replace(/^.*node_modules\//, ""));
+}
+
+function readLock(path) {
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).packages : {};
+}
+
+function install(missing) {
+  console.error(`Installing ${missing.length} packages (this once; it may take a minute) …`);
+  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--include=dev"], "npm ci");
+}
+
+function build(sources) {
+  console.error("Building …");
+  mkdirSync(join(root, "dist"), { recursive: true });
+  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+  run(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")], "The build");
+  removeOrphans();
+  writeFileSync(STAMP, sources);
+}
+
+function run(command, args, what) {
+  // stdout belongs to the command that asked for us
+  const done = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
+  if (done.status === 0) return;
+  console.error(`${what} failed${done.error ? `: ${done.error.message}` : ""}.`);
+  process.exit(1);
+}
+
+/** Compiled files whose source is gone: a deleted migration must not run. */
+function removeOrphans() {
+  for (const folder of SOURCES) {
+    const compiled = join(root, "dist", folder);
+    if (!existsSync(compiled)) continue;
+    for (const name of readdirSync(compiled, { recursive: true })) {
+      if (!name.endsWith(".js")) continue;
+      if (existsSync(join(root, folder, name.replace(/\.js$/, ".ts")))) continue;
+      rmSync(join(compiled, name), { force: true });
+      rmSync(join(compiled, `${name}.map`), { force: true });
+    }
+  }
+}
+
+function hashSources() {
+  const hash = createHash("sha256");
+  for (const name of ["package-lock.json", "tsconfig.json", "tsconfig.build.json"]) {
+    hash.update(name).update(readFileSync(join(root, name)));
+  }
+  for (const folder of SOURCES) {
+    if (!existsSync(join(root, folder))) continue;
+    for (const name of readdirSync(join(root, folder), { recursive: true }).sort()) {
+      if (!name.endsWith(".ts") || name.endsWith(".test.ts")) continue;
+      hash.update(join(folder, name)).update(readFileSync(join(root, folder, name)));
+    }
+  }
+  return hash.digest("hex");
+}

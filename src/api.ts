@@ -1,0 +1,122 @@
+import type { AddressInfo } from "node:net";
+import { createApp } from "./app.js";
+import type { Platform } from "./container.js";
+import { createAuthenticator } from "./http/authenticate.js";
+import type { RouteDefinition } from "./http/route.js";
+import { artifactRoutes } from "./http/routes/artifacts.js";
+import { dashboardRoutes } from "./http/routes/dashboard.js";
+import { mcpDefinitionRoutes } from "./http/routes/mcp-definitions.js";
+import { platformRoutes } from "./http/routes/platform.js";
+import { runRoutes } from "./http/routes/runs.js";
+import { streamRoutes } from "./http/routes/streams.js";
+import { workflowDefinitionRoutes } from "./http/routes/workflow-definitions.js";
+import { createBullBoardRouter } from "./queues/bull-board.js";
+import { createHttpServer } from "./server.js";
+import { createAuthServices } from "./services/auth/auth-services.js";
+import { createDashboard } from "./services/dashboard/dashboard.js";
+import { createRunCommands } from "./services/engine/run-commands.js";
+import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
+import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
+import { createRunQueries } from "./services/runs/run-queries.js";
+import { createWorkflowDefinitions } from "./services/workflow-definitions/workflow-definitions.js";
+import { createStreamHub } from "./streaming/stream-hub.js";
+import { VERSION } from "./version.js";
+
+/** The API, listening. */
+export interface Api {
+  /** `http://127.0.0.1:3000`: where it listens. */
+  readonly address: string;
+  /** Ends streams, lets requests under way finish, and stops listening. */
+  close(): Promise<void>;
+}
+
+/** Open requests get this long once the API stops. */
+const DRAIN_MS = 8000;
+
+/** Starts the API on an open platform. The platform is the caller's to close, after the API. */
+export async function startApi(platform: Platform): Promise<Api> {
+  const { settings, knex, logger, metrics, audit, queues, engine, evaluator, secrets, artifacts, runQueue } = platform;
+  const auth = createAuthServices({ knex, audit, keys: platform.keys });
+  const authenticator = createAuthenticator(auth);
+  const mcps = createMcpRegistry({ knex, audit, evaluator, secrets, allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
+  const workflows = createWorkflowDefinitions({ knex, audit, evaluator, secrets, maxSteps: settings.MAX_STEPS });
+  const commands = createRunCommands({
+    knex,
+    engine,
+    runQueue,
+    evaluator,
+    audit,
+    logger,
+    resolveForRun: (workflow, version, actor) => workflows.resolveForRun(workflow, version, actor),
+    ensureTestVersion: (mcpVersionId) => workflows.ensureTestVersion(mcpVersionId),
+  });
+  const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
+  const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
+  await hub.start();
+  const routes: RouteDefinition[] = [
+    ...mcpDefinitionRoutes({ registry: mcps }),
+    ...workflowDefinitionRoutes({ workflows }),
+    ...runRoutes({ commands, queries, hub }),
+    ...streamRoutes({ hub }),
+    ...artifactRoutes({ artifacts, logger }),
+    ...dashboardRoutes({ dashboard: createDashboard({ knex, runQueue, logger }) }),
+    ...platformRoutes({
+      auth,
+      authenticator,
+      secrets,
+      audit,
+      metrics,
+      metricsToken: settings.METRICS_TOKEN,
+      hasConsole: false,
+      readiness: createReadiness({
+        checks: readinessChecks(platform),
+        onFailure: (name, error) => logger.warn({ err: error, check: name }, "not ready"),
+      }),
+    }),
+  ];
+  const bullBoard = createBullBoardRouter({ backend: queues, groups: settings.WORKER_GROUPS });
+  const app = createApp({ routes, authenticator, audit, knex, settings, logger, metrics, version: VERSION, bullBoard });
+  const server = createHttpServer(app);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(settings.PORT, settings.HOST, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const host = settings.HOST.includes(":") ? `[${settings.HOST}]` : settings.HOST;
+  const address = `http://${host}:${port}`;
+  logger.info({ address }, "API listening");
+
+  return {
+    address,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await hub.close();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      await closed;
+      clearTimeout(timer);
+      await bullBoard.close?.();
+    },
+  };
+}
+
+/** A worker that lives and consumes proves more than a ping: its heartbeat stops when its queues do not answer. */
+function readinessChecks({ knex, queues }: Platform): ReadinessCheck[] {
+  return [
+    { name: "database", check: async () => await knex.raw("SELECT 1") },
+    {
+      name: "queue",
+      async check() {
+        const fault = await queues.checkServer();
+        if (fault !== undefined) throw new Error(fault);
+      },
+    },
+    {
+      name: "worker",
+      async check() {
+        const live = await knex("workers").first("id").whereRaw("lease_until > now()");
+        if (!live) throw new Error("no worker has reported within its lease");
+      },
+    },
+  ];
+}

@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { type LlmPromptConfig, llmPromptDefinition } from "./llm/definition.js";
+import { createMcpPackageDefinition, type McpPackageConfig } from "./mcp-package/definition.js";
+import { type NotebookConfig, notebookDefinition } from "./notebook/definition.js";
+import {
+  pythonScriptDefinition,
+  type ScriptConfig,
+  typescriptScriptDefinition,
+} from "./script/definition.js";
+import { createEnvironmentCache } from "./script/environment-cache.js";
+import { createPythonScriptExecutor } from "./script/python-script.js";
+import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
+import { type StreamlitAppConfig, streamlitAppDefinition } from "./streamlit/definition.js";
+import type { Executor, ExecutorDefinition, McpType } from "./types.js";
+
+/** The configuration of an MCP version: one shape for each type. */
+export type McpConfig =
+  | ScriptConfig
+  | NotebookConfig
+  | LlmPromptConfig
+  | StreamlitAppConfig
+  | McpPackageConfig;
+
+/** What the definitions depend on. */
+export interface DefinitionOptions {
+  /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that a configuration may name. */
+  readonly allowedPrivateHosts?: readonly string[];
+}
+
+/** Every component type, one line each. What else must know the types derives it from here. */
+export function createExecutorDefinitions({ allowedPrivateHosts = [] }: DefinitionOptions = {}) {
+  const allowed = new Set(allowedPrivateHosts.map((host) => host.toLowerCase()));
+  const isAllowedPrivateHost = (hostname: string): boolean =>
+    allowed.has(hostname) || allowed.has(hostname.replace(/^\[|\]$/g, ""));
+  return [
+    pythonScriptDefinition,
+    typescriptScriptDefinition,
+    notebookDefinition,
+    llmPromptDefinition,
+    streamlitAppDefinition,
+    createMcpPackageDefinition({ isAllowedPrivateHost }),
+  ] as const satisfies readonly ExecutorDefinition[];
+}
+
+/** The definitions where no private host is allowed. */
+export const executorDefinitions: readonly ExecutorDefinition[] = createExecutorDefinitions();
+
+/** The schema of `config`, told apart by `type`. */
+export function createMcpConfigSchema(options: DefinitionOptions = {}): z.ZodType<McpConfig> {
+  const schemas = createExecutorDefinitions(options).map((definition) => definition.configSchema);
+  return z.discriminatedUnion(
+    "type",
+    schemas as unknown as [z.ZodObject, ...z.ZodObject[]],
+  ) as unknown as z.ZodType<McpConfig>;
+}
+
+/** {@link createMcpConfigSchema} where no private host is allowed. */
+export const mcpConfigSchema: z.ZodType<McpConfig> = createMcpConfigSchema();
+
+/** What executors need for as long as the worker runs. */
+export interface ExecutorDeps {
+  /** The setting `PYTHON`. */
+  readonly python?: string | undefined;
+  /**
+   * Where installed requirements are kept. The users that steps run as must be able to reach it: a folder in the
+   * root of the sandbox's work folders is sure to be so.
+   */
+  readonly cacheRoot: string;
+  /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
+  readonly installerEnv?: Readonly<Record<string, string>>;
+}
+
+/** One executor for each type that can run here. Close each when the worker stops. */
+export function createExecutors({
+  python,
+  cacheRoot,
+  installerEnv = {},
+}: ExecutorDeps): Map<McpType, Executor> {
+  const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
+  const executors = [
+    createPythonScriptExecutor({ python, environments }),
+    createTypescriptScriptExecutor({ environments }),
+  ] as unknown as Executor[];
+  return new Map(executors.map((executor) => [executor.type, executor]));
+}

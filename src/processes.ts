@@ -1,0 +1,60 @@
+import type { Settings } from "./config/settings-schema.js";
+import { openPlatform, type Platform } from "./container.js";
+import { createLogger } from "./observability/logger.js";
+import { VERSION } from "./version.js";
+
+/** A part of Headrace that runs in this process. */
+export interface RunningProcess {
+  readonly address?: string;
+  close(): Promise<void>;
+}
+
+type Role = "api" | "worker" | "scheduler";
+
+async function openRole(role: Role, settings: Settings, start: (platform: Platform) => Promise<RunningProcess>): Promise<RunningProcess> {
+  if (settings.DATABASE_URL === undefined) throw new Error("DATABASE_URL is not set");
+  const logger = createLogger({ level: settings.LOG_LEVEL, name: role });
+  const platform = await openPlatform({ settings, databaseUrl: settings.DATABASE_URL, logger, role });
+  try {
+    const running = await start(platform);
+    return {
+      address: running.address,
+      async close() {
+        await running.close();
+        await platform.close();
+      },
+    };
+  } catch (error) {
+    await platform.close();
+    throw error;
+  }
+}
+
+/** Starts the API. `settings.DATABASE_URL` is set by then, to the embedded server if need be. */
+export async function startApiProcess(settings: Settings): Promise<RunningProcess> {
+  const { startApi } = await import("./api.js");
+  return await openRole("api", settings, startApi);
+}
+
+/** Starts a worker on the settings' groups. */
+export async function startWorkerProcess(settings: Settings): Promise<RunningProcess> {
+  // an API or scheduler process never loads executors and sandbox
+  const { startWorker } = await import("../workers/worker.js");
+  return await openRole("worker", settings, async (platform) => {
+    const worker = await startWorker(platform, {
+      groups: settings.WORKER_GROUPS,
+      concurrency: settings.WORKER_CONCURRENCY,
+      version: VERSION,
+    });
+    return { close: () => worker.close(settings.DRAIN_SECONDS * 1000) };
+  });
+}
+
+/** Starts the scheduler: housekeeping that one process leads. */
+export async function startSchedulerProcess(settings: Settings): Promise<RunningProcess> {
+  const { startHousekeeping } = await import("../workers/housekeeping.js");
+  return await openRole("scheduler", settings, async (platform) => {
+    const housekeeping = startHousekeeping(platform);
+    return { close: () => housekeeping.stop() };
+  });
+}

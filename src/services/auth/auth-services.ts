@@ -1,0 +1,42 @@
+import type { Knex } from "knex";
+import type { Keys } from "../../config/load-keys.js";
+import type { AuditLog } from "../audit/audit-log.js";
+import { createUsers, type Users } from "../users/users.js";
+import { type AccessTokens, createAccessTokens } from "./access-tokens.js";
+import { type ApiKeys, createApiKeys } from "./api-keys.js";
+import { createLoginThrottle, type LoginLimits } from "./login-throttle.js";
+import { createPasswords, type Passwords } from "./passwords.js";
+import { createPrincipals, type Principals } from "./principals.js";
+import { createSignIn, type SignIn } from "./sign-in.js";
+
+/** Everything that signing in takes, sharing one cache of principals. */
+export interface AuthServices {
+  readonly accessTokens: AccessTokens;
+  readonly passwords: Passwords;
+  readonly principals: Principals;
+  readonly signIn: SignIn;
+  readonly apiKeys: ApiKeys;
+  readonly users: Users;
+}
+
+/** Makes them. */
+export function createAuthServices(deps: {
+  readonly knex: Knex;
+  readonly audit: AuditLog;
+  readonly keys: Pick<Keys, "jwtSecret">;
+  readonly loginLimits?: LoginLimits;
+}): AuthServices {
+  const { knex, audit } = deps;
+  const accessTokens = createAccessTokens(deps.keys);
+  const passwords = createPasswords();
+  const principals = createPrincipals({ knex });
+  const throttle = createLoginThrottle(deps.loginLimits);
+  return {
+    accessTokens,
+    passwords,
+    principals,
+    signIn: createSignIn({ knex, audit, accessTokens, passwords, principals, throttle }),
+    apiKeys: createApiKeys({ knex, audit, principals }),
+    users: createUsers({ knex, audit, passwords, principals }),
+  };
+}

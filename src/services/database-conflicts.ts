@@ -1,0 +1,16 @@
+/** Whether PostgreSQL refused a row because its key is taken. */
+export function isUniqueViolation(error: unknown): boolean {
+  return hasSqlState(error, "23505");
+}
+
+/** Whether PostgreSQL refused a change because another row refers to, or is missing for, this one. */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return hasSqlState(error, "23503");
+}
+
+/** Objection wraps the driver's error and keeps it as `nativeError`. */
+function hasSqlState(error: unknown, state: string): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  const { code, nativeError } = error as { code?: unknown; nativeError?: unknown };
+  return code === state || (nativeError !== undefined && hasSqlState(nativeError, state));
+}

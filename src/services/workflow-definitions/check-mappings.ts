@@ -1,0 +1,64 @@
+import { parsePointer, toPointer } from "../../core/json-pointer.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.js";
+import type { FieldFault } from "../../errors/app-error.js";
+import type { DraftStep } from "./parse-definition.js";
+
+/** Keywords that may declare properties elsewhere than in `properties`. */
+const COMPOSING = [
+  "$ref",
+  "$dynamicRef",
+  "allOf",
+  "anyOf",
+  "oneOf",
+  "if",
+  "dependentSchemas",
+  "patternProperties",
+];
+
+/**
+ * Faults of a step's inputs against the schema of its component: inputs that the schema lacks, and required ones
+ * that are not mapped. A schema that declares `properties` and says nothing of others is taken to mean that it
+ * knows no others: a misspelt name is far likelier than an undeclared input.
+ */
+export function checkStepInputs(step: DraftStep, schema: JsonObject): FieldFault[] {
+  const base = `/steps/${step.index}/inputs`;
+  const faults = Object.keys(step.inputs)
+    .filter((name) => lacksProperty(schema, name))
+    .map((name) => ({
+      path: base + toPointer([name]),
+      message: `the component's inputSchema has no "${name}"`,
+    }));
+  if (!step.isInputsWhole) return faults;
+  const required = Array.isArray(schema["required"]) ? schema["required"] : [];
+  for (const name of required) {
+    if (typeof name === "string" && !Object.hasOwn(step.inputs, name)) {
+      faults.push({ path: base, message: `"${name}" is required by the component's inputSchema` });
+    }
+  }
+  return faults;
+}
+
+/** Whether a value that fits the schema surely has no such property. */
+function lacksProperty(schema: JsonObject, name: string): boolean {
+  const properties = isJsonObject(schema["properties"]) ? schema["properties"] : undefined;
+  if (properties && Object.hasOwn(properties, name)) return false;
+  if (schema["additionalProperties"] === false) return schema["patternProperties"] === undefined;
+  if (schema["additionalProperties"] !== undefined) return false;
+  return properties !== undefined && !COMPOSING.some((keyword) => schema[keyword] !== undefined);
+}
+
+/** Why no input of a run can have something at this pointer; undefined when it can, or when that is not known. */
+export function explainMissingInput(schema: JsonObject, pointer: string): string | undefined {
+  let current: JsonValue | undefined = schema;
+  const seen: string[] = [];
+  for (const token of parsePointer(pointer) ?? []) {
+    if (!isJsonObject(current)) return undefined;
+    if (lacksProperty(current, token)) return `the workflow's inputs have no "${[...seen, token].join("/")}"`;
+    seen.push(token);
+    const properties: JsonValue | undefined = current["properties"];
+    if (isJsonObject(properties) && Object.hasOwn(properties, token)) current = properties[token];
+    else if (/^\d+$/.test(token) && current["prefixItems"] === undefined) current = current["items"];
+    else return undefined;
+  }
+  return undefined;
+}

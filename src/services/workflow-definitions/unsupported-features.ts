@@ -1,0 +1,33 @@
+import type { FieldFault } from "../../errors/app-error.js";
+import type { DraftDefinition } from "./parse-definition.js";
+
+/** What the contract has and the engine does not run yet: refused, since ignoring it would run something else. */
+const STEP_MEMBERS = ["forEach", "maxParallel", "cache", "waitForSubmit"];
+const DEFINITION_MEMBERS = ["concurrency", "rateLimit", "onFailure", "finally"];
+
+/** Built-in steps, and whether the engine runs them. */
+export const BUILTINS: ReadonlyMap<string, boolean> = new Map([
+  ["noop", true],
+  ["approval", false],
+  ["wait", false],
+  ["sql", false],
+  ["http", false],
+]);
+
+/** The words for everything of this kind. */
+export const NOT_YET = "cannot be run by this version of Headrace yet";
+
+/** A fault for each member that asks for what cannot be run yet. */
+export function findUnsupported(draft: DraftDefinition): FieldFault[] {
+  const ofDefinition = DEFINITION_MEMBERS.filter((member) => draft.members.has(member)).map((member) => ({
+    path: `/${member}`,
+    message: `${member} ${NOT_YET}`,
+  }));
+  const ofSteps = draft.steps.flatMap((step) =>
+    STEP_MEMBERS.filter((member) => step.members.has(member)).map((member) => ({
+      path: `/steps/${step.index}/${member}`,
+      message: `${member} ${NOT_YET}`,
+    })),
+  );
+  return [...ofDefinition, ...ofSteps];
+}

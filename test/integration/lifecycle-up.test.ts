@@ -1,0 +1,116 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, describe, expect, it } from "@jest/globals";
+import { isProcessAlive } from "../../src/lifecycle/running-process.js";
+import { headrace, makeDataDir, removeDataDir, startUp, stopUp } from "../support/headrace-up.js";
+
+const dataDir = makeDataDir();
+const settings = { DATA_DIR: dataDir, PORT: "0", DRAIN_SECONDS: "5" };
+
+afterAll(() => removeDataDir(dataDir));
+
+/** Every process below one, by /proc; PostgreSQL's and a worker's children too. */
+function descendants(pid: number): { pid: number; command: string }[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
+    } catch {
+      // it ended while we looked
+    }
+  }
+  const found: { pid: number; command: string }[] = [];
+  const queue = [pid];
+  for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
+    for (const [child, parent] of parents) {
+      if (parent !== at) continue;
+      queue.push(child);
+      found.push({ pid: child, command: commandOf(child) });
+    }
+  }
+  return found;
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
+
+async function until(what: string, isTrue: () => boolean, limitMs: number): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (!isTrue()) {
+    if (Date.now() > deadline) throw new Error(`not in ${limitMs} ms: ${what}`);
+    await sleep(100);
+  }
+}
+
+describe("headrace up", () => {
+  it("starts again what dies, refuses a second start, and stops without leaving anything", async () => {
+    const up = await startUp(settings);
+    const pid = up.process.pid ?? 0;
+    const all = descendants(pid);
+    const worker = all.find((child) => / worker /.test(child.command));
+    for (const role of ["api", "worker", "scheduler"]) {
+      expect(all.some((child) => child.command.includes(` ${role} --supervised`))).toBe(true);
+    }
+
+    const second = await headrace(["up"], settings);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toMatch(
+      new RegExp(`^Headrace is already running on .* \\(process ${pid},[^\\n]*\\n$`),
+    );
+
+    process.kill(worker?.pid ?? 0, "SIGKILL");
+    const isBack = (): boolean =>
+      descendants(pid).some((child) => / worker /.test(child.command) && child.pid !== worker?.pid);
+    await until("a new worker", isBack, 15_000);
+
+    const running = descendants(pid).map((child) => child.pid);
+    const done = await stopUp(up);
+    expect(done.code).toBe(0);
+    expect(running.filter(isProcessAlive)).toEqual([]);
+    expect(done.stderr).toContain("worker ended (signal SIGKILL)");
+  });
+
+  it("leaves nothing running when it is killed itself, and starts again after that", async () => {
+    const up = await startUp(settings);
+    const running = descendants(up.process.pid ?? 0).map((child) => child.pid);
+    expect(running.length).toBeGreaterThan(3);
+    up.process.kill("SIGKILL");
+    await up.result;
+    await until("all processes gone", () => running.filter(isProcessAlive).length === 0, 20_000);
+    const again = await startUp(settings);
+    expect((await stopUp(again)).code).toBe(0);
+  });
+
+  it("says in one line that its port is taken", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    try {
+      const done = await headrace(["up"], { ...settings, PORT: String(port) });
+      expect(done.code).toBe(1);
+      expect(done.stderr).toBe(
+        `Port ${port} on 127.0.0.1 is in use by another program. Set PORT to a free one, for example PORT=${port + 1}.\n`,
+      );
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it("runs an example to its end and stops", async () => {
+    const done = await headrace(["up", "--run", "examples/city-weather"], settings);
+    expect(done.stderr).toBe("");
+    expect(done.code).toBe(0);
+    expect(done.stdout).toContain('"headline"');
+    const saved = /^Saved (.*report\.html)$/m.exec(done.stdout)?.[1] ?? "";
+    expect(readFileSync(join(saved), "utf8")).toContain("<svg");
+  });
+});

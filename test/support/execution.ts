@@ -1,0 +1,113 @@
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { JsonObject, JsonValue } from "../../src/core/json.js";
+import type { ExecutionError, Executor, LogStream } from "../../src/executors/types.js";
+import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
+
+/** A log line with the moment it came. */
+export interface SeenLine {
+  readonly stream: LogStream;
+  readonly message: string;
+  readonly atMs: number;
+}
+
+/** An execution under test. */
+export interface TestRun {
+  readonly logs: SeenLine[];
+  readonly progress: JsonObject[];
+  readonly finished: Promise<JsonValue>;
+  abort(reason: ExecutionError): void;
+  /** The numbers of the line "pids …" once it is printed. */
+  waitForPids(): Promise<number[]>;
+}
+
+/** How an execution differs from the usual. */
+export interface RunOptions {
+  readonly secrets?: Record<string, string>;
+  readonly maxOutputBytes?: number;
+  readonly config?: JsonObject;
+  readonly abortedWith?: ExecutionError;
+  /** Looks into the work folder before it is deleted. */
+  inspect?(workdir: string): Promise<void>;
+}
+
+interface Opened {
+  readonly executor: Executor;
+  readonly worker: WorkerSandbox;
+}
+
+/** Starts one execution in a work folder of its own, which is deleted at its end. */
+export async function startRun(
+  { executor, worker }: Opened,
+  config: unknown,
+  input: JsonObject,
+  options: RunOptions = {},
+): Promise<TestRun> {
+  const workdir = await worker.workdirs.make();
+  const controller = new AbortController();
+  const logs: SeenLine[] = [];
+  const progress: JsonObject[] = [];
+  if (options.abortedWith) controller.abort(options.abortedWith);
+  const work = async (): Promise<JsonValue> => {
+    try {
+      const output = await executor.execute(config, input, {
+        runId: "01900000-0000-7000-8000-000000000000",
+        stepId: "step",
+        attempt: 1,
+        signal: controller.signal,
+        emit: {
+          log: (stream, message) => logs.push({ stream, message, atMs: performance.now() }),
+          progress: (data) => progress.push(data),
+          token: () => undefined,
+        },
+        sandbox: worker.sandbox,
+        workdir,
+        timeoutSeconds: 60,
+        secrets: options.secrets ?? {},
+        limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
+      });
+      await options.inspect?.(workdir);
+      return output;
+    } finally {
+      await worker.workdirs.remove(workdir);
+    }
+  };
+  const finished = work();
+  finished.catch(() => undefined); // whoever awaits it sees the error
+  return {
+    logs,
+    progress,
+    finished,
+    abort: (reason) => controller.abort(reason),
+    async waitForPids() {
+      const endsAt = performance.now() + 15_000;
+      for (;;) {
+        const line = logs.find(({ message }) => message.startsWith("pids "));
+        if (line) return (line.message.match(/\d+/g) ?? []).map(Number);
+        if (performance.now() > endsAt) throw new Error(`No pids; logs: ${JSON.stringify(logs)}`);
+        await sleep(10);
+      }
+    },
+  };
+}
+
+/** Runs once to the end. */
+export async function runOnce(
+  opened: Opened,
+  config: unknown,
+  input: JsonObject,
+  options: RunOptions = {},
+): Promise<{ output: JsonValue; logs: SeenLine[]; progress: JsonObject[] }> {
+  const run = await startRun(opened, config, input, options);
+  const output = await run.finished;
+  return { output, logs: run.logs, progress: run.progress };
+}
+
+/** Whether a process lives; a dead one that nobody has reaped does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
