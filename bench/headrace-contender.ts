@@ -3,14 +3,15 @@ import { loadSettings } from "../src/config/load-settings.js";
 import type { Settings } from "../src/config/settings-schema.js";
 import { openPlatform } from "../src/container.js";
 import { systemActor } from "../src/core/actor.js";
-import { notFound } from "../src/errors/app-error.js";
 import { migrateDatabase, openDatabase } from "../src/models/database.js";
 import { createLogger } from "../src/observability/logger.js";
-import { createRunCommands, type RunnableVersion } from "../src/services/engine/run-commands.js";
-import { createBenchWorkflow, nameOf } from "./bench-workflow.js";
+import { createRunCommands } from "../src/services/engine/run-commands.js";
+import { createWorkflowDefinitions } from "../src/services/workflow-definitions/workflow-definitions.js";
+import { publishBenchWorkflow } from "./bench-workflow.js";
 import { type Contender, RUN_LIMIT_MS, WORKER_CONCURRENCY } from "./contender.js";
 import { watchRunEndings } from "./run-endings.js";
 import { startWorkerChild } from "./worker-child.js";
+import type { Shape } from "./workloads.js";
 
 /** Where Headrace finds its servers, and keeps its files. */
 export interface HeadraceOptions {
@@ -18,6 +19,8 @@ export interface HeadraceOptions {
   readonly databaseUrl: string;
   readonly prefix: string;
   readonly dataDir: string;
+  /** Takes the warnings of both processes. */
+  readonly logFile: string;
   readonly nodeArguments?: readonly string[];
 }
 
@@ -39,10 +42,11 @@ export async function openHeadraceContender(options: HeadraceOptions): Promise<C
   const worker = await startWorkerChild({
     program: "headrace-worker.js",
     environment,
+    logFile: options.logFile,
     nodeArguments: options.nodeArguments ?? [],
   });
   try {
-    const driver = await openDriver(options.databaseUrl, loadSettings({ environment }));
+    const driver = await openDriver(options, loadSettings({ environment }));
     return {
       name: "headrace",
       workerPid: worker.pid,
@@ -59,26 +63,35 @@ export async function openHeadraceContender(options: HeadraceOptions): Promise<C
 }
 
 async function openDriver(
-  databaseUrl: string,
+  options: HeadraceOptions,
   settings: Settings,
 ): Promise<Pick<Contender, "run" | "close">> {
-  const logger = createLogger({ level: "warn", name: "bench", destination: pino.destination(2) });
-  const platform = await openPlatform({ settings, databaseUrl, logger, role: "bench" });
+  const logger = createLogger({
+    level: "warn",
+    name: "bench",
+    destination: pino.destination({ dest: options.logFile, sync: true }),
+  });
+  const platform = await openPlatform({ settings, databaseUrl: options.databaseUrl, logger, role: "bench" });
   const { knex, pubSub } = platform;
   const endings = await watchRunEndings({ knex, pubSub, limitMs: RUN_LIMIT_MS });
-  const versions = new Map<string, Promise<RunnableVersion>>();
+  const workflows = createWorkflowDefinitions({ ...platform, maxSteps: settings.MAX_STEPS });
   const commands = createRunCommands({
     ...platform,
-    resolveForRun: (name) => versions.get(name) ?? Promise.reject(notFound("Workflow")),
-    ensureTestVersion: () => Promise.reject(notFound("MCP version")),
+    resolveForRun: (workflow, version, actor) => workflows.resolveForRun(workflow, version, actor),
+    ensureTestVersion: (mcpVersionId) => workflows.ensureTestVersion(mcpVersionId),
   });
-  const actor = systemActor("bench");
-  const origin = { requestId: "bench", address: null };
+  const by = { actor: systemActor("bench"), origin: { requestId: "bench", address: null } };
+  const names = new Map<string, Promise<string>>();
+  const nameOf = (shape: Shape): Promise<string> => {
+    const key = JSON.stringify(shape);
+    const name = names.get(key) ?? publishBenchWorkflow(workflows, shape, by);
+    names.set(key, name);
+    return name;
+  };
   return {
     async run(shape) {
-      const workflow = nameOf(shape);
-      if (!versions.has(workflow)) versions.set(workflow, createBenchWorkflow(knex, shape));
-      const { runId } = await commands.start({ workflow, trigger: "api" }, actor, origin);
+      const workflow = await nameOf(shape);
+      const { runId } = await commands.start({ workflow, trigger: "api" }, by.actor, by.origin);
       await endings.wait(runId);
     },
     async close() {

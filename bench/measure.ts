@@ -3,7 +3,10 @@ import { performance } from "node:perf_hooks";
 /** What throughput was measured from. */
 export interface Throughput {
   readonly runsPerSecond: number;
+  /** Those that were counted. */
   readonly runs: number;
+  /** Those and all others: what CPU time is divided by. */
+  readonly allRuns: number;
 }
 
 /** What may make a window longer than it is asked to be, but no longer than this. */
@@ -57,7 +60,7 @@ export async function measureThroughput(
   const failed = (await Promise.allSettled(lanes)).find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
   const windowMs = (closedAt ?? Number.NaN) - (openedAt ?? Number.NaN);
-  return { runsPerSecond: runs / (windowMs / 1000), runs };
+  return { runsPerSecond: runs / (windowMs / 1000), runs, allRuns: ended };
 }
 
 /** Milliseconds that each of some runs takes, one at a time. The first few are not counted. */

@@ -12,7 +12,7 @@ import {
   readCpuProfile,
   type SelfTime,
 } from "./cpu-profile.js";
-import { measureThroughput } from "./measure.js";
+import { measureThroughput, type Throughput } from "./measure.js";
 import { readCpuMs, readTreeCpuMs } from "./process-cpu.js";
 import type { BenchRedis } from "./redis-server.js";
 import { table } from "./report.js";
@@ -33,6 +33,7 @@ const HEAVIEST = 15;
 /** Where Headrace's time goes, workload by workload. A worker of its own is started for each: a profile is one process's life. */
 export async function profileHeadrace(options: {
   open: OpenHeadrace;
+  openRaw: () => Promise<Contender>;
   processes: ProfiledProcesses;
   settings: BenchSettings;
   folder: string;
@@ -40,7 +41,7 @@ export async function profileHeadrace(options: {
   progress: Progress;
 }): Promise<string> {
   const { settings } = options;
-  const parts: string[] = [];
+  const parts = await rawCosts(options);
   for (const workload of settings.workloads) {
     options.progress(`profiling ${workload.id}`);
     const folder = join(options.folder, `profile-${workload.id}`);
@@ -71,22 +72,46 @@ export async function profileHeadrace(options: {
   return parts.join("\n");
 }
 
+/** The raw queue's own CPU, to compare with. */
+async function rawCosts(options: {
+  openRaw: () => Promise<Contender>;
+  processes: ProfiledProcesses;
+  settings: BenchSettings;
+  signal: AbortSignal;
+}): Promise<string[]> {
+  const { inFlight, warmUpMs, windowMs, workloads } = options.settings;
+  const raw = await options.openRaw();
+  const lines: string[] = [];
+  try {
+    for (const workload of workloads) {
+      const run = () => raw.run(workload.shape);
+      const load = { inFlight, warmUpMs, windowMs, signal: options.signal };
+      await measureThroughput(run, load);
+      const [line] = await cpuPerRun(raw, options.processes, () => measureThroughput(run, load));
+      lines.push(`raw ${workload.id}: ${line}`);
+    }
+  } finally {
+    await raw.close();
+  }
+  return lines;
+}
+
 async function cpuPerRun(
-  headrace: Contender,
+  contender: Contender,
   processes: ProfiledProcesses,
-  work: () => Promise<{ runs: number; runsPerSecond: number }>,
+  work: () => Promise<Throughput>,
 ): Promise<string[]> {
   const read = (): Record<string, number> => ({
     driver: readCpuMs(process.pid),
-    worker: readCpuMs(headrace.workerPid),
+    worker: readCpuMs(contender.workerPid),
     redis: readCpuMs(processes.redis.pid),
     postgres: processes.postgres.pid === undefined ? 0 : readTreeCpuMs(processes.postgres.pid),
   });
   const before = read();
-  const { runs, runsPerSecond } = await work();
+  const { allRuns, runsPerSecond } = await work();
   const after = read();
   const shares = Object.keys(before).map((name) => {
-    const perRun = ((after[name] ?? 0) - (before[name] ?? 0)) / runs;
+    const perRun = ((after[name] ?? 0) - (before[name] ?? 0)) / allRuns;
     return `${name} ${perRun.toFixed(2)}`;
   });
   return [`${runsPerSecond.toFixed(1)} runs/s; CPU ms per run: ${shares.join(", ")}`];

@@ -16,14 +16,14 @@ import type { Shape } from "./workloads.js";
 export async function openRawContender(options: {
   redisUrl: string;
   prefix: string;
-  nodeArguments?: readonly string[];
+  logFile: string;
 }): Promise<Contender> {
   const { redisUrl, prefix } = options;
   const connection = { url: redisUrl, maxRetriesPerRequest: null };
   const worker = await startWorkerChild({
     program: "raw-worker.js",
     environment: { BENCH_REDIS_URL: redisUrl, BENCH_PREFIX: prefix },
-    nodeArguments: options.nodeArguments ?? [],
+    logFile: options.logFile,
   });
   const queue = new Queue<RawJob>(RAW_QUEUE, { connection, prefix });
   const flows = new FlowProducer({ connection, prefix });

@@ -1,5 +1,6 @@
 import type { Linearity, PerRun, StatementCosts } from "./costs.js";
 import { LINEARITY_LIMIT } from "./costs.js";
+import type { LoggedMessage } from "./log-summary.js";
 import type { Machine } from "./machine.js";
 import type { Figures, WorkloadResult } from "./rounds.js";
 import { judge, type Ratios, type Verdict } from "./targets.js";
@@ -19,6 +20,8 @@ export interface BenchReport {
   readonly ratios: Readonly<Record<string, Ratios>>;
   readonly verdicts: readonly Verdict[];
   readonly statements: Readonly<Record<string, StatementCosts>>;
+  /** What Headrace's processes logged as warnings or worse meanwhile. */
+  readonly warnings: readonly LoggedMessage[];
   readonly linearity: { readonly raw: Linearity; readonly headrace: Linearity } | undefined;
 }
 
@@ -46,6 +49,8 @@ export function presentReport(report: BenchReport): string {
     ...presentVerdicts(report.verdicts),
     "",
     ...presentCosts(report),
+    "",
+    ...presentWarnings(report.warnings),
     "",
   ].join("\n");
 }
@@ -135,6 +140,12 @@ function presentCosts(report: BenchReport): string[] {
       `(${rounded(headrace.wideMs)} / ${rounded(headrace.narrowMs)} ms), raw ${raw.ratio.toFixed(1)}; ` +
       `floor <= ${LINEARITY_LIMIT}: ${verdict}`,
   ];
+}
+
+/** What was logged: warnings under load are findings. */
+export function presentWarnings(warnings: readonly LoggedMessage[]): string[] {
+  if (warnings.length === 0) return ["no warnings logged"];
+  return ["warnings logged by headrace:", ...warnings.map(({ message, count }) => `  ${count} x ${message}`)];
 }
 
 function presentPerRun({ statements, transactions }: PerRun, steps: number): string {

@@ -6,6 +6,7 @@ import { type BenchSettings, readBenchSettings, USAGE } from "./bench-settings.j
 import { type Contender, WORKER_CONCURRENCY } from "./contender.js";
 import { countCosts, measureLinearity } from "./costs.js";
 import { openHeadraceContender } from "./headrace-contender.js";
+import { summariseLog } from "./log-summary.js";
 import { describeMachine, readLoad } from "./machine.js";
 import { profileHeadrace } from "./profile-headrace.js";
 import { openRawContender } from "./raw-contender.js";
@@ -70,6 +71,18 @@ async function openStage(known: Pick<Stage, "settings" | "signal" | "progress" |
   return { ...known, folder, redis, postgres };
 }
 
+function headraceLog(stage: Stage): string {
+  return join(stage.folder, "headrace.log");
+}
+
+async function openRaw(stage: Stage): Promise<Contender> {
+  return await openRawContender({
+    redisUrl: stage.redis.url,
+    prefix: "raw_bench",
+    logFile: join(stage.folder, "raw.log"),
+  });
+}
+
 async function openHeadrace(stage: Stage, nodeArguments: readonly string[] = []): Promise<Contender> {
   const dataDir = join(stage.folder, "headrace");
   mkdirSync(dataDir, { recursive: true });
@@ -78,6 +91,7 @@ async function openHeadrace(stage: Stage, nodeArguments: readonly string[] = [])
     databaseUrl: stage.postgres.url,
     prefix: "headrace_bench",
     dataDir,
+    logFile: headraceLog(stage),
     nodeArguments,
   });
 }
@@ -85,6 +99,7 @@ async function openHeadrace(stage: Stage, nodeArguments: readonly string[] = [])
 async function profile(stage: Stage): Promise<string> {
   return await profileHeadrace({
     open: (nodeArguments) => openHeadrace(stage, nodeArguments),
+    openRaw: () => openRaw(stage),
     processes: stage,
     settings: stage.settings,
     folder: stage.folder,
@@ -97,7 +112,7 @@ async function measure(stage: Stage): Promise<BenchReport> {
   const { settings, signal, progress, closers } = stage;
   const startedAt = new Date();
   const loadBefore = readLoad();
-  const raw = await openRawContender({ redisUrl: stage.redis.url, prefix: "raw_bench" });
+  const raw = await openRaw(stage);
   closers.push(raw.close);
   const headrace = await openHeadrace(stage);
   closers.push(headrace.close);
@@ -129,6 +144,7 @@ async function measure(stage: Stage): Promise<BenchReport> {
     workloads,
     statements,
     linearity,
+    warnings: summariseLog(headraceLog(stage)),
   });
 }
 

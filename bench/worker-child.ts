@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { childMessageSchema } from "../src/lifecycle/run-process.js";
 import { readBareEnvironment } from "./bench-settings.js";
@@ -16,22 +17,25 @@ const STOP_LIMIT_MS = 20_000;
 /**
  * Starts a program of this folder as a worker process, and waits until it says that it is ready. It ends by itself
  * when this process dies.
+ * @param options.logFile takes what it says: warnings of the product are findings, see `log-summary.ts`.
  * @param options.nodeArguments flags of Node itself, such as `--cpu-prof`.
  * @throws Error when it ends before it is ready, or is not ready in 60 s.
  */
 export async function startWorkerChild(options: {
   program: string;
   environment: Readonly<Record<string, string>>;
+  logFile: string;
   nodeArguments?: readonly string[];
 }): Promise<WorkerChild> {
   const path = fileURLToPath(new URL(`./${options.program}`, import.meta.url));
+  const log = openSync(options.logFile, "a");
   const child = spawn(process.execPath, [...(options.nodeArguments ?? []), path], {
-    // its log lines are warnings: they belong to stderr, so that --json has stdout for itself
-    stdio: ["ignore", 2, 2, "ipc"],
+    stdio: ["ignore", log, log, "ipc"],
     env: { ...readBareEnvironment(), ...options.environment },
     // Ctrl-C reaches this process only, which ends the others in order
     detached: true,
   });
+  closeSync(log);
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());

@@ -11,6 +11,7 @@ import { runRoutes } from "./http/routes/runs.js";
 import { streamRoutes } from "./http/routes/streams.js";
 import { workflowDefinitionRoutes } from "./http/routes/workflow-definitions.js";
 import { createBullBoardRouter } from "./queues/bull-board.js";
+import { RUNS_QUEUE, stepsQueue } from "./queues/queue-names.js";
 import { createHttpServer } from "./server.js";
 import { createAuthServices } from "./services/auth/auth-services.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
@@ -35,7 +36,7 @@ const DRAIN_MS = 8000;
 
 /** Starts the API on an open platform. The platform is the caller's to close, after the API. */
 export async function startApi(platform: Platform): Promise<Api> {
-  const { settings, knex, logger, metrics, audit, queues, engine, evaluator, secrets, artifacts, runQueue } = platform;
+  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, artifacts, runQueue } = platform;
   const auth = createAuthServices({ knex, audit, keys: platform.keys });
   const authenticator = createAuthenticator(auth);
   const mcps = createMcpRegistry({ knex, audit, evaluator, secrets, allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
@@ -51,6 +52,10 @@ export async function startApi(platform: Platform): Promise<Api> {
     ensureTestVersion: (mcpVersionId) => workflows.ensureTestVersion(mcpVersionId),
   });
   const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
+  const readiness = createReadiness({
+    checks: readinessChecks(platform),
+    onFailure: (name, error) => logger.warn({ err: error, check: name }, "not ready"),
+  });
   const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
   await hub.start();
   const routes: RouteDefinition[] = [
@@ -59,7 +64,7 @@ export async function startApi(platform: Platform): Promise<Api> {
     ...runRoutes({ commands, queries, hub }),
     ...streamRoutes({ hub }),
     ...artifactRoutes({ artifacts, logger }),
-    ...dashboardRoutes({ dashboard: createDashboard({ knex, runQueue, logger }) }),
+    ...dashboardRoutes({ dashboard: createDashboard({ knex, runQueue, logger, readiness }) }),
     ...platformRoutes({
       auth,
       authenticator,
@@ -68,14 +73,11 @@ export async function startApi(platform: Platform): Promise<Api> {
       metrics,
       metricsToken: settings.METRICS_TOKEN,
       hasConsole: false,
-      readiness: createReadiness({
-        checks: readinessChecks(platform),
-        onFailure: (name, error) => logger.warn({ err: error, check: name }, "not ready"),
-      }),
+      readiness,
     }),
   ];
-  const bullBoard = createBullBoardRouter({ backend: queues, groups: settings.WORKER_GROUPS });
-  const app = createApp({ routes, authenticator, audit, knex, settings, logger, metrics, version: VERSION, bullBoard });
+  const board = startBullBoard(platform);
+  const app = createApp({ routes, authenticator, audit, knex, settings, logger, metrics, version: VERSION, bullBoard: board.router });
   const server = createHttpServer(app);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -95,9 +97,23 @@ export async function startApi(platform: Platform): Promise<Api> {
       const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
       clearTimeout(timer);
-      await bullBoard.close?.();
+      board.stop();
     },
   };
+}
+
+/** Bull Board over the known queues; groups of workers that come up later are shown within half a minute. */
+function startBullBoard({ knex, queues, settings, logger }: Platform) {
+  const queueNames = [RUNS_QUEUE, ...settings.WORKER_GROUPS.map(stepsQueue)];
+  const board = createBullBoardRouter({ backend: queues, queueNames, basePath: "/admin/queues" });
+  async function addGroups(): Promise<void> {
+    const rows: { group: string }[] = await knex("workers").distinct(knex.raw('unnest(groups) AS "group"'));
+    for (const { group } of rows) board.addQueue(stepsQueue(group));
+  }
+  const timer = setInterval(() => {
+    addGroups().catch((error: unknown) => logger.warn({ err: error }, "worker groups not read"));
+  }, 30_000);
+  return { router: board.router, stop: () => clearInterval(timer) };
 }
 
 /** A worker that lives and consumes proves more than a ping: its heartbeat stops when its queues do not answer. */

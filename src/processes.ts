@@ -45,6 +45,10 @@ export async function startWorkerProcess(settings: Settings): Promise<RunningPro
       groups: settings.WORKER_GROUPS,
       concurrency: settings.WORKER_CONCURRENCY,
       version: VERSION,
+      onStuck() {
+        platform.logger.fatal("the queue answers but nothing is consumed: ending, so that a fresh process can take over");
+        process.exit(1);
+      },
     });
     return { close: () => worker.close(settings.DRAIN_SECONDS * 1000) };
   });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { newId } from "../src/core/ids.js";
 import type { Platform } from "../src/container.js";
 import { createExecutors } from "../src/executors/registry.js";
+import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
 import { createWorkerRegistry } from "../src/services/engine/worker-registry.js";
 import { createComponentCache } from "./execution/component-cache.js";
@@ -26,6 +27,8 @@ export interface WorkerOptions {
   readonly groups: readonly string[];
   readonly concurrency: number;
   readonly version: string;
+  /** Called when the queue's server answers, yet nothing has been consumed for half a minute: this worker is of no use. */
+  readonly onStuck?: () => void;
 }
 
 const HEARTBEAT_MS = 3000;
@@ -89,13 +92,20 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     maxOutputBytes: settings.MAX_OUTPUT_BYTES,
   });
   const stopListening = await platform.pubSub.subscribe("control", (message) => executions.stopRun(message.runId));
+  let stepWorkers: QueueWorker[] = [];
+  async function assertConsuming(): Promise<void> {
+    if (stepWorkers.every((worker) => worker.isConsuming())) return;
+    // a server that is away is no fault of this worker; its steps go on meanwhile
+    if ((await queues.checkServer()) === undefined) options.onStuck?.();
+  }
   const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
     const claimed = executions.claimedTokens();
     const owned = await registry.beat(executions.count());
     executions.stopTokens(claimed.filter((token) => !owned.has(token)));
+    await assertConsuming();
   });
   const housekeeping = startHousekeeping(platform);
-  const stepWorkers = await Promise.all(
+  stepWorkers = await Promise.all(
     options.groups.map((group) => openStepWorker({ backend: queues, group, concurrency: options.concurrency, processor, logger })),
   );
   const runWorker = await openRunWorker({ backend: queues, processor: createRunProcessor({ knex, closeRun }), logger });

@@ -43,7 +43,7 @@ export async function openPostgresLine(deps: PostgresLineDeps): Promise<Postgres
   let retryTimer: NodeJS.Timeout | undefined;
   let isClosing = false;
   let failures = 0;
-  let pending = 0;
+  const guard = createPendingGuard();
   const waiters = new Set<() => void>();
 
   async function connect(): Promise<void> {
@@ -84,13 +84,8 @@ export async function openPostgresLine(deps: PostgresLineDeps): Promise<Postgres
   return {
     async query(text, values) {
       if (!client) throw new AppError("NOT_READY", "The connection for live events is down");
-      if (pending >= MOST_PENDING) throw new AppError("NOT_READY", "Too many live events wait to be sent");
-      pending += 1;
-      try {
-        await run(client, text, values);
-      } finally {
-        pending -= 1;
-      }
+      const open = client;
+      await guard(() => run(open, text, values));
     },
     isOpen: () => client !== undefined,
     async whenOpen(limitMs) {
@@ -104,6 +99,20 @@ export async function openPostgresLine(deps: PostgresLineDeps): Promise<Postgres
       client = undefined;
       if (last) await end(last, deps.logger);
     },
+  };
+}
+
+/** Lets only so many queries wait at once. */
+function createPendingGuard() {
+  let pending = 0;
+  return async function guard(work: () => Promise<void>): Promise<void> {
+    if (pending >= MOST_PENDING) throw new AppError("NOT_READY", "Too many live events wait to be sent");
+    pending += 1;
+    try {
+      await work();
+    } finally {
+      pending -= 1;
+    }
   };
 }
 

@@ -37,6 +37,7 @@ export async function createRedisPubSub(options: {
     // done below, so that reconnecting is announced only when messages arrive again
     autoResubscribe: false,
     maxRetriesPerRequest: null,
+    commandTimeout: OPEN_LIMIT_MS,
   });
   for (const client of [publisher, subscriber])
     client.on("error", (error) => logger?.debug({ err: error }, "live events"));

@@ -54,15 +54,15 @@ export async function readBytes(request: IncomingMessage, limit: number): Promis
 }
 
 /** A body as a value, by its media type; undefined when it is empty. */
-export function parseBody(
+export async function parseBody(
   request: IncomingMessage,
   bytes: Buffer,
   accepts: readonly AcceptedType[],
-): unknown {
+): Promise<unknown> {
   if (bytes.length === 0) return undefined;
   const type = mediaTypeOf(request, accepts);
   const text = decodeText(bytes);
-  return type === "application/yaml" ? parseYaml(text) : parseJson(text);
+  return type === "application/yaml" ? await parseYaml(text) : parseJson(text);
 }
 
 function mediaTypeOf(request: IncomingMessage, accepts: readonly AcceptedType[]): AcceptedType {

@@ -43,7 +43,7 @@ export async function parseInput(
   const query = judgeQuery(route, request.originalUrl);
   const body = route.rawBody
     ? { value: bytes as unknown, faults: [] }
-    : judgeBody(route, parseBody(request, bytes, accepts ?? JSON_ONLY));
+    : judgeBody(route, await parseBody(request, bytes, accepts ?? JSON_ONLY));
   const faults = [...query.faults, ...body.faults];
   if (faults.length > 0) throw invalidFields(faults);
   return { query: query.value, body: body.value };

@@ -2,12 +2,13 @@ import { createBullBoard } from "@bull-board/api";
 import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import { ExpressAdapter } from "@bull-board/express";
 import type { Queue } from "bullmq";
+import type { Router } from "express";
 import type { QueueBackend } from "./queue-connections.js";
 
 /** Bull Board over the queues: for looking only, behind the session of whoever mounts it. */
 export interface BullBoard {
   /** Express handlers to be mounted at the base path, behind authentication. */
-  readonly router: ReturnType<ExpressAdapter["getRouter"]>;
+  readonly router: Router;
   /** Shows one more queue, of a worker group that has come up since. Idempotent. */
   addQueue(name: string): void;
 }
@@ -29,7 +30,7 @@ export function createBullBoardRouter(deps: {
   const board = createBullBoard({ queues: [...shown].map(adapterOf), serverAdapter });
 
   return {
-    router: serverAdapter.getRouter(),
+    router: serverAdapter.getRouter() as Router,
     addQueue(name) {
       if (shown.has(name)) return;
       shown.add(name);

@@ -126,7 +126,7 @@ describe("workflow definitions over HTTP", () => {
         "name: from-yaml\ndefinition:\n  steps:\n    - id: a\n      uses: builtin:noop\n      inputs: { x: { value: 1e3 }, y: { value: yes } }\n";
       const answer = await send("POST", PATH, yaml, { "content-type": "application/yaml" });
       expect(answer.status).toBe(201);
-      const stored = answer.body["definition"] as unknown as typeof GOOD;
+      const stored = answer.body["definition"] as unknown as { steps: { inputs: unknown }[] };
       expect(stored.steps[0]?.inputs).toEqual({ x: { value: 1000 }, y: { value: "yes" } });
     });
 
@@ -448,6 +448,18 @@ describe("workflow definitions over HTTP", () => {
       expect((row.plan as RunPlan).steps).toMatchObject([{ id: "test", wholeInput: true }]);
       expect((await send("DELETE", "/api/v1/mcp-definitions/tested")).status).toBe(204);
     });
+  });
+
+  it("are described in the OpenAPI document, with every kind of step input and component", async () => {
+    const { body } = await send("GET", "/openapi.json");
+    const { schemas } = body["components"] as unknown as { schemas: Record<string, object> };
+    expect(schemas["WorkflowDefinitionBody"]).toMatchObject({
+      type: "object",
+      required: ["steps"],
+      properties: { steps: { type: "array", items: { properties: { uses: { type: "string" } } } } },
+    });
+    expect(JSON.stringify(schemas["McpConfig"])).toContain("userPromptTemplate");
+    expect(JSON.stringify(body["paths"])).toContain("#/components/schemas/WorkflowDefinitionBody");
   });
 
   describe("large ones", () => {

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import type { JsonObject } from "../../src/core/json.js";
 import { createExecutors, mcpConfigSchema } from "../../src/executors/registry.js";
 import type { McpType } from "../../src/executors/types.js";
-import { createSandbox } from "../../workers/sandbox/create-sandbox.js";
+import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
+import { createProcessSandbox } from "../../workers/sandbox/process-sandbox.js";
+import { openWorkdirs } from "../../workers/sandbox/workdir.js";
 import {
   type ContractPrograms,
   describeExecutorContract,
@@ -114,14 +116,33 @@ const typescriptPrograms: ContractPrograms = {
     'import { spawn } from "node:child_process";\nexport function main() { const child = spawn("/bin/sleep", ["600"], { detached: true, stdio: "ignore", env: {} }); console.log("pids", child.pid); }',
 };
 
-function subjectOf(type: McpType, programs: ContractPrograms, raisedAt: string): ExecutorSubject {
+/** The worker's sandbox as the machine allows it. */
+function openSandbox(root: string): Promise<WorkerSandbox> {
+  return createSandbox({ requested: "auto", workRoot: join(root, "work") });
+}
+
+/** As on a worker that is not root: user code runs as the worker itself. */
+async function openSharedUserSandbox(root: string): Promise<WorkerSandbox> {
+  const options = { level: "process", ownUsers: false, reasons: [], warn: () => undefined } as const;
   return {
-    name: type,
+    sandbox: await createProcessSandbox(options),
+    workdirs: await openWorkdirs({ root: join(root, "work") }),
+  };
+}
+
+function subjectOf(
+  type: McpType,
+  programs: ContractPrograms,
+  raisedAt: string,
+  open: (root: string) => Promise<WorkerSandbox> = openSandbox,
+): ExecutorSubject {
+  return {
+    name: open === openSandbox ? type : `${type} without users of its own`,
     programs,
     raisedAt,
     async open() {
       const root = await mkdtemp(join(tmpdir(), "headrace-test-"));
-      const worker = await createSandbox({ requested: "auto", workRoot: join(root, "work") });
+      const worker = await open(root);
       const executor = createExecutors({ cacheRoot: join(worker.workdirs.root, ".cache") }).get(type);
       if (!executor) throw new Error(`No executor for ${type}`);
       return { worker, executor };
@@ -130,5 +151,14 @@ function subjectOf(type: McpType, programs: ContractPrograms, raisedAt: string):
   };
 }
 
-describeExecutorContract(subjectOf("python_script", pythonPrograms, 'File "script.py", line 2, in main'));
+const PYTHON_PLACE = 'File "script.py", line 2, in main';
+
+describeExecutorContract(subjectOf("python_script", pythonPrograms, PYTHON_PLACE));
 describeExecutorContract(subjectOf("typescript_script", typescriptPrograms, "script.ts:2:"));
+
+// A stray is known by its user or, without users, by its environment; one that clears that too can then escape.
+const markedPrograms: ContractPrograms = {
+  ...pythonPrograms,
+  spawnsTree: pythonPrograms.spawnsTree.replace("stubborn], {})", "stubborn], os.environ)"),
+};
+describeExecutorContract(subjectOf("python_script", markedPrograms, PYTHON_PLACE, openSharedUserSandbox));

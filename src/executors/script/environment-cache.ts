@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { JsonValue } from "../../core/json.js";
 import { type ExecutionContext, ExecutionError } from "../types.js";
 import { takeLock } from "./environment-lock.js";
@@ -50,7 +50,7 @@ export function createEnvironmentCache(deps: EnvironmentCacheDeps): EnvironmentC
       const hash = hashKey(key);
       for (;;) {
         const known = ready.get(hash);
-        if (known) return known;
+        if (known && (await isFolder(known))) return known;
         const others = building.get(hash);
         const work = others ?? buildAlone(store, hash, build, context);
         if (!others) building.set(hash, work);
@@ -100,7 +100,12 @@ async function findBuilt({ root }: Store, hash: string): Promise<string | undefi
   const name = await readFile(join(root, `${hash}.ready`), "utf8").catch(() => undefined);
   if (name === undefined || !/^[0-9a-f-]+$/.test(name)) return undefined;
   const folder = join(root, name);
-  return (await stat(folder).catch(() => undefined))?.isDirectory() ? folder : undefined;
+  return (await isFolder(folder)) ? folder : undefined;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isDirectory() ?? false;
 }
 
 async function buildOnce(
@@ -111,8 +116,10 @@ async function buildOnce(
 ): Promise<string> {
   const name = `${hash}-${randomBytes(4).toString("hex")}`;
   const folder = join(root, name);
-  await mkdir(folder, { recursive: true });
-  await Promise.all([chmod(root, 0o755), chmod(dirname(root), 0o755)]);
+  // Folders that were there before keep their mode: they may hold more than this cache.
+  const made = await mkdir(root, { recursive: true });
+  if (made !== undefined) await Promise.all([chmod(made, 0o755), chmod(root, 0o755)]);
+  await mkdir(folder);
   try {
     await build(folder, createInstaller({ context, folder, cacheDir: root, env: installerEnv }));
     await makeReadable(folder);

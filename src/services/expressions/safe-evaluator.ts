@@ -114,6 +114,10 @@ function createPool() {
       lanes.delete(lane);
     }
     if (lanes.size >= MAX_PROCESSES) return undefined;
+    return startLane();
+  }
+
+  function startLane(): EvaluationProcess {
     const lane = startEvaluationProcess();
     lanes.add(lane);
     return lane;
@@ -126,7 +130,8 @@ function createPool() {
       queued.reject(error as Error);
     }
     if (lane.isDead) lanes.delete(lane);
-    else idle.push(lane);
+    // a killed one is replaced at once, so that the next job finds it warm
+    if (!isClosed) idle.push(lane.isDead ? startLane() : lane);
     pump();
   }
 
