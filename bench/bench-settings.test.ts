@@ -9,7 +9,7 @@ test("a full run has five rounds of all workloads, a quick one three shorter one
     jsonTo: undefined,
   });
   expect(readBenchSettings([], {})?.workloads.map(({ id }) => id)).toEqual(["W1", "W2", "W3"]);
-  expect(readBenchSettings(["--quick"], {})).toMatchObject({ rounds: 3, isQuick: true, windowMs: 2500 });
+  expect(readBenchSettings(["--quick"], {})).toMatchObject({ rounds: 3, isQuick: true, windowMs: 2000 });
 });
 
 test("--json takes a file, or stdout without one", () => {

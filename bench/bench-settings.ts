@@ -67,7 +67,7 @@ export function readBenchSettings(
     workloads: values.only === undefined ? WORKLOADS : readWorkloads(values.only),
     inFlight: 32,
     warmUpMs: isQuick ? 500 : 1000,
-    windowMs: isQuick ? 2500 : 5000,
+    windowMs: isQuick ? 2000 : 5000,
     jsonTo: values.json,
     isProfile: values.profile !== undefined,
     isCheck: values.check,

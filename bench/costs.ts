@@ -33,8 +33,16 @@ export interface Linearity {
 /** Ten times the work may cost at most this many times the time. */
 export const LINEARITY_LIMIT = 12;
 
+/** Most statements that a run may cost. */
+export const STATEMENT_LIMITS = {
+  /** One run at a time: 2, and 2 for each step. */
+  alone: (steps: number): number => 2 + 2 * steps,
+  /** In flight together: half a statement for each step. */
+  inFlight: (steps: number): number => steps / 2,
+} as const;
+
 const ALONE_RUNS = { W1: 60, W2: 20, W3: 6 };
-const IN_FLIGHT_RUNS = { W1: 640, W2: 192, W3: 64 };
+const IN_FLIGHT_RUNS = { W1: 640, W2: 128, W3: 64 };
 
 /** Counts the statements and transactions per run of each workload. */
 export async function countCosts(

@@ -15,6 +15,45 @@ export function readTreeCpuMs(rootPid: number): number {
   return pids.reduce((sum, pid) => sum + readCpuMs(pid), 0);
 }
 
+/** Milliseconds of CPU by part of a contender. */
+export interface CpuByPart {
+  readonly driver: number;
+  readonly worker: number;
+  readonly redis: number;
+  readonly postgres: number;
+}
+
+/** The servers whose CPU is looked at; PostgreSQL's is known only when it is our own. */
+export interface ServerPids {
+  readonly redis: number;
+  readonly postgres: number | undefined;
+}
+
+/** CPU that this process, a contender's worker and the servers have used so far. */
+export function readCpuByPart(workerPid: number, servers: ServerPids): CpuByPart {
+  return {
+    driver: readCpuMs(process.pid),
+    worker: readCpuMs(workerPid),
+    redis: readCpuMs(servers.redis),
+    postgres: servers.postgres === undefined ? 0 : readTreeCpuMs(servers.postgres),
+  };
+}
+
+/** What was used between two readings, by run. */
+export function cpuPerRun(before: CpuByPart, after: CpuByPart, runs: number): CpuByPart {
+  return {
+    driver: (after.driver - before.driver) / runs,
+    worker: (after.worker - before.worker) / runs,
+    redis: (after.redis - before.redis) / runs,
+    postgres: (after.postgres - before.postgres) / runs,
+  };
+}
+
+/** All parts together. */
+export function totalCpu(cpu: CpuByPart): number {
+  return cpu.driver + cpu.worker + cpu.redis + cpu.postgres;
+}
+
 function listPids(): number[] {
   try {
     return readdirSync("/proc").map(Number).filter(Number.isInteger);

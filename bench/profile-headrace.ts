@@ -13,9 +13,9 @@ import {
   type SelfTime,
 } from "./cpu-profile.js";
 import { measureThroughput, type Throughput } from "./measure.js";
-import { readCpuMs, readTreeCpuMs } from "./process-cpu.js";
+import { cpuPerRun, readCpuByPart } from "./process-cpu.js";
 import type { BenchRedis } from "./redis-server.js";
-import { table } from "./report.js";
+import { presentCpu, table } from "./report.js";
 import type { Progress } from "./rounds.js";
 import { countStatements, type StatementTime } from "./statement-counter.js";
 
@@ -51,7 +51,7 @@ export async function profileHeadrace(options: {
     const load = { inFlight: settings.inFlight, warmUpMs: settings.warmUpMs, windowMs: settings.windowMs };
     try {
       await measureThroughput(run, { ...load, signal: options.signal });
-      const cpu = await cpuPerRun(headrace, options.processes, () =>
+      const cpu = await measureCpu(headrace, options.processes, () =>
         measureThroughput(run, { ...load, warmUpMs: 0, signal: options.signal }),
       );
       const driver = await profileThisProcess(async () => {
@@ -61,7 +61,7 @@ export async function profileHeadrace(options: {
         await measureThroughput(run, { ...load, warmUpMs: 0, signal: options.signal });
       });
       await headrace.close();
-      parts.push(`\n=== ${workload.id} ${workload.title}, ${settings.inFlight} in flight`, ...cpu);
+      parts.push(`\n=== ${workload.id} ${workload.title}, ${settings.inFlight} in flight`, cpu);
       parts.push(...presentProfile("worker", readCpuProfile(folder)), ...presentProfile("driver", driver));
       parts.push(...presentStatements(statements.heaviest));
     } catch (error) {
@@ -87,7 +87,7 @@ async function rawCosts(options: {
       const run = () => raw.run(workload.shape);
       const load = { inFlight, warmUpMs, windowMs, signal: options.signal };
       await measureThroughput(run, load);
-      const [line] = await cpuPerRun(raw, options.processes, () => measureThroughput(run, load));
+      const line = await measureCpu(raw, options.processes, () => measureThroughput(run, load));
       lines.push(`raw ${workload.id}: ${line}`);
     }
   } finally {
@@ -96,25 +96,16 @@ async function rawCosts(options: {
   return lines;
 }
 
-async function cpuPerRun(
+async function measureCpu(
   contender: Contender,
-  processes: ProfiledProcesses,
+  { redis, postgres }: ProfiledProcesses,
   work: () => Promise<Throughput>,
-): Promise<string[]> {
-  const read = (): Record<string, number> => ({
-    driver: readCpuMs(process.pid),
-    worker: readCpuMs(contender.workerPid),
-    redis: readCpuMs(processes.redis.pid),
-    postgres: processes.postgres.pid === undefined ? 0 : readTreeCpuMs(processes.postgres.pid),
-  });
-  const before = read();
+): Promise<string> {
+  const servers = { redis: redis.pid, postgres: postgres.pid };
+  const before = readCpuByPart(contender.workerPid, servers);
   const { allRuns, runsPerSecond } = await work();
-  const after = read();
-  const shares = Object.keys(before).map((name) => {
-    const perRun = ((after[name] ?? 0) - (before[name] ?? 0)) / allRuns;
-    return `${name} ${perRun.toFixed(2)}`;
-  });
-  return [`${runsPerSecond.toFixed(1)} runs/s; CPU ms per run: ${shares.join(", ")}`];
+  const cpu = cpuPerRun(before, readCpuByPart(contender.workerPid, servers), allRuns);
+  return `${runsPerSecond.toFixed(1)} runs/s; CPU ms per run: ${presentCpu(cpu)}`;
 }
 
 async function profileThisProcess(work: () => Promise<void>): Promise<CpuProfile> {

@@ -1,7 +1,8 @@
 import type { Linearity, PerRun, StatementCosts } from "./costs.js";
-import { LINEARITY_LIMIT } from "./costs.js";
+import { LINEARITY_LIMIT, STATEMENT_LIMITS } from "./costs.js";
 import type { LoggedMessage } from "./log-summary.js";
 import type { Machine } from "./machine.js";
+import { type CpuByPart, totalCpu } from "./process-cpu.js";
 import type { Figures, WorkloadResult } from "./rounds.js";
 import { judge, type Ratios, type Verdict } from "./targets.js";
 import { WORKLOADS } from "./workloads.js";
@@ -47,6 +48,8 @@ export function presentReport(report: BenchReport): string {
     ...presentFigures(report),
     "",
     ...presentVerdicts(report.verdicts),
+    "",
+    ...presentCpuTable(report),
     "",
     ...presentCosts(report),
     "",
@@ -110,24 +113,33 @@ function presentVerdicts(verdicts: readonly Verdict[]): string[] {
   return table(["", "target", "measured", "floor", "goal", ""], rows);
 }
 
+function presentCpuTable(report: BenchReport): string[] {
+  const rows = Object.entries(report.workloads).map(([id, { raw, headrace }]) => [
+    id,
+    presentCpu(raw.cpuMsPerRun),
+    presentCpu(headrace.cpuMsPerRun),
+    (totalCpu(raw.cpuMsPerRun) / totalCpu(headrace.cpuMsPerRun)).toFixed(2),
+  ]);
+  return table(["CPU ms per run", "raw", "headrace", "raw / headrace"], rows);
+}
+
+/** CPU by part, and all together. */
+export function presentCpu(cpu: CpuByPart): string {
+  const parts = [cpu.driver, cpu.worker, cpu.redis, cpu.postgres].map((part) => part.toFixed(2));
+  return `${totalCpu(cpu).toFixed(2)} (driver ${parts[0]}, worker ${parts[1]}, redis ${parts[2]}, postgres ${parts[3]})`;
+}
+
 function presentCosts(report: BenchReport): string[] {
   const rows = Object.entries(report.statements).map(([id, { steps, alone, inFlight }]) => [
     id,
     String(steps),
-    presentPerRun(alone, 1),
-    presentPerRun(alone, steps),
-    presentPerRun(inFlight, 1),
-    presentPerRun(inFlight, steps),
+    presentPerRun(alone),
+    presentLimit(alone, STATEMENT_LIMITS.alone(steps)),
+    presentPerRun(inFlight),
+    presentLimit(inFlight, STATEMENT_LIMITS.inFlight(steps)),
   ]);
   const lines = table(
-    [
-      "statements (transactions)",
-      "steps",
-      "per run, alone",
-      "per step",
-      `per run, ${report.inFlight} in flight`,
-      "per step",
-    ],
+    ["statements (transactions) per run", "steps", "alone", "limit", `${report.inFlight} in flight`, "limit"],
     rows,
   );
   if (!report.linearity) return lines;
@@ -148,9 +160,13 @@ export function presentWarnings(warnings: readonly LoggedMessage[]): string[] {
   return ["warnings logged by headrace:", ...warnings.map(({ message, count }) => `  ${count} x ${message}`)];
 }
 
-function presentPerRun({ statements, transactions }: PerRun, steps: number): string {
-  const counted = statements === undefined ? "?" : (statements / steps).toFixed(2);
-  return `${counted} (${(transactions / steps).toFixed(2)})`;
+function presentPerRun({ statements, transactions }: PerRun): string {
+  return `${statements === undefined ? "?" : statements.toFixed(1)} (${transactions.toFixed(1)})`;
+}
+
+function presentLimit({ statements }: PerRun, limit: number): string {
+  const verdict = statements === undefined ? "not counted" : statements <= limit ? "ok" : "below";
+  return `<= ${limit}: ${verdict}`;
 }
 
 /** Rows under headings, in columns; the first two are text, the rest figures. */

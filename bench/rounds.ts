@@ -1,6 +1,7 @@
 import type { BenchSettings } from "./bench-settings.js";
 import type { Contender, ContenderName } from "./contender.js";
 import { measureLatency, measureThroughput } from "./measure.js";
+import { type CpuByPart, cpuPerRun, readCpuByPart, type ServerPids } from "./process-cpu.js";
 import { type LatencySummary, median, pairedDifference, pairedRatio, summarise } from "./statistics.js";
 import type { Ratios } from "./targets.js";
 import type { Workload } from "./workloads.js";
@@ -13,6 +14,8 @@ export interface Figures {
   /** Milliseconds, of all samples of all rounds. */
   readonly latencyMs: LatencySummary;
   readonly p50MsByRound: readonly number[];
+  /** Milliseconds of CPU per run under load, median over the rounds: what a busy machine does not distort. */
+  readonly cpuMsPerRun: CpuByPart;
 }
 
 /** What was measured in one workload, and how the two compare. */
@@ -25,6 +28,7 @@ export interface WorkloadResult {
 interface Samples {
   readonly runsPerSecond: number[];
   readonly latenciesMs: number[][];
+  readonly cpuMsPerRun: CpuByPart[];
 }
 
 /** Says how far the benchmark has come. */
@@ -37,7 +41,7 @@ export type Progress = (line: string) => void;
 export async function measureRounds(
   contenders: readonly Contender[],
   settings: BenchSettings,
-  options: { signal: AbortSignal; progress: Progress },
+  options: { signal: AbortSignal; progress: Progress; servers: ServerPids },
 ): Promise<Record<string, WorkloadResult>> {
   const samples = new Map<string, Samples>();
   await warmUp(contenders, settings, options.signal);
@@ -49,6 +53,7 @@ export async function measureRounds(
           workload,
           settings,
           signal: options.signal,
+          servers: options.servers,
           into: samplesOf(samples, workload, contender.name),
         });
       }
@@ -87,12 +92,15 @@ async function measureOnce(options: {
   workload: Workload;
   settings: BenchSettings;
   signal: AbortSignal;
+  servers: ServerPids;
   into: Samples;
 }): Promise<void> {
-  const { contender, workload, settings, signal, into } = options;
+  const { contender, workload, settings, signal, servers, into } = options;
   const run = () => contender.run(workload.shape);
   const { inFlight, warmUpMs, windowMs } = settings;
+  const before = readCpuByPart(contender.workerPid, servers);
   const throughput = await measureThroughput(run, { inFlight, warmUpMs, windowMs, signal });
+  into.cpuMsPerRun.push(cpuPerRun(before, readCpuByPart(contender.workerPid, servers), throughput.allRuns));
   const count = settings.isQuick ? workload.latencySamples.quick : workload.latencySamples.full;
   const latenciesMs = await measureLatency(run, { samples: count, signal });
   into.runsPerSecond.push(throughput.runsPerSecond);
@@ -101,7 +109,7 @@ async function measureOnce(options: {
 
 function samplesOf(samples: Map<string, Samples>, workload: Workload, name: ContenderName): Samples {
   const key = `${workload.id} ${name}`;
-  const known = samples.get(key) ?? { runsPerSecond: [], latenciesMs: [] };
+  const known = samples.get(key) ?? { runsPerSecond: [], latenciesMs: [], cpuMsPerRun: [] };
   samples.set(key, known);
   return known;
 }
@@ -128,5 +136,11 @@ function toFigures(samples: Samples): Figures {
     runsPerSecondByRound: samples.runsPerSecond,
     latencyMs: summarise(samples.latenciesMs.flat()),
     p50MsByRound: samples.latenciesMs.map((round) => summarise(round).p50),
+    cpuMsPerRun: medianByPart(samples.cpuMsPerRun),
   };
+}
+
+function medianByPart(rounds: readonly CpuByPart[]): CpuByPart {
+  const of = (part: keyof CpuByPart): number => median(rounds.map((round) => round[part]));
+  return { driver: of("driver"), worker: of("worker"), redis: of("redis"), postgres: of("postgres") };
 }

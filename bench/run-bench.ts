@@ -116,12 +116,13 @@ async function measure(stage: Stage): Promise<BenchReport> {
   closers.push(raw.close);
   const headrace = await openHeadrace(stage);
   closers.push(headrace.close);
-  const workloads = await measureRounds([raw, headrace], settings, { signal, progress });
+  const servers = { redis: stage.redis.pid, postgres: stage.postgres.pid };
+  const workloads = await measureRounds([raw, headrace], settings, { signal, progress, servers });
   const loadAfter = readLoad();
   const statements = await countCosts(headrace, stage.postgres, settings, { signal, progress });
   const measuresFanOut = settings.workloads.some((workload) => workload.id === "W3");
   if (measuresFanOut) progress("timing wide fan-outs");
-  const fanOutRounds = settings.isQuick ? 2 : 4;
+  const fanOutRounds = settings.isQuick ? 1 : 4;
   const linearity = measuresFanOut
     ? {
         raw: await measureLinearity(raw, signal, fanOutRounds),

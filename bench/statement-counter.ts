@@ -48,13 +48,19 @@ export async function countStatements(
       );
       return Number(result.rows[0]?.count);
     };
+    const readDriverCalls = async (): Promise<number> => {
+      if (!database.hasStatementStatistics) return 0;
+      const result = await client.query<{ calls: string }>(READ_DRIVER_CALLS);
+      return Number(result.rows[0]?.calls);
+    };
     const count = async (counted: () => Promise<void>): Promise<StatementCount & { seconds: number }> => {
       if (database.hasStatementStatistics) await client.query("SELECT pg_stat_statements_reset()");
       const before = await readTransactions();
       const startedAt = Date.now();
       await counted();
       await pause(SETTLE_MS);
-      const transactions = (await readTransactions()) - before;
+      // each read of a status was a transaction of its own
+      const transactions = (await readTransactions()) - before - (await readDriverCalls());
       const rows = database.hasStatementStatistics
         ? (await client.query<StatementRow>(READ_STATEMENTS)).rows
         : undefined;
@@ -102,6 +108,11 @@ const READ_STATEMENTS = `
     AND query !~* '^\\s*(BEGIN|COMMIT|ROLLBACK|SET|SHOW|ALTER)'
     AND query NOT LIKE '%${DRIVER_MARK}%' AND query NOT LIKE '%pg_stat_%' AND query NOT LIKE '%pg_reload_conf%'
   ORDER BY total_exec_time DESC`;
+
+const READ_DRIVER_CALLS = `
+  SELECT coalesce(sum(calls), 0)::text AS calls FROM pg_stat_statements
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND query LIKE '%${DRIVER_MARK}%' AND query NOT LIKE '%pg_stat_%'`;
 
 async function pause(durationMs: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, durationMs));

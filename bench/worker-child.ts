@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { childMessageSchema } from "../src/lifecycle/run-process.js";
 import { readBareEnvironment } from "./bench-settings.js";
@@ -44,9 +44,13 @@ export async function startWorkerChild(options: {
     await untilReady(child, options.program);
   } catch (error) {
     await stopChild(child, ended);
-    throw error;
+    throw new Error((error as Error).message, { cause: new Error(lastLines(options.logFile)) });
   }
   return { pid: child.pid ?? 0, stop: () => stopChild(child, ended) };
+}
+
+function lastLines(path: string): string {
+  return readFileSync(path, "utf8").trimEnd().split("\n").slice(-15).join("\n  ").slice(-2000);
 }
 
 async function untilReady(child: ChildProcess, name: string): Promise<void> {

@@ -21,18 +21,18 @@ export interface Workload {
 
 /** The workloads of every run. */
 export const WORKLOADS: readonly Workload[] = [
-  { id: "W1", title: "1 step", shape: { kind: "single" }, latencySamples: { full: 200, quick: 80 } },
+  { id: "W1", title: "1 step", shape: { kind: "single" }, latencySamples: { full: 200, quick: 60 } },
   {
     id: "W2",
     title: "10 chained steps",
     shape: { kind: "chain", length: 10 },
-    latencySamples: { full: 200, quick: 60 },
+    latencySamples: { full: 200, quick: 40 },
   },
   {
     id: "W3",
     title: "100 parallel steps + join",
     shape: { kind: "fanOut", width: 100 },
-    latencySamples: { full: 100, quick: 30 },
+    latencySamples: { full: 100, quick: 20 },
   },
 ];
 

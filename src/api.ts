@@ -1,7 +1,8 @@
+import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createApp } from "./app.js";
 import type { Platform } from "./container.js";
-import { createAuthenticator } from "./http/authenticate.js";
+import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
 import type { RouteDefinition } from "./http/route.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
@@ -13,14 +14,14 @@ import { workflowDefinitionRoutes } from "./http/routes/workflow-definitions.js"
 import { createBullBoardRouter } from "./queues/bull-board.js";
 import { RUNS_QUEUE, stepsQueue } from "./queues/queue-names.js";
 import { createHttpServer } from "./server.js";
-import { createAuthServices } from "./services/auth/auth-services.js";
+import { type AuthServices, createAuthServices } from "./services/auth/auth-services.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createRunCommands } from "./services/engine/run-commands.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import { createRunQueries } from "./services/runs/run-queries.js";
 import { createWorkflowDefinitions } from "./services/workflow-definitions/workflow-definitions.js";
-import { createStreamHub } from "./streaming/stream-hub.js";
+import { createStreamHub, type StreamHub } from "./streaming/stream-hub.js";
 import { VERSION } from "./version.js";
 
 /** The API, listening. */
@@ -36,11 +37,68 @@ const DRAIN_MS = 8000;
 
 /** Starts the API on an open platform. The platform is the caller's to close, after the API. */
 export async function startApi(platform: Platform): Promise<Api> {
-  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, artifacts, runQueue } = platform;
+  const { settings, knex, logger, metrics, audit } = platform;
   const auth = createAuthServices({ knex, audit, keys: platform.keys });
   const authenticator = createAuthenticator(auth);
-  const mcps = createMcpRegistry({ knex, audit, evaluator, secrets, allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
-  const workflows = createWorkflowDefinitions({ knex, audit, evaluator, secrets, maxSteps: settings.MAX_STEPS });
+  const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
+  await hub.start();
+  const board = startBullBoard(platform);
+  const routes = createRoutes(platform, { auth, authenticator, hub });
+  const bullBoard = board.router;
+  const app = createApp({
+    routes,
+    authenticator,
+    audit,
+    knex,
+    settings,
+    logger,
+    metrics,
+    version: VERSION,
+    bullBoard,
+  });
+  const server = createHttpServer(app);
+  const address = await listen(server, settings);
+  logger.info({ address }, "API listening");
+  return {
+    address,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await hub.close();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      await closed;
+      clearTimeout(timer);
+      board.stop();
+    },
+  };
+}
+
+async function listen(server: Server, { HOST, PORT }: Platform["settings"]): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(PORT, HOST, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${port}`;
+}
+
+/** The whole HTTP surface: services are made here and go no further than their routes. */
+function createRoutes(
+  platform: Platform,
+  doors: { auth: AuthServices; authenticator: Authenticator; hub: StreamHub },
+): RouteDefinition[] {
+  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, artifacts, runQueue } =
+    platform;
+  const { auth, authenticator, hub } = doors;
+  const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
+  const registry = createMcpRegistry({ knex, audit, evaluator, secrets, allowedPrivateHosts });
+  const workflows = createWorkflowDefinitions({
+    knex,
+    audit,
+    evaluator,
+    secrets,
+    maxSteps: settings.MAX_STEPS,
+  });
   const commands = createRunCommands({
     knex,
     engine,
@@ -48,18 +106,15 @@ export async function startApi(platform: Platform): Promise<Api> {
     evaluator,
     audit,
     logger,
-    resolveForRun: (workflow, version, actor) => workflows.resolveForRun(workflow, version, actor),
-    ensureTestVersion: (mcpVersionId) => workflows.ensureTestVersion(mcpVersionId),
+    versions: workflows,
   });
   const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
   const readiness = createReadiness({
     checks: readinessChecks(platform),
     onFailure: (name, error) => logger.warn({ err: error, check: name }, "not ready"),
   });
-  const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
-  await hub.start();
-  const routes: RouteDefinition[] = [
-    ...mcpDefinitionRoutes({ registry: mcps }),
+  return [
+    ...mcpDefinitionRoutes({ registry }),
     ...workflowDefinitionRoutes({ workflows }),
     ...runRoutes({ commands, queries, hub }),
     ...streamRoutes({ hub }),
@@ -76,30 +131,6 @@ export async function startApi(platform: Platform): Promise<Api> {
       readiness,
     }),
   ];
-  const board = startBullBoard(platform);
-  const app = createApp({ routes, authenticator, audit, knex, settings, logger, metrics, version: VERSION, bullBoard: board.router });
-  const server = createHttpServer(app);
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(settings.PORT, settings.HOST, resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  const host = settings.HOST.includes(":") ? `[${settings.HOST}]` : settings.HOST;
-  const address = `http://${host}:${port}`;
-  logger.info({ address }, "API listening");
-
-  return {
-    address,
-    async close() {
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      await hub.close();
-      server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
-      await closed;
-      clearTimeout(timer);
-      board.stop();
-    },
-  };
 }
 
 /** Bull Board over the known queues; groups of workers that come up later are shown within half a minute. */

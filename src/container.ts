@@ -56,7 +56,11 @@ export interface PlatformOptions {
 export async function openPlatform(options: PlatformOptions): Promise<Platform> {
   const { settings, databaseUrl, logger, role } = options;
   const metrics = createMetrics({ collectDefaults: true });
-  const knex = openDatabase({ url: databaseUrl, poolSize: settings.DATABASE_POOL_SIZE, applicationName: `headrace-${role}` });
+  const knex = openDatabase({
+    url: databaseUrl,
+    poolSize: settings.DATABASE_POOL_SIZE,
+    applicationName: `headrace-${role}`,
+  });
   const connection = { redisUrl: settings.REDIS_URL, databaseUrl, prefix: settings.QUEUE_PREFIX, logger };
   const queues = await openQueues(connection);
   const pubSub = await openPubSub(connection);
@@ -67,7 +71,8 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   const keys = loadKeys(settings);
   const secrets = createSecretStore({ knex, audit, keys });
   const artifacts = createArtifactStore({ root: `${settings.DATA_DIR}/artifacts`, knex });
-  const readLargeOutput = async (id: string): Promise<JsonValue> => await artifacts.readJson(id, settings.MAX_OUTPUT_BYTES);
+  const readLargeOutput = async (id: string): Promise<JsonValue> =>
+    await artifacts.readJson(id, settings.MAX_OUTPUT_BYTES);
   const readSecrets = async (names: readonly string[]) => await secrets.readValues(names);
   const resolver = createInputResolver({ knex, evaluator, readLargeOutput, readSecrets });
   const closeRun = createRunCloser({ engine, resolver, logger });

@@ -11,7 +11,11 @@ export interface RunningProcess {
 
 type Role = "api" | "worker" | "scheduler";
 
-async function openRole(role: Role, settings: Settings, start: (platform: Platform) => Promise<RunningProcess>): Promise<RunningProcess> {
+async function openRole(
+  role: Role,
+  settings: Settings,
+  start: (platform: Platform) => Promise<RunningProcess>,
+): Promise<RunningProcess> {
   if (settings.DATABASE_URL === undefined) throw new Error("DATABASE_URL is not set");
   const logger = createLogger({ level: settings.LOG_LEVEL, name: role });
   const platform = await openPlatform({ settings, databaseUrl: settings.DATABASE_URL, logger, role });
@@ -46,7 +50,9 @@ export async function startWorkerProcess(settings: Settings): Promise<RunningPro
       concurrency: settings.WORKER_CONCURRENCY,
       version: VERSION,
       onStuck() {
-        platform.logger.fatal("the queue answers but nothing is consumed: ending, so that a fresh process can take over");
+        platform.logger.fatal(
+          "the queue answers but nothing is consumed: ending, so that a fresh process can take over",
+        );
         process.exit(1);
       },
     });

@@ -8,7 +8,10 @@ export interface Loop {
 }
 
 /** Runs `turn` again and again with a pause between turns. A failing turn is logged and the loop goes on. */
-export function startLoop(options: { everyMs: number; name: string; logger: Logger }, turn: () => Promise<void>): Loop {
+export function startLoop(
+  options: { everyMs: number; name: string; logger: Logger },
+  turn: () => Promise<void>,
+): Loop {
   const stopping = new AbortController();
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {

@@ -1,19 +1,21 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { newId } from "../src/core/ids.js";
 import type { Platform } from "../src/container.js";
+import { newId } from "../src/core/ids.js";
 import { createExecutors } from "../src/executors/registry.js";
+import type { Executor, McpType } from "../src/executors/types.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
-import { createWorkerRegistry } from "../src/services/engine/worker-registry.js";
+import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
 import { createComponentCache } from "./execution/component-cache.js";
-import { createExecutionRegistry } from "./execution/execution-registry.js";
+import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
 import { createComponentRunner } from "./execution/run-component.js";
+import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
+import { type Loop, startLoop } from "./loop.js";
 import { createRunProcessor } from "./processors/run-processor.js";
-import { createStepProcessor } from "./processors/step-processor.js";
-import { startLoop } from "./loop.js";
-import { createSandbox } from "./sandbox/create-sandbox.js";
+import { StepProcessor } from "./processors/step-processor.js";
+import { createSandbox, type WorkerSandbox } from "./sandbox/create-sandbox.js";
 
 /** A running worker: takes steps of its groups until it is closed. */
 export interface Worker {
@@ -35,101 +37,142 @@ const HEARTBEAT_MS = 3000;
 /** How long stopped executions get to end their processes before the worker goes. */
 const STOP_GRACE_MS = 5000;
 
+/** What a worker has opened and has to close. */
+interface WorkerParts {
+  readonly isolation: WorkerSandbox;
+  readonly executors: ReadonlyMap<McpType, Executor>;
+  readonly executions: ExecutionRegistry;
+  readonly registry: WorkerRegistry;
+  readonly queueWorkers: QueueWorker[];
+  readonly loops: readonly Loop[];
+  readonly stopListening: () => Promise<void>;
+}
+
 /** Starts a worker on an open platform. The platform is the caller's to close, after the worker. */
 export async function startWorker(platform: Platform, options: WorkerOptions): Promise<Worker> {
-  const { knex, engine, logger, metrics, settings, evaluator, artifacts, resolver, closeRun, queues } = platform;
+  const { knex, engine, logger, settings } = platform;
   const id = newId();
   const executions = createExecutionRegistry();
-  const { sandbox, workdirs } = await createSandbox({
-    requested: settings.SANDBOX,
-    workRoot: `${settings.DATA_DIR}/work`,
-    python: settings.PYTHON,
-    warn: (reason) => logger.warn({ reason }, "isolation of user code is reduced"),
-  });
-  await workdirs.sweep();
+  const isolation = await openIsolation(platform);
+  const { sandbox, workdirs } = isolation;
   // beside the work folders, where the users that steps run as can reach it
   const executors = createExecutors({ python: settings.PYTHON, cacheRoot: join(workdirs.root, "cache") });
+  const { groups, concurrency, version } = options;
   const registry = createWorkerRegistry({
     knex,
     worker: {
       id,
       hostname: hostname(),
       pid: process.pid,
-      groups: options.groups,
-      concurrency: options.concurrency,
+      groups,
+      concurrency,
       sandboxLevel: sandbox.level,
       sandboxReasons: sandbox.reasons,
-      version: options.version,
+      version,
     },
   });
   await registry.register();
-
-  const getComponent = createComponentCache({ knex });
-  const runComponent = createComponentRunner({
-    getComponent,
-    executors,
-    evaluator,
-    sandbox,
-    workdirs,
-    artifacts,
-    metrics,
-    maxOutputBytes: settings.MAX_OUTPUT_BYTES,
+  const stopListening = await platform.pubSub.subscribe("control", (message) =>
+    executions.stopRun(message.runId),
+  );
+  const steps = createSteps(platform, { id, isolation, executors, executions });
+  const queueWorkers = await openQueueWorkers(platform, options, steps);
+  const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
+    await beat({ registry, executions, engine, logger });
+    // a server that is away is no fault of this worker; its steps go on meanwhile
+    const isSilent = queueWorkers.some((worker) => !worker.isConsuming());
+    if (isSilent && (await platform.queues.checkServer()) === undefined) options.onStuck?.();
   });
-  const processor = createStepProcessor({
-    workerId: id,
+  const loops = [startHousekeeping(platform), heartbeat];
+  logger.info({ workerId: id, groups, sandbox: sandbox.level }, "worker started");
+  const parts = { isolation, executors, executions, registry, queueWorkers, loops, stopListening };
+  return { id, close: (drainMs) => closeWorker(parts, drainMs) };
+}
+
+async function openIsolation({ settings, logger }: Platform): Promise<WorkerSandbox> {
+  const isolation = await createSandbox({
+    requested: settings.SANDBOX,
+    workRoot: join(settings.DATA_DIR, "work"),
+    python: settings.PYTHON,
+    warn: (reason) => logger.warn({ reason }, "isolation of user code is reduced"),
+  });
+  await isolation.workdirs.sweep();
+  return isolation;
+}
+
+function createSteps(
+  platform: Platform,
+  worker: {
+    id: string;
+    isolation: WorkerSandbox;
+    executors: ReadonlyMap<McpType, Executor>;
+    executions: ExecutionRegistry;
+  },
+): StepProcessor {
+  const { knex, engine, resolver, closeRun, readSecrets, artifacts, evaluator, logger, metrics, settings } =
+    platform;
+  const { sandbox, workdirs } = worker.isolation;
+  const getComponent = createComponentCache({ knex });
+  const maxOutputBytes = settings.MAX_OUTPUT_BYTES;
+  const { executors, executions } = worker;
+  return new StepProcessor({
+    workerId: worker.id,
     sandboxLevel: sandbox.level,
     engine,
     resolver,
     closeRun,
     getComponent,
-    runComponent,
-    readSecrets: platform.readSecrets,
+    runComponent: createComponentRunner({
+      getComponent,
+      executors,
+      evaluator,
+      sandbox,
+      workdirs,
+      artifacts,
+      maxOutputBytes,
+    }),
+    readSecrets,
     artifacts,
     executions,
     logger,
     metrics,
     maxLogBytes: settings.MAX_LOG_BYTES,
-    maxOutputBytes: settings.MAX_OUTPUT_BYTES,
+    maxOutputBytes,
   });
-  const stopListening = await platform.pubSub.subscribe("control", (message) => executions.stopRun(message.runId));
-  let stepWorkers: QueueWorker[] = [];
-  async function assertConsuming(): Promise<void> {
-    if (stepWorkers.every((worker) => worker.isConsuming())) return;
-    // a server that is away is no fault of this worker; its steps go on meanwhile
-    if ((await queues.checkServer()) === undefined) options.onStuck?.();
-  }
-  const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
-    const claimed = executions.claimedTokens();
-    const owned = await registry.beat(executions.count());
-    executions.stopTokens(claimed.filter((token) => !owned.has(token)));
-    await assertConsuming();
-  });
-  const housekeeping = startHousekeeping(platform);
-  stepWorkers = await Promise.all(
-    options.groups.map((group) => openStepWorker({ backend: queues, group, concurrency: options.concurrency, processor, logger })),
-  );
-  const runWorker = await openRunWorker({ backend: queues, processor: createRunProcessor({ knex, closeRun }), logger });
-  logger.info({ workerId: id, groups: options.groups, sandbox: sandbox.level }, "worker started");
+}
 
-  async function drain(drainMs: number): Promise<void> {
-    const isIdle = await executions.waitIdle(drainMs);
-    if (isIdle) return;
+async function openQueueWorkers(
+  platform: Platform,
+  options: WorkerOptions,
+  steps: StepProcessor,
+): Promise<QueueWorker[]> {
+  const { queues: backend, knex, closeRun, logger } = platform;
+  const { groups, concurrency } = options;
+  return await Promise.all([
+    openRunWorker({ backend, processor: createRunProcessor({ knex, closeRun }), logger }),
+    ...groups.map((group) =>
+      openStepWorker({
+        backend,
+        group,
+        concurrency,
+        processor: (job, context) => steps.process(job, context),
+        logger,
+      }),
+    ),
+  ]);
+}
+
+async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
+  const { isolation, executors, executions, registry, queueWorkers, loops } = parts;
+  for (const worker of queueWorkers) worker.pause();
+  if (!(await executions.waitIdle(drainMs))) {
     executions.stopAll();
     await executions.waitIdle(STOP_GRACE_MS);
   }
-
-  return {
-    id,
-    async close(drainMs) {
-      for (const worker of [...stepWorkers, runWorker]) worker.pause();
-      await drain(drainMs);
-      await Promise.all([...stepWorkers, runWorker].map((worker) => worker.close({ drainMs: STOP_GRACE_MS })));
-      await housekeeping.stop();
-      await stopListening();
-      await heartbeat.stop();
-      await Promise.all([...executors.values()].map((executor) => executor.close?.()));
-      await sandbox.close();
-      await registry.unregister();
-    },
-  };
+  await Promise.all(queueWorkers.map((worker) => worker.close({ drainMs: STOP_GRACE_MS })));
+  for (const loop of loops) await loop.stop();
+  await parts.stopListening();
+  await Promise.all([...executors.values()].map((executor) => executor.close?.()));
+  await isolation.sandbox.close();
+  await registry.unregister();
 }

@@ -93,6 +93,7 @@ function addRunCommands(program: Command, act: Act): void {
     .option("--priority <number>", "higher goes first", toInteger)
     .option("--follow", "show the run while it works, and exit 1 if it does not succeed")
     .option("--wait", "wait for the end without showing it, and exit 1 if it does not succeed")
+    .option("--save <folder>", "wait for the end, and copy the run's artifacts into a folder")
     .action((workflow: string, options: object, command: Command) =>
       act(command, async (context) =>
         (await import("./commands/runs.js")).startRun(workflow, options, context),

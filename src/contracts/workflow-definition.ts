@@ -9,7 +9,7 @@ const pointer = z
     error: 'must be a JSON Pointer: "" or /name/0/…',
   });
 
-/** A step id as `api.md` writes it; `__proto__` and the like cannot match. */
+/** A step id: `__proto__` and the like cannot match. */
 export const stepIdSchema = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,62}$/, "must match ^[a-z][a-z0-9_-]{0,62}$")
@@ -46,7 +46,7 @@ export const inputMappingSchema = z.union(
   { error: "must be one of { input }, { step, output }, { value }, { secret }, { expression }" },
 );
 
-/** `retry` of a step, with the defaults of `api.md`. */
+/** `retry` of a step, with its defaults. */
 export const retrySchema = z.strictObject({
   maxAttempts: z.int().min(1).max(100).default(3),
   backoff: z.enum(["fixed", "exponential"]).default("exponential"),

@@ -14,10 +14,25 @@ function run(states: string, status: RunStatus = "running", failure: RunError | 
 }
 
 function step(values: Partial<StepState> = {}): StepState {
-  return { ...key, status: "running", attempt: 1, lostCount: 0, releasedCount: 0, leaseToken: token, waitMs: 0, ...values };
+  return {
+    ...key,
+    status: "running",
+    attempt: 1,
+    lostCount: 0,
+    releasedCount: 0,
+    leaseToken: token,
+    waitMs: 0,
+    ...values,
+  };
 }
 
-function apply(transition: Transition, state = run("r"), row: StepState | undefined = step(), drafts: StepDraft[] = [{ id: "a" }], rest = {}) {
+function apply(
+  transition: Transition,
+  state = run("r"),
+  row: StepState | undefined = step(),
+  drafts: StepDraft[] = [{ id: "a" }],
+  rest = {},
+) {
   return advance({ plan: buildPlan(drafts, rest), run: state, step: row, transition, random: 0 });
 }
 
@@ -49,12 +64,17 @@ describe("claim", () => {
   });
 
   it("is refused twice over: for another attempt, and for a step that is taken", () => {
-    expect(apply(claim, run("q"), step({ status: "queued", attempt: 2 })).refusal).toEqual({ reason: "stale" });
+    expect(apply(claim, run("q"), step({ status: "queued", attempt: 2 })).refusal).toEqual({
+      reason: "stale",
+    });
     expect(apply(claim, run("r"), step()).refusal).toEqual({ reason: "stale" });
   });
 
   it("is put off when it comes before its time by the database's clock", () => {
-    expect(apply(claim, run("q"), step({ status: "queued", waitMs: 1500 })).refusal).toEqual({ reason: "early", waitMs: 1500 });
+    expect(apply(claim, run("q"), step({ status: "queued", waitMs: 1500 })).refusal).toEqual({
+      reason: "early",
+      waitMs: 1500,
+    });
   });
 });
 
@@ -66,7 +86,9 @@ describe("succeed", () => {
   });
 
   it("waits for a close where the workflow maps its outputs", () => {
-    const result = apply(succeed, run("r"), step(), [{ id: "a" }], { outputs: { n: { step: "a", output: "/n" } } });
+    const result = apply(succeed, run("r"), step(), [{ id: "a" }], {
+      outputs: { n: { step: "a", output: "/n" } },
+    });
     expect(result).toMatchObject({ status: "running", isClosing: true });
   });
 
@@ -77,7 +99,13 @@ describe("succeed", () => {
 });
 
 describe("fail", () => {
-  const retry = { maxAttempts: 3, backoff: "exponential", delaySeconds: 2, maxDelaySeconds: 60, jitter: false } as const;
+  const retry = {
+    maxAttempts: 3,
+    backoff: "exponential",
+    delaySeconds: 2,
+    maxDelaySeconds: 60,
+    jitter: false,
+  } as const;
 
   it("tries again with the policy's delay, on a new attempt", () => {
     const result = apply(fail, run("r"), step({ attempt: 2 }), [{ id: "a", retry }]);
@@ -87,7 +115,9 @@ describe("fail", () => {
   });
 
   it("does not charge lost and released attempts to the policy", () => {
-    const result = apply(fail, run("r"), step({ attempt: 5, lostCount: 2, releasedCount: 1 }), [{ id: "a", retry }]);
+    const result = apply(fail, run("r"), step({ attempt: 5, lostCount: 2, releasedCount: 1 }), [
+      { id: "a", retry },
+    ]);
     expect(types(result)).toEqual(["step.retrying"]);
   });
 
@@ -95,7 +125,9 @@ describe("fail", () => {
     const exhausted = apply(fail, run("r"), step({ attempt: 3 }), [{ id: "a", retry }]);
     expect(types(exhausted)).toEqual(["step.failed", "run.failed"]);
     expect(exhausted.error).toEqual({ ...error, stepId: "a", attempt: 3 });
-    expect(types(apply({ ...fail, isRetryable: false }, run("r"), step(), [{ id: "a", retry }]))).toContain("run.failed");
+    expect(types(apply({ ...fail, isRetryable: false }, run("r"), step(), [{ id: "a", retry }]))).toContain(
+      "run.failed",
+    );
   });
 
   it("lets the run succeed with onError: continue", () => {
@@ -106,7 +138,10 @@ describe("fail", () => {
 
   it("reports the first failure when a later step ends the run", () => {
     const first: RunError = { code: "timeout", message: "late", stepId: "a" };
-    const result = apply({ ...succeed, stepIndex: 1 }, run("fr", "running", first), step({ stepIndex: 1 }), [{ id: "a" }, { id: "b" }]);
+    const result = apply({ ...succeed, stepIndex: 1 }, run("fr", "running", first), step({ stepIndex: 1 }), [
+      { id: "a" },
+      { id: "b" },
+    ]);
     expect(types(result)).toEqual(["step.succeeded", "run.failed"]);
     expect(result.error).toEqual(first);
   });
@@ -116,13 +151,21 @@ describe("lost and released attempts", () => {
   it("go back to the queue at once", () => {
     const lost = apply({ kind: "lose", ...key, token });
     expect(lost.dispatches).toEqual([{ ...key, attempt: 2, delayMs: 0 }]);
-    expect(lost.changes).toContainEqual(expect.objectContaining({ type: "queue", lostCount: 1, releasedCount: 0 }));
+    expect(lost.changes).toContainEqual(
+      expect.objectContaining({ type: "queue", lostCount: 1, releasedCount: 0 }),
+    );
     const released = apply({ kind: "release", ...key, token });
-    expect(released.changes).toContainEqual(expect.objectContaining({ type: "queue", lostCount: 0, releasedCount: 1 }));
+    expect(released.changes).toContainEqual(
+      expect.objectContaining({ type: "queue", lostCount: 0, releasedCount: 1 }),
+    );
   });
 
   it("take the step for the cause after several workers died under it", () => {
-    const result = apply({ kind: "lose", ...key, token }, run("r"), step({ attempt: 3, lostCount: MAX_LOST_WORKERS - 1 }));
+    const result = apply(
+      { kind: "lose", ...key, token },
+      run("r"),
+      step({ attempt: 3, lostCount: MAX_LOST_WORKERS - 1 }),
+    );
     expect(result.error).toMatchObject({ code: "worker_lost", stepId: "a" });
     expect(types(result)).toEqual(["step.failed", "run.failed"]);
   });
@@ -139,11 +182,16 @@ describe("cancel and expire", () => {
 
   it("fail a run that took too long", () => {
     const late: RunError = { code: "timeout", message: "late" };
-    expect(apply({ kind: "expire", error: late }, run("sr"), undefined, drafts)).toMatchObject({ status: "failed", error: late });
+    expect(apply({ kind: "expire", error: late }, run("sr"), undefined, drafts)).toMatchObject({
+      status: "failed",
+      error: late,
+    });
   });
 
   it("leave an ended run alone", () => {
-    expect(apply({ kind: "cancel" }, run("ss", "succeeded"), undefined, drafts).refusal).toEqual({ reason: "ended" });
+    expect(apply({ kind: "cancel" }, run("ss", "succeeded"), undefined, drafts).refusal).toEqual({
+      reason: "ended",
+    });
   });
 });
 
@@ -152,13 +200,22 @@ describe("close", () => {
     expect(apply({ kind: "close", output: { n: 1 } }, run("s")).ended).toEqual({ output: { n: 1 } });
     expect(apply({ kind: "close", output: null }, run("r")).refusal).toEqual({ reason: "stale" });
     const fault: RunError = { code: "invalid_output", message: "no" };
-    expect(apply({ kind: "close", output: null, error: fault }, run("s"))).toMatchObject({ status: "failed", error: fault });
+    expect(apply({ kind: "close", output: null, error: fault }, run("s"))).toMatchObject({
+      status: "failed",
+      error: fault,
+    });
   });
 });
 
 describe("report", () => {
   it("labels events with the step and its attempt", () => {
-    const result = apply({ kind: "report", ...key, token, events: [{ type: "step.log", data: { lines: [] } }], inputs: { a: 1 } });
+    const result = apply({
+      kind: "report",
+      ...key,
+      token,
+      events: [{ type: "step.log", data: { lines: [] } }],
+      inputs: { a: 1 },
+    });
     expect(result.events).toEqual([{ type: "step.log", stepId: "a", attempt: 1, data: { lines: [] } }]);
     expect(result.changes).toEqual([{ type: "inputs", ...key, inputs: { a: 1 } }]);
   });
@@ -167,7 +224,10 @@ describe("report", () => {
 describe("failQueued and skip", () => {
   it("end a queued step without a start", () => {
     const queued = step({ status: "queued", leaseToken: null });
-    expect(types(apply({ kind: "skip", ...key, attempt: 1 }, run("q", "queued"), queued))).toEqual(["step.skipped", "run.succeeded"]);
+    expect(types(apply({ kind: "skip", ...key, attempt: 1 }, run("q", "queued"), queued))).toEqual([
+      "step.skipped",
+      "run.succeeded",
+    ]);
     const late = apply({ kind: "failQueued", ...key, attempt: 1, error }, run("q", "queued"), queued);
     expect(types(late)).toEqual(["step.failed", "run.failed"]);
   });

@@ -3,7 +3,16 @@ import { retryDelayMs } from "./retry.js";
 import { outcomeOf, settle, stepAt } from "./settle.js";
 import { isRunTerminal, type RunError, type RunStatus } from "./statuses.js";
 import { STATE, type StateLetter } from "./step-states.js";
-import type { Advance, DispatchDraft, EventDraft, Refusal, RunState, StepChange, StepState, Transition } from "./transition.js";
+import type {
+  Advance,
+  DispatchDraft,
+  EventDraft,
+  Refusal,
+  RunState,
+  StepChange,
+  StepState,
+  Transition,
+} from "./transition.js";
 
 /** After this many workers died under one step, the step itself is taken for the cause. */
 export const MAX_LOST_WORKERS = 3;
@@ -51,11 +60,14 @@ export function beginRun(plan: RunPlan, run: RunState, delayMs: number): Advance
 function advanceStep(input: AdvanceInput, transition: StepTransition): Advance {
   const { run, step } = input;
   if (!step) return refuse(run, { reason: "stale" });
-  const isQueuedKind = transition.kind === "claim" || transition.kind === "skip" || transition.kind === "failQueued";
+  const isQueuedKind =
+    transition.kind === "claim" || transition.kind === "skip" || transition.kind === "failQueued";
   if (isQueuedKind) {
-    if (step.status !== "queued" || step.attempt !== transition.attempt) return refuse(run, { reason: "stale" });
+    if (step.status !== "queued" || step.attempt !== transition.attempt)
+      return refuse(run, { reason: "stale" });
     // timers go by the database's clock: a worker whose clock is ahead comes too early (BullMQ trusts clients)
-    if (transition.kind === "claim" && step.waitMs > 0) return refuse(run, { reason: "early", waitMs: step.waitMs });
+    if (transition.kind === "claim" && step.waitMs > 0)
+      return refuse(run, { reason: "early", waitMs: step.waitMs });
   } else if (step.status !== "running" || step.leaseToken !== transition.token) {
     return refuse(run, { reason: "stale" });
   }
@@ -104,7 +116,17 @@ function chargedAttempts(state: StepState): number {
 }
 
 function refuse(run: RunState, refusal: Refusal): Advance {
-  return { refusal, status: run.status, error: run.error, hasStarted: false, isClosing: false, changes: [], events: [], dispatches: [], mustStop: false };
+  return {
+    refusal,
+    status: run.status,
+    error: run.error,
+    hasStarted: false,
+    isClosing: false,
+    changes: [],
+    events: [],
+    dispatches: [],
+    mustStop: false,
+  };
 }
 
 function closeRun(run: RunState, transition: Extract<Transition, { kind: "close" }>): Advance {
@@ -130,11 +152,27 @@ function stopRun({ plan, run }: AdvanceInput, status: "canceled" | "failed", err
   const changes: StepChange[] = [];
   for (const index of run.states.openIndices()) {
     run.states.set(index, STATE.canceled);
-    changes.push({ type: "end", stepIndex: index, itemIndex: -1, status: "canceled", error: { ...error, code: "canceled" } });
+    changes.push({
+      type: "end",
+      stepIndex: index,
+      itemIndex: -1,
+      status: "canceled",
+      error: { ...error, code: "canceled" },
+    });
     events.push({ type: "step.canceled", stepId: stepAt(plan, index).id, data: {} });
   }
   events.push({ type: `run.${status}`, data: { error: errorData(error) } });
-  return { status, error, hasStarted: false, ended: {}, isClosing: false, changes, events, dispatches: [], mustStop };
+  return {
+    status,
+    error,
+    hasStarted: false,
+    ended: {},
+    isClosing: false,
+    changes,
+    events,
+    dispatches: [],
+    mustStop,
+  };
 }
 
 function errorData(error: RunError) {
@@ -200,7 +238,11 @@ class Draft {
     const error: RunError = { ...cause, stepId: step.id, attempt: state.attempt };
     if (step.onError === "fail") this.#error ??= error;
     const letter = step.onError === "continue" ? STATE.tolerated : STATE.failed;
-    this.end(letter, { type: "step.failed", data: { error: errorData(error) } }, { inputs: result.inputs, error });
+    this.end(
+      letter,
+      { type: "step.failed", data: { error: errorData(error) } },
+      { inputs: result.inputs, error },
+    );
   }
 
   retry(error: RunError, random: number): void {
@@ -223,7 +265,8 @@ class Draft {
     const { state } = this.#current();
     const error: RunError = { code: "worker_lost", message: "The worker that ran the step is gone" };
     const lostCount = state.lostCount + 1;
-    if (lostCount >= MAX_LOST_WORKERS) this.fail({ ...error, message: `${error.message}, ${lostCount} times` }, {});
+    if (lostCount >= MAX_LOST_WORKERS)
+      this.fail({ ...error, message: `${error.message}, ${lostCount} times` }, {});
     else this.requeue(error, 0, { lostCount, releasedCount: state.releasedCount });
   }
 
@@ -235,7 +278,8 @@ class Draft {
 
   report(transition: Extract<Transition, { kind: "report" }>): void {
     const { step, state } = this.#current();
-    if (transition.inputs !== undefined) this.#changes.push({ type: "inputs", ...keyOf(state), inputs: transition.inputs });
+    if (transition.inputs !== undefined)
+      this.#changes.push({ type: "inputs", ...keyOf(state), inputs: transition.inputs });
     for (const event of transition.events) {
       this.event({ ...event, stepId: step.id, attempt: state.attempt, ...itemOf(state) });
     }

@@ -5,7 +5,12 @@ import type { RunAfter } from "./plan.js";
 import { outcomeOf, settle } from "./settle.js";
 import { STATE, type StateLetter, StepStates } from "./step-states.js";
 
-const diamond = buildPlan([{ id: "a" }, { id: "b", after: ["a"] }, { id: "c", after: ["a"] }, { id: "d", after: ["b", "c"] }]);
+const diamond = buildPlan([
+  { id: "a" },
+  { id: "b", after: ["a"] },
+  { id: "c", after: ["a"] },
+  { id: "d", after: ["b", "c"] },
+]);
 
 function end(states: StepStates, plan: typeof diamond, index: number, letter: StateLetter) {
   states.set(index, letter);
@@ -55,7 +60,12 @@ describe("settle", () => {
   });
 
   it("cascades skips through a whole branch", () => {
-    const plan = buildPlan([{ id: "a" }, { id: "b", after: ["a"] }, { id: "c", after: ["b"] }, { id: "z", after: ["c"], runAfter: "allDone" }]);
+    const plan = buildPlan([
+      { id: "a" },
+      { id: "b", after: ["a"] },
+      { id: "c", after: ["b"] },
+      { id: "z", after: ["c"], runAfter: "allDone" },
+    ]);
     const states = new StepStates("qppp");
     const { ready, skipped } = end(states, plan, 0, STATE.failed);
     expect(skipped.map(({ index }) => index)).toEqual([1, 2]);
@@ -64,27 +74,44 @@ describe("settle", () => {
 
   it("runs any graph to its end: each step judged once, none before its dependencies", () => {
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(), fc.nat(), fc.constantFrom<RunAfter>("allSucceeded", "allDone", "anyFailed"), fc.boolean()), { minLength: 1, maxLength: 40 }), fc.infiniteStream(fc.nat()), (shape, choices) => {
-        const drafts = shape.map(([one, other, runAfter, isRoot], index): StepDraft => {
-          const after = isRoot || index === 0 ? [] : [...new Set([one % index, other % index])].map((i) => `s${i}`);
-          return { id: `s${index}`, after, runAfter };
-        });
-        const plan = buildPlan(drafts);
-        const states = StepStates.allPending(drafts.length);
-        const started = new Set<number>();
-        let open = settle(plan, states).ready;
-        while (open.length > 0) {
-          const at = choices.next().value % open.length;
-          const index = open[at] as number;
-          expect(started.has(index)).toBe(false);
-          started.add(index);
-          for (const dependency of plan.steps[index]?.dependencies ?? []) expect(states.isEnded(dependency)).toBe(true);
-          open = open.filter((other) => other !== index);
-          open.push(...end(states, plan, index, choices.next().value % 3 === 0 ? STATE.failed : STATE.succeeded).ready);
-        }
-        expect(states.areAllEnded()).toBe(true);
-        expect(outcomeOf(states)).toBe(states.some(STATE.failed) ? "failed" : "succeeded");
-      }),
+      fc.property(
+        fc.array(
+          fc.tuple(
+            fc.nat(),
+            fc.nat(),
+            fc.constantFrom<RunAfter>("allSucceeded", "allDone", "anyFailed"),
+            fc.boolean(),
+          ),
+          { minLength: 1, maxLength: 40 },
+        ),
+        fc.infiniteStream(fc.nat()),
+        (shape, choices) => {
+          const drafts = shape.map(([one, other, runAfter, isRoot], index): StepDraft => {
+            const after =
+              isRoot || index === 0 ? [] : [...new Set([one % index, other % index])].map((i) => `s${i}`);
+            return { id: `s${index}`, after, runAfter };
+          });
+          const plan = buildPlan(drafts);
+          const states = StepStates.allPending(drafts.length);
+          const started = new Set<number>();
+          let open = settle(plan, states).ready;
+          while (open.length > 0) {
+            const at = choices.next().value % open.length;
+            const index = open[at] as number;
+            expect(started.has(index)).toBe(false);
+            started.add(index);
+            for (const dependency of plan.steps[index]?.dependencies ?? [])
+              expect(states.isEnded(dependency)).toBe(true);
+            open = open.filter((other) => other !== index);
+            open.push(
+              ...end(states, plan, index, choices.next().value % 3 === 0 ? STATE.failed : STATE.succeeded)
+                .ready,
+            );
+          }
+          expect(states.areAllEnded()).toBe(true);
+          expect(outcomeOf(states)).toBe(states.some(STATE.failed) ? "failed" : "succeeded");
+        },
+      ),
       { numRuns: 300 },
     );
   });

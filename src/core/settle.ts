@@ -6,7 +6,10 @@ export interface Settlement {
   /** Steps that may start now. */
   readonly ready: number[];
   /** Steps that never will, with the letter that says why. */
-  readonly skipped: { readonly index: number; readonly letter: typeof STATE.skipped | typeof STATE.blocked }[];
+  readonly skipped: {
+    readonly index: number;
+    readonly letter: typeof STATE.skipped | typeof STATE.blocked;
+  }[];
 }
 
 /**
@@ -17,7 +20,9 @@ export interface Settlement {
 export function settle(plan: RunPlan, states: StepStates, ended?: readonly number[]): Settlement {
   const ready: number[] = [];
   const skipped: Settlement["skipped"] = [];
-  const work = ended ? ended.flatMap((index) => stepAt(plan, index).dependants) : plan.steps.map((step) => step.index);
+  const work = ended
+    ? ended.flatMap((index) => stepAt(plan, index).dependants)
+    : plan.steps.map((step) => step.index);
   for (let next = work.shift(); next !== undefined; next = work.shift()) {
     if (states.get(next) !== STATE.pending) continue;
     const step = stepAt(plan, next);

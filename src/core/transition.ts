@@ -41,7 +41,13 @@ export interface EventDraft {
 /** Something that happens to a run. Those with a token are fenced: an old token is refused. */
 export type Transition =
   /** A worker takes a queued attempt. */
-  | (StepKey & { readonly kind: "claim"; readonly attempt: number; readonly token: string; readonly workerId: string; readonly sandboxLevel: string })
+  | (StepKey & {
+      readonly kind: "claim";
+      readonly attempt: number;
+      readonly token: string;
+      readonly workerId: string;
+      readonly sandboxLevel: string;
+    })
   /** A queued step's `when` is false. */
   | (StepKey & { readonly kind: "skip"; readonly attempt: number })
   /** A queued step cannot start: its `when` fails, or it waited too long. */
@@ -61,7 +67,12 @@ export type Transition =
       readonly inputs?: JsonValue;
     })
   /** Logs, progress and tokens of a running attempt, and its inputs once they are known. */
-  | (StepKey & { readonly kind: "report"; readonly token: string; readonly events: readonly EventDraft[]; readonly inputs?: JsonValue })
+  | (StepKey & {
+      readonly kind: "report";
+      readonly token: string;
+      readonly events: readonly EventDraft[];
+      readonly inputs?: JsonValue;
+    })
   /** The worker that ran it is gone. */
   | (StepKey & { readonly kind: "lose"; readonly token: string })
   /** The worker gives it back unfinished, because it stops. */
@@ -75,8 +86,19 @@ export type Transition =
 /** A change to one step run's row. */
 export type StepChange = StepKey &
   (
-    | { readonly type: "start"; readonly token: string; readonly workerId: string; readonly sandboxLevel: string }
-    | { readonly type: "queue"; readonly attempt: number; readonly delayMs: number; readonly lostCount: number; readonly releasedCount: number }
+    | {
+        readonly type: "start";
+        readonly token: string;
+        readonly workerId: string;
+        readonly sandboxLevel: string;
+      }
+    | {
+        readonly type: "queue";
+        readonly attempt: number;
+        readonly delayMs: number;
+        readonly lostCount: number;
+        readonly releasedCount: number;
+      }
     | {
         readonly type: "end";
         readonly status: StepStatus;
@@ -97,7 +119,9 @@ export interface DispatchDraft extends StepKey {
 }
 
 /** Why nothing happened. `early` is the only one worth trying again. */
-export type Refusal = { readonly reason: "stale" | "ended" } | { readonly reason: "early"; readonly waitMs: number };
+export type Refusal =
+  | { readonly reason: "stale" | "ended" }
+  | { readonly reason: "early"; readonly waitMs: number };
 
 /** What a transition does: facts to be written in one transaction, and what follows the commit. */
 export interface Advance {

@@ -43,7 +43,7 @@ export async function openPostgresLine(deps: PostgresLineDeps): Promise<Postgres
   let retryTimer: NodeJS.Timeout | undefined;
   let isClosing = false;
   let failures = 0;
-  const guard = createPendingGuard();
+  const takeTurn = createTurns();
   const waiters = new Set<() => void>();
 
   async function connect(): Promise<void> {
@@ -77,15 +77,16 @@ export async function openPostgresLine(deps: PostgresLineDeps): Promise<Postgres
   await connect();
   const pulse = setInterval(() => {
     const checked = client;
+    if (!checked) return;
     // no answer within the query's limit: the connection is given up
-    checked?.query("SELECT 1").catch((error: unknown) => lose(checked, toError(error)));
+    takeTurn(() => run(checked, "SELECT 1")).catch((error: unknown) => lose(checked, toError(error)));
   }, PULSE_MS);
 
   return {
     async query(text, values) {
       if (!client) throw new AppError("NOT_READY", "The connection for live events is down");
       const open = client;
-      await guard(() => run(open, text, values));
+      await takeTurn(() => run(open, text, values));
     },
     isOpen: () => client !== undefined,
     async whenOpen(limitMs) {
@@ -102,14 +103,18 @@ export async function openPostgresLine(deps: PostgresLineDeps): Promise<Postgres
   };
 }
 
-/** Lets only so many queries wait at once. */
-function createPendingGuard() {
+/** One query at a time, in order, and only so many waiting. */
+function createTurns() {
   let pending = 0;
-  return async function guard(work: () => Promise<void>): Promise<void> {
+  let last: Promise<unknown> = Promise.resolve();
+  return async function takeTurn(work: () => Promise<void>): Promise<void> {
     if (pending >= MOST_PENDING) throw new AppError("NOT_READY", "Too many live events wait to be sent");
     pending += 1;
+    // how the one before ended is its caller's concern
+    const turn = last.then(work, work);
+    last = turn;
     try {
-      await work();
+      await turn;
     } finally {
       pending -= 1;
     }

@@ -95,10 +95,7 @@ function createPubSub(deps: {
     onReconnect: listeners.onReconnect,
     async close() {
       clearInterval(pinging);
-      const open = [publisher, subscriber].filter((client) => client.status !== "end");
-      const ended = open.map((client) => once(client, "end"));
-      for (const client of open) client.disconnect();
-      await Promise.all(ended);
+      await Promise.all([disconnect(publisher), disconnect(subscriber)]);
     },
   };
 }
@@ -110,4 +107,12 @@ async function whenReady(client: Redis): Promise<void> {
     client.once("ready", resolve);
     signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
   });
+}
+
+/** A client without a socket (it waits to reconnect) never says that it has ended. */
+async function disconnect(client: Redis): Promise<void> {
+  const hasSocket = client.status === "ready" || client.status === "connect";
+  const ended = hasSocket ? once(client, "end") : Promise.resolve();
+  client.disconnect();
+  await ended;
 }

@@ -47,6 +47,7 @@ export function createConsumptionProbe(deps: {
       markConsumed();
       timer = setInterval(sendCanary, deps.canaryMs);
     },
+    isPaused: (): boolean => isPaused,
     pause(): void {
       isPaused = true;
     },

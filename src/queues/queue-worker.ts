@@ -1,4 +1,4 @@
-import { DelayedError, type Job, UnrecoverableError, WaitingChildrenError } from "bullmq";
+import { DelayedError, type Job, UnrecoverableError, WaitingChildrenError, WaitingError } from "bullmq";
 import { newId } from "../core/ids.js";
 import { toError } from "../errors/app-error.js";
 import type { Logger } from "../observability/logger.js";
@@ -77,6 +77,7 @@ export async function openQueueWorker(deps: QueueWorkerDeps): Promise<QueueWorke
 
   async function take(job: Job, token = ""): Promise<void> {
     if (probe.isCanary(job.id)) return;
+    if (probe.isPaused()) await giveBack(job, token);
     await running.track(job.id ?? "", async (signal) => {
       await rejoinChildren(job, token);
       try {
@@ -153,6 +154,12 @@ function createHandle(deps: {
       await closing;
     },
   };
+}
+
+/** A worker that waits for a job when it is paused still gets that one. */
+async function giveBack(job: Job, token: string): Promise<never> {
+  await job.moveToWait(token);
+  throw new WaitingError();
 }
 
 function requestDelay(delayMs: number): never {

@@ -65,7 +65,7 @@ export interface ContractPrograms {
 /** One implementation under test. */
 export interface ExecutorSubject {
   readonly name: string;
-  open(): Promise<{ executor: Executor; worker: WorkerSandbox }>;
+  open(): Promise<{ executor: Executor; worker: WorkerSandbox; close(): Promise<void> }>;
   /** A valid configuration with this code. */
   toConfig(code: string, extra?: JsonObject): unknown;
   readonly programs: ContractPrograms;
@@ -83,8 +83,7 @@ export function describeExecutorContract(subject: ExecutorSubject): void {
       opened = await subject.open();
     });
     afterAll(async () => {
-      await opened.executor.close?.();
-      await opened.worker.sandbox.close();
+      await opened.close();
     });
 
     const execute = (code: string, input: JsonObject = {}, extra: Parameters<typeof runOnce>[3] = {}) =>

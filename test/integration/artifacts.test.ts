@@ -96,8 +96,9 @@ describe("artifacts", () => {
     const socket = createServer();
     await new Promise<void>((resolve) => socket.listen(inFolder("socket"), resolve));
     await writeFile(inFolder("good.txt"), "good");
-    const { artifacts, refusals } = await store.collect(workdir, owner, AbortSignal.timeout(5000));
-    await new Promise((resolve) => socket.close(resolve));
+    const { artifacts, refusals } = await store
+      .collect(workdir, owner, AbortSignal.timeout(5000))
+      .finally(() => socket.close());
     expect(artifacts.map((artifact) => artifact.name)).toEqual(["good.txt"]);
     expect(refusals).toEqual([
       "artifact refused: etc is a symbolic link",

@@ -129,6 +129,7 @@ describe("MCP definitions over HTTP", () => {
       expect([...names(first), ...names(second)]).toEqual(["find-three", "find-two", "find-one"]);
       expect(second["nextCursor"]).toBeNull();
       expect((await server.request({ path: `${PATH}?cursor=abc` })).status).toBe(422);
+      expect(faultPaths((await server.request({ path: `${PATH}?type=bash` })).body)).toEqual(["/type"]);
     });
 
     it("may carry a first version, whose faults come with the rest", async () => {

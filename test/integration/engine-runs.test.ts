@@ -12,7 +12,10 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
   afterAll(async () => harness?.close());
 
   async function runPlan(...args: Parameters<typeof buildPlan>) {
-    const runId = await harness.startRun(await harness.saveVersion(buildPlan(...args)), { n: 3, name: "ada" });
+    const runId = await harness.startRun(await harness.saveVersion(buildPlan(...args)), {
+      n: 3,
+      name: "ada",
+    });
     return { runId, run: await harness.waitForEnd(runId) };
   }
 
@@ -22,7 +25,11 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
       { id: "a", ...value(1) },
       { id: "b", after: ["a"], ...value(2) },
       { id: "c", after: ["a"], ...value(3) },
-      { id: "d", after: ["b", "c"], inputs: { b: { step: "b", output: "/n" }, c: { step: "c", output: "/n" } } },
+      {
+        id: "d",
+        after: ["b", "c"],
+        inputs: { b: { step: "b", output: "/n" }, c: { step: "c", output: "/n" } },
+      },
     ]);
     expect(run).toMatchObject({ status: "succeeded", output: { d: { b: 2, c: 3 } } });
     const events = await harness.events(runId);
@@ -37,7 +44,10 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
 
   it("maps inputs of every kind, and a run's outputs", async () => {
     await harness.platform.secrets.put(
-      { actor: { type: "system", userId: null, name: "test", role: "admin" }, origin: { requestId: "t", address: null } },
+      {
+        actor: { type: "system", userId: null, name: "test", role: "admin" },
+        origin: { requestId: "t", address: null },
+      },
       "API_TOKEN",
       { value: "s3cret-value" },
     );
@@ -54,13 +64,31 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
             label: { expression: "$uppercase(input.name) & '-' & run.workflow" },
           },
         },
-        { id: "b", after: ["a"], inputs: { from: { step: "a", output: "/fixed/1/two" }, twice: { expression: "steps.a.output.fixed[0] * 2" } } },
+        {
+          id: "b",
+          after: ["a"],
+          inputs: {
+            from: { step: "a", output: "/fixed/1/two" },
+            twice: { expression: "steps.a.output.fixed[0] * 2" },
+          },
+        },
       ],
-      { outputs: { two: { step: "b", output: "/from" }, sum: { expression: "steps.b.output.twice + input.n" } } },
+      {
+        outputs: {
+          two: { step: "b", output: "/from" },
+          sum: { expression: "steps.b.output.twice + input.n" },
+        },
+      },
     );
     expect(run).toMatchObject({ status: "succeeded", output: { two: 2, sum: 5 } });
     const step = await harness.platform.knex("step_runs").where({ run_id: runId, step_id: "a" }).first();
-    expect(step.inputs).toEqual({ whole: { n: 3, name: "ada" }, name: "ada", fixed: [1, { two: 2 }], token: "••••••", label: "ADA-test" });
+    expect(step.inputs).toEqual({
+      whole: { n: 3, name: "ada" },
+      name: "ada",
+      fixed: [1, { two: 2 }],
+      token: "••••••",
+      label: "ADA-test",
+    });
     expect(JSON.stringify(step.output)).not.toContain("s3cret-value");
   });
 
@@ -74,15 +102,36 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
     ]);
     expect(run).toMatchObject({ status: "succeeded", step_states: "sksks" });
     const states = Object.fromEntries(
-      (await harness.platform.knex("step_runs").where("run_id", runId)).map((row) => [row.step_id, row.status]),
+      (await harness.platform.knex("step_runs").where("run_id", runId)).map((row) => [
+        row.step_id,
+        row.status,
+      ]),
     );
-    expect(states).toEqual({ a: "succeeded", no: "skipped", yes: "succeeded", "after-no": "skipped", join: "succeeded" });
-    expect((await harness.events(runId)).some((event) => event.step_id === "no" && event.type === "step.started")).toBe(false);
+    expect(states).toEqual({
+      a: "succeeded",
+      no: "skipped",
+      yes: "succeeded",
+      "after-no": "skipped",
+      join: "succeeded",
+    });
+    expect(
+      (await harness.events(runId)).some((event) => event.step_id === "no" && event.type === "step.started"),
+    ).toBe(false);
   });
 
   it("retries with backoff, then fails with the step's error; the rest of the graph follows its rules", async () => {
-    const target = await saveScript(harness.platform, "python_script", "def main():\n    raise ValueError('no luck')\n");
-    const retry = { maxAttempts: 3, backoff: "fixed", delaySeconds: 0.2, maxDelaySeconds: 1, jitter: false } as const;
+    const target = await saveScript(
+      harness.platform,
+      "python_script",
+      "def main():\n    raise ValueError('no luck')\n",
+    );
+    const retry = {
+      maxAttempts: 3,
+      backoff: "fixed",
+      delaySeconds: 0.2,
+      maxDelaySeconds: 1,
+      jitter: false,
+    } as const;
     const { runId, run } = await runPlan([
       { id: "bad", target, retry },
       { id: "after", after: ["bad"] },
@@ -94,32 +143,62 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
     expect(run.error).toMatchObject({ code: "script_error", stepId: "bad", attempt: 3 });
     expect(run.error?.message).toContain("no luck");
     const events = await harness.events(runId);
-    expect(events.filter((event) => event.type === "step.retrying").map((event) => event.attempt)).toEqual([1, 2]);
+    expect(events.filter((event) => event.type === "step.retrying").map((event) => event.attempt)).toEqual([
+      1, 2,
+    ]);
     const rows = await harness.platform.knex("step_runs").where("run_id", runId).orderBy("step_index");
-    expect(rows.map((row) => row.status)).toEqual(["failed", "skipped", "succeeded", "succeeded", "succeeded"]);
+    expect(rows.map((row) => row.status)).toEqual([
+      "failed",
+      "skipped",
+      "succeeded",
+      "succeeded",
+      "succeeded",
+    ]);
     expect(rows[1].error).toMatchObject({ code: "dependency_failed" });
     const attempts = await harness.platform.knex("step_attempts").where("run_id", runId).orderBy("attempt");
     expect(attempts.map((row) => row.attempt)).toEqual([1, 2]);
   });
 
   it("goes on after a tolerated failure", async () => {
-    const target = await saveScript(harness.platform, "python_script", "def main():\n    raise ValueError('no')\n");
+    const target = await saveScript(
+      harness.platform,
+      "python_script",
+      "def main():\n    raise ValueError('no')\n",
+    );
     const { run } = await runPlan([
       { id: "bad", target, onError: "continue" },
       { id: "after", after: ["bad"], inputs: { seen: { expression: "steps.bad.error.code" } } },
     ]);
-    expect(run).toMatchObject({ status: "succeeded", error: null, output: { after: { seen: "script_error" } } });
+    expect(run).toMatchObject({
+      status: "succeeded",
+      error: null,
+      output: { after: { seen: "script_error" } },
+    });
   });
 
   it("fails an execution that takes too long, and kills it", async () => {
-    const target = await saveScript(harness.platform, "python_script", "import time\ndef main():\n    time.sleep(30)\n");
+    const target = await saveScript(
+      harness.platform,
+      "python_script",
+      "import time\ndef main():\n    time.sleep(30)\n",
+    );
     const { run } = await runPlan([{ id: "slow", target, timeoutSeconds: 1 }]);
     expect(run).toMatchObject({ status: "failed", error: { code: "timeout", stepId: "slow" } });
   });
 
   it("fails a run that takes too long", async () => {
-    const target = await saveScript(harness.platform, "python_script", "import time\ndef main():\n    time.sleep(30)\n");
-    const { run } = await runPlan([{ id: "slow", target }, { id: "after", after: ["slow"] }], { timeoutSeconds: 1 });
+    const target = await saveScript(
+      harness.platform,
+      "python_script",
+      "import time\ndef main():\n    time.sleep(30)\n",
+    );
+    const { run } = await runPlan(
+      [
+        { id: "slow", target },
+        { id: "after", after: ["slow"] },
+      ],
+      { timeoutSeconds: 1 },
+    );
     expect(run).toMatchObject({ status: "failed", error: { code: "timeout" } });
   });
 
@@ -129,10 +208,24 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
   });
 
   it("cancels: running processes die, what waits never starts", async () => {
-    const target = await saveScript(harness.platform, "python_script", "import time\ndef main():\n    print('up', flush=True)\n    time.sleep(60)\n");
-    const runId = await harness.startRun(await harness.saveVersion(buildPlan([{ id: "slow", target }, { id: "after", after: ["slow"] }])));
+    const target = await saveScript(
+      harness.platform,
+      "python_script",
+      "import time\ndef main():\n    print('up', flush=True)\n    time.sleep(60)\n",
+    );
+    const runId = await harness.startRun(
+      await harness.saveVersion(
+        buildPlan([
+          { id: "slow", target },
+          { id: "after", after: ["slow"] },
+        ]),
+      ),
+    );
     await waitUntil(async () => (await harness.events(runId)).some((event) => event.type === "step.log"));
-    const version = await harness.platform.knex("workflow_runs").first("workflow_version_id").where("id", runId);
+    const version = await harness.platform
+      .knex("workflow_runs")
+      .first("workflow_version_id")
+      .where("id", runId);
     await harness.platform.engine.commit.apply(runId, version.workflow_version_id, { kind: "cancel" });
     expect((await harness.waitForEnd(runId)).status).toBe("canceled");
     const events = await harness.events(runId);
@@ -151,7 +244,12 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
   it("runs a graph of 1,000 steps, 10 wide and 100 deep", async () => {
     const drafts = Array.from({ length: 1000 }, (_, index) => ({
       id: `s${index}`,
-      after: index < 10 ? [] : [`s${index - 10}`, `s${index - 10 - (index % 10) + ((index + 3) % 10)}`].filter((id, at, all) => all.indexOf(id) === at),
+      after:
+        index < 10
+          ? []
+          : [`s${index - 10}`, `s${index - 10 - (index % 10) + ((index + 3) % 10)}`].filter(
+              (id, at, all) => all.indexOf(id) === at,
+            ),
     }));
     const runId = await harness.startRun(await harness.saveVersion(buildPlan(drafts)));
     const run = await harness.waitForEnd(runId, 50_000);

@@ -48,55 +48,83 @@ describe.each(BACKENDS)("workers that are killed, on $name", ({ redisUrl }) => {
 
   /** A diamond of ten steps: two scripts that take a while, the rest light. */
   async function diamond(): Promise<RunPlan> {
-    const python = await saveScript(harness.platform, "python_script", "import time\ndef main(n):\n    time.sleep(0.15)\n    return {'n': n + 1}\n");
-    const light = (id: string, after: string[]) => ({ id, after, inputs: { n: { step: after[0] ?? "", output: "/n" } } });
+    const python = await saveScript(
+      harness.platform,
+      "python_script",
+      "import time\ndef main(n):\n    time.sleep(0.15)\n    return {'n': n + 1}\n",
+    );
+    const light = (id: string, after: string[]) => ({
+      id,
+      after,
+      inputs: { n: { step: after[0] ?? "", output: "/n" } },
+    });
     return buildPlan([
       { id: "start", inputs: { n: { input: "/n" } } },
       { id: "slow-one", after: ["start"], target: python, inputs: { n: { step: "start", output: "/n" } } },
       ...["b1", "b2", "b3", "b4", "b5"].map((id) => light(id, ["start"])),
       { id: "slow-two", after: ["b1"], target: python, inputs: { n: { step: "b1", output: "/n" } } },
-      { id: "join", after: ["slow-one", "slow-two", "b2", "b3", "b4", "b5"], inputs: { sum: { expression: "steps.'slow-one'.output.n + steps.'slow-two'.output.n" } } },
+      {
+        id: "join",
+        after: ["slow-one", "slow-two", "b2", "b3", "b4", "b5"],
+        inputs: { sum: { expression: "steps.'slow-one'.output.n + steps.'slow-two'.output.n" } },
+      },
       { id: "end", after: ["join"], inputs: { sum: { step: "join", output: "/sum" } } },
     ]);
   }
 
-  it(`ends ${RUNS} runs well while a worker dies every ${KILL_EVERY_MS} ms`, async () => {
-    const versionId = await harness.saveVersion(await diamond());
-    workers = Array.from({ length: WORKERS }, startWorkerProcess);
-    const runIds = await Promise.all(Array.from({ length: RUNS }, (_, n) => harness.startRun(versionId, { n })));
-    let kills = 0;
-    const killing = (async () => {
-      for (let turn = 0; !isOver; turn += 1) {
-        // a slow machine must not end up with workers that die before they have ever worked
-        await waitForWorkers();
-        await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS));
-        if (isOver) return;
-        const victim = turn % WORKERS;
-        await killWorker(workers[victim] as ChildProcess);
-        workers[victim] = startWorkerProcess();
-        kills += 1;
+  it(
+    `ends ${RUNS} runs well while a worker dies every ${KILL_EVERY_MS} ms`,
+    async () => {
+      const versionId = await harness.saveVersion(await diamond());
+      workers = Array.from({ length: WORKERS }, startWorkerProcess);
+      const runIds = await Promise.all(
+        Array.from({ length: RUNS }, (_, n) => harness.startRun(versionId, { n })),
+      );
+      let kills = 0;
+      const killing = (async () => {
+        for (let turn = 0; !isOver; turn += 1) {
+          // a slow machine must not end up with workers that die before they have ever worked
+          await waitForWorkers();
+          await new Promise((resolve) => setTimeout(resolve, KILL_EVERY_MS));
+          if (isOver) return;
+          const victim = turn % WORKERS;
+          await killWorker(workers[victim] as ChildProcess);
+          workers[victim] = startWorkerProcess();
+          kills += 1;
+        }
+      })();
+      try {
+        for (const [n, runId] of runIds.entries()) {
+          const run = await harness.waitForEnd(runId, LONGEST_MS);
+          expect(run).toMatchObject({
+            status: "succeeded",
+            error: null,
+            output: { end: { sum: 2 * n + 2 } },
+          });
+        }
+      } finally {
+        isOver = true;
+        await killing;
       }
-    })();
-    try {
-      for (const [n, runId] of runIds.entries()) {
-        const run = await harness.waitForEnd(runId, LONGEST_MS);
-        expect(run).toMatchObject({ status: "succeeded", error: null, output: { end: { sum: 2 * n + 2 } } });
-      }
-    } finally {
-      isOver = true;
-      await killing;
-    }
-    expect(kills).toBeGreaterThan(2);
-    await expectOnceOnly(harness, runIds);
-    const { rows } = await harness.platform.knex.raw("SELECT count(*)::int AS lost FROM step_attempts WHERE error->>'code' = 'worker_lost'");
-    process.stdout.write(`worker loss: ${RUNS} runs, ${kills} workers killed, ${rows[0].lost} attempts lost and run again\n`);
-  }, LONGEST_MS + 30_000);
+      expect(kills).toBeGreaterThan(2);
+      await expectOnceOnly(harness, runIds);
+      const { rows } = await harness.platform.knex.raw(
+        "SELECT count(*)::int AS lost FROM step_attempts WHERE error->>'code' = 'worker_lost'",
+      );
+      process.stdout.write(
+        `worker loss: ${RUNS} runs, ${kills} workers killed, ${rows[0].lost} attempts lost and run again\n`,
+      );
+    },
+    LONGEST_MS + 30_000,
+  );
 });
 
 /** No effect twice, no event missing or doubled. */
 async function expectOnceOnly(harness: EngineHarness, runIds: readonly string[]): Promise<void> {
   const { knex } = harness.platform;
-  const events = await knex("run_events").whereIn("run_id", [...runIds]).orderBy(["run_id", "seq"]);
+  const events = await knex("run_events")
+    .whereIn("run_id", [...runIds])
+    .orderBy(["run_id", "seq"]);
   const byRun = new Map<string, { seq: number; type: string; step_id: string }[]>();
   for (const event of events) byRun.set(event.run_id, [...(byRun.get(event.run_id) ?? []), event]);
   expect(byRun.size).toBe(runIds.length);

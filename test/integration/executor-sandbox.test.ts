@@ -86,6 +86,13 @@ describe("process sandbox", () => {
     },
   );
 
+  it("takes nothing weak by itself in production", async () => {
+    const options = { workRoot: join(root, "work"), isProduction: true };
+    await expect(createSandbox({ requested: "auto", ...options })).rejects.toThrow(/SANDBOX=process/);
+    const named = await createSandbox({ requested: "process", ...options });
+    await named.sandbox.close();
+  });
+
   itAsRoot("runs user code as an unprivileged user of the execution's own", async () => {
     const [first, second] = await Promise.all([
       runIn(worker, "sleep 0.2; id -u; id -G"),

@@ -1,4 +1,4 @@
-import { mkdtemp } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonObject } from "../../src/core/json.js";
@@ -141,11 +141,20 @@ function subjectOf(
     programs,
     raisedAt,
     async open() {
-      const root = await mkdtemp(join(tmpdir(), "headrace-test-"));
+      const root = await mkdtemp(join(tmpdir(), "headrace-scripts-"));
+      await chmod(root, 0o755);
       const worker = await open(root);
       const executor = createExecutors({ cacheRoot: join(worker.workdirs.root, ".cache") }).get(type);
       if (!executor) throw new Error(`No executor for ${type}`);
-      return { worker, executor };
+      return {
+        worker,
+        executor,
+        async close() {
+          await executor.close?.();
+          await worker.sandbox.close();
+          await rm(root, { recursive: true, force: true });
+        },
+      };
     },
     toConfig: (code: string, extra: JsonObject = {}) => mcpConfigSchema.parse({ type, code, ...extra }),
   };
@@ -160,5 +169,6 @@ describeExecutorContract(subjectOf("typescript_script", typescriptPrograms, "scr
 const markedPrograms: ContractPrograms = {
   ...pythonPrograms,
   spawnsTree: pythonPrograms.spawnsTree.replace("stubborn], {})", "stubborn], os.environ)"),
+  leavesChild: pythonPrograms.leavesChild.replace(", env={}", ""),
 };
 describeExecutorContract(subjectOf("python_script", markedPrograms, PYTHON_PLACE, openSharedUserSandbox));

@@ -86,9 +86,8 @@ describe("sign-in", () => {
         known.push(right.ms);
         unknown.push(wrong.ms);
       }
-      const median = (values: number[]) => values.sort((one, other) => one - other)[3] ?? 0;
-      // both hash once: without that the unknown one takes a tenth
-      expect(median(unknown) / median(known)).toBeGreaterThan(0.6);
+      // both hash once, without that the unknown one takes a tenth; the quickest of each has the least noise
+      expect(Math.min(...unknown) / Math.min(...known)).toBeGreaterThan(0.5);
     });
 
     it.each([

@@ -192,6 +192,29 @@ describe("transport", () => {
       expect(performance.now() - startedAt).toBeLessThan(1000);
     });
 
+    it.each([
+      ["deep flow", "[".repeat(500_000)],
+      ["deep, just below what aborted the process", `${"[".repeat(5000)}${"]".repeat(5000)}`],
+      ["endless quotes", '"'.repeat(900_000)],
+      ["more than 1 MiB", "- a\n".repeat(300_000)],
+    ])("a YAML text made to hurt slows nobody: %s", async (_name, text) => {
+      const startedAt = performance.now();
+      const hurting = post({ body: text, headers: { "content-type": "application/yaml" } });
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const health = performance.now();
+      expect((await server.request({ path: "/health/live" })).status).toBe(200);
+      expect(performance.now() - health).toBeLessThan(500);
+      expect([413, 422]).toContain((await hurting).status);
+      expect(performance.now() - startedAt).toBeLessThan(6000);
+    });
+
+    it("reads a long YAML text", async () => {
+      const data = Array.from({ length: 5000 }, (_, index) => ({ id: `step-${index}` }));
+      const body = `name: a\ndata:\n${data.map(({ id }) => `  - id: ${id}`).join("\n")}\n`;
+      const response = await post({ body, headers: { "content-type": "application/yaml" } });
+      expect(response.body).toEqual({ body: { name: "a", data }, query: {} });
+    });
+
     it("reads YAML scalars as YAML 1.2 does", async () => {
       const response = await post({
         body: "name: a\ndata: [yes, 012, 1e3, 0o17, ~, 2026-01-01]",
@@ -204,7 +227,7 @@ describe("transport", () => {
     });
 
     it("handled nothing that it refused", () => {
-      expect(handled).toBe(3);
+      expect(handled).toBe(4);
     });
   });
 

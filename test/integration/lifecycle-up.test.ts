@@ -110,7 +110,7 @@ describe("headrace up", () => {
     expect(done.stderr).toBe("");
     expect(done.code).toBe(0);
     expect(done.stdout).toContain('"headline"');
-    const saved = /^Saved (.*report\.html)$/m.exec(done.stdout)?.[1] ?? "";
+    const saved = /^Artifact saved as (.*report\.html)$/m.exec(done.stdout)?.[1] ?? "";
     expect(readFileSync(join(saved), "utf8")).toContain("<svg");
   });
 });

@@ -74,7 +74,8 @@ export async function openEngineHarness(redisUrl: string | undefined): Promise<E
     for (;;) {
       const run: RunRow | undefined = await knex("workflow_runs").where("id", runId).first();
       if (run && isRunTerminal(run.status)) return run;
-      if (Date.now() > deadline) throw new Error(`run ${runId} has not ended: ${run?.status} ${run?.step_states}`);
+      if (Date.now() > deadline)
+        throw new Error(`run ${runId} has not ended: ${run?.status} ${run?.step_states}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
@@ -91,7 +92,13 @@ export async function openEngineHarness(redisUrl: string | undefined): Promise<E
     },
     async saveVersion(plan, name = "test") {
       const id = newId();
-      await knex("workflow_versions").insert({ id, name, version: 1, definition: "{}", plan: JSON.stringify(plan) });
+      await knex("workflow_versions").insert({
+        id,
+        name,
+        version: 1,
+        definition: "{}",
+        plan: JSON.stringify(plan),
+      });
       return id;
     },
     async startRun(versionId, input = {}, delayMs = 0) {
@@ -141,7 +148,15 @@ export async function saveScript(
     mcp_definition_id: definitionId,
     version: "1.0.0",
     version_order: "1",
-    config: JSON.stringify({ type: mcpType, code, timeoutSeconds: 60, memoryMb: 512, network: true, env: {}, ...more.config }),
+    config: JSON.stringify({
+      type: mcpType,
+      code,
+      timeoutSeconds: 60,
+      memoryMb: 512,
+      network: true,
+      env: {},
+      ...more.config,
+    }),
     input_schema: more.inputSchema ? JSON.stringify(more.inputSchema) : null,
     secrets: more.secrets ?? [],
   });

@@ -18,9 +18,17 @@ export function createComponentCache(deps: { knex: Knex }) {
   return async function getComponent(mcpVersionId: string): Promise<Component> {
     const known = components.get(mcpVersionId);
     if (known) return known;
-    const row = await deps.knex("mcp_versions").first("config", "input_schema", "secrets").where("id", mcpVersionId);
+    const row = await deps
+      .knex("mcp_versions")
+      .first("config", "input_schema", "secrets")
+      .where("id", mcpVersionId);
     if (!row) throw new Error(`MCP version ${mcpVersionId} is gone`);
-    const component: Component = { type: row.config.type, config: row.config, inputSchema: row.input_schema, secrets: row.secrets };
+    const component: Component = {
+      type: row.config.type,
+      config: row.config,
+      inputSchema: row.input_schema,
+      secrets: row.secrets,
+    };
     components.set(mcpVersionId, component);
     const [oldest] = components.keys();
     if (components.size > MOST_COMPONENTS && oldest !== undefined) components.delete(oldest);

@@ -11,6 +11,9 @@ const FLUSH_BYTES = 64 * 1024;
 /** What may wait for the database before lines are dropped, and counted. */
 const MOST_WAITING_BYTES = 8 * 1024 * 1024;
 
+/** What a line costs beside its text. */
+const LINE_OVERHEAD_BYTES = 64;
+
 /** The dependencies of a collector. */
 export interface EventCollectorDeps {
   readonly mask: SecretMask;
@@ -25,98 +28,103 @@ export interface EventCollectorDeps {
  * Turns what an execution emits into events: lines in batches, tokens joined, of several progress reports in
  * one batch the last. Order is kept; a slow database slows nobody, it only makes batches larger.
  */
-export function createEventCollector(deps: EventCollectorDeps) {
-  let drafts: EventDraft[] = [];
-  let openLines: LogLine[] = [];
-  let waitingBytes = 0;
-  let batchBytes = 0;
-  let logBytes = 0;
-  let dropped = 0;
-  let isTruncated = false;
-  let timer: NodeJS.Timeout | undefined;
+export class EventCollector implements ExecutorEmitter {
+  readonly #deps: EventCollectorDeps;
+  #drafts: EventDraft[] = [];
+  #openLines: LogLine[] = [];
+  #waitingBytes = 0;
+  #batchBytes = 0;
+  #logBytes = 0;
+  #dropped = 0;
+  #isTruncated = false;
+  #timer: NodeJS.Timeout | undefined;
 
-  function line(stream: LogStream, message: string): void {
-    openLines.push({ at: new Date().toISOString(), stream, message });
+  constructor(deps: EventCollectorDeps) {
+    this.#deps = deps;
   }
 
-  function log(stream: LogStream, message: string): void {
-    const text = deps.mask.text(storable(message));
-    if (isTruncated) return;
-    logBytes += text.length;
-    if (logBytes > deps.maxLogBytes) {
-      isTruncated = true;
-      line("system", `log truncated after ${deps.maxLogBytes} bytes`);
-      return later(64);
+  log(stream: LogStream, message: string): void {
+    if (this.#isTruncated) return;
+    const text = this.#deps.mask.text(storable(message));
+    const bytes = text.length + LINE_OVERHEAD_BYTES;
+    this.#logBytes += bytes;
+    if (this.#logBytes > this.#deps.maxLogBytes) {
+      this.#isTruncated = true;
+      this.#addLine("system", `log truncated after ${this.#deps.maxLogBytes} bytes`);
+      return this.#later(LINE_OVERHEAD_BYTES);
     }
-    if (waitingBytes + text.length > MOST_WAITING_BYTES) {
-      dropped += 1;
+    if (this.#waitingBytes + bytes > MOST_WAITING_BYTES) {
+      this.#dropped += 1;
       return;
     }
-    if (dropped > 0) {
-      line("system", `${dropped} lines dropped: the log could not be stored as fast as it was written`);
-      dropped = 0;
-    }
-    line(stream, text);
-    later(text.length + 64);
+    this.#confessDrops();
+    this.#addLine(stream, text);
+    this.#later(bytes);
   }
 
-  function closeLines(): void {
-    if (openLines.length === 0) return;
-    drafts.push({ type: "step.log", data: { lines: openLines as unknown as JsonValue } });
-    openLines = [];
+  progress(data: JsonObject): void {
+    this.#closeLines();
+    if (this.#drafts.at(-1)?.type === "step.progress") this.#drafts.pop();
+    this.#drafts.push({ type: "step.progress", data: this.#deps.mask.json(data) });
+    this.#later(LINE_OVERHEAD_BYTES);
   }
 
-  function progress(data: JsonObject): void {
-    closeLines();
-    const last = drafts.at(-1);
-    if (last?.type === "step.progress") drafts.pop();
-    drafts.push({ type: "step.progress", data: deps.mask.json(data) });
-    later(128);
-  }
-
-  function token(text: string): void {
-    closeLines();
-    const last = drafts.at(-1);
-    const masked = deps.mask.text(storable(text));
+  token(text: string): void {
+    this.#closeLines();
+    const last = this.#drafts.at(-1);
     const before = last?.type === "step.token" ? (last.data as { text: string }).text : "";
-    if (last?.type === "step.token") drafts.pop();
-    drafts.push({ type: "step.token", data: { text: before + masked } });
-    later(masked.length);
+    if (last?.type === "step.token") this.#drafts.pop();
+    const masked = this.#deps.mask.text(storable(text));
+    this.#drafts.push({ type: "step.token", data: { text: before + masked } });
+    this.#later(masked.length);
   }
 
-  function later(bytes: number): void {
-    batchBytes += bytes;
-    waitingBytes += bytes;
-    if (batchBytes >= FLUSH_BYTES) return flush();
-    timer ??= setTimeout(flush, FLUSH_AFTER_MS);
+  /** Submits what is left. Not awaited: what is submitted next is committed after it, in the same flush. */
+  finish(): void {
+    this.#confessDrops();
+    this.#flush();
   }
 
-  function flush(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    closeLines();
-    if (drafts.length === 0) return;
-    const batch = drafts;
-    const bytes = batchBytes;
-    drafts = [];
-    batchBytes = 0;
-    deps
+  #addLine(stream: LogStream, message: string): void {
+    this.#openLines.push({ at: new Date().toISOString(), stream, message });
+  }
+
+  #confessDrops(): void {
+    if (this.#dropped === 0) return;
+    const message = `${this.#dropped} lines dropped: the log could not be stored as fast as it was written`;
+    this.#addLine("system", message);
+    this.#dropped = 0;
+  }
+
+  #closeLines(): void {
+    if (this.#openLines.length === 0) return;
+    this.#drafts.push({ type: "step.log", data: { lines: this.#openLines as unknown as JsonValue } });
+    this.#openLines = [];
+  }
+
+  #later(bytes: number): void {
+    this.#batchBytes += bytes;
+    this.#waitingBytes += bytes;
+    if (this.#batchBytes >= FLUSH_BYTES) return this.#flush();
+    this.#timer ??= setTimeout(() => this.#flush(), FLUSH_AFTER_MS);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#closeLines();
+    if (this.#drafts.length === 0) return;
+    const batch = this.#drafts;
+    const bytes = this.#batchBytes;
+    this.#drafts = [];
+    this.#batchBytes = 0;
+    void this.#deps
       .submit(batch)
-      .catch(deps.onLost)
+      .catch(this.#deps.onLost)
       .finally(() => {
-        waitingBytes -= bytes;
+        this.#waitingBytes -= bytes;
       });
   }
-
-  const emitter: ExecutorEmitter = { log, progress, token };
-  return {
-    emitter,
-    /** Submits what is left. Not awaited: what is submitted next is committed after it, in the same flush. */
-    finish(): void {
-      if (dropped > 0) line("system", `${dropped} lines dropped: the log could not be stored as fast as it was written`);
-      flush();
-    },
-  };
 }
 
 /** PostgreSQL's jsonb refuses NUL and lone surrogates. */

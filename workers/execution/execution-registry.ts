@@ -30,25 +30,34 @@ export function createExecutionRegistry() {
     count(): number {
       return executions.size;
     },
+    has(token: string): boolean {
+      return executions.has(token);
+    },
     /** Tokens of committed claims. */
     claimedTokens(): string[] {
-      return [...executions.values()].filter((execution) => execution.isClaimed).map((execution) => execution.token);
+      return [...executions.values()]
+        .filter((execution) => execution.isClaimed)
+        .map((execution) => execution.token);
     },
     /** Ends every execution of a run: it was canceled or has expired. */
     stopRun(runId: string): void {
       for (const execution of executions.values()) {
-        if (execution.runId === runId) execution.controller.abort(new ExecutionError("canceled", "The run was stopped"));
+        if (execution.runId === runId)
+          execution.controller.abort(new ExecutionError("canceled", "The run was stopped"));
       }
     },
     /** Ends executions that are no longer this worker's. */
     stopTokens(tokens: readonly string[]): void {
       for (const token of tokens) {
-        executions.get(token)?.controller.abort(new ExecutionError("worker_lost", "The execution was given to another worker"));
+        executions
+          .get(token)
+          ?.controller.abort(new ExecutionError("worker_lost", "The execution was given to another worker"));
       }
     },
     /** Ends everything, because the worker stops: unfinished steps are given back. */
     stopAll(): void {
-      for (const { controller } of executions.values()) controller.abort(new ExecutionError("worker_lost", "The worker stops"));
+      for (const { controller } of executions.values())
+        controller.abort(new ExecutionError("worker_lost", "The worker stops"));
     },
     /** Resolves when nothing runs, or after `timeoutMs`; says which. */
     async waitIdle(timeoutMs: number): Promise<boolean> {

@@ -1,7 +1,12 @@
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import type { PlanStep } from "../../src/core/plan.js";
-import type { Metrics } from "../../src/observability/metrics.js";
-import { type Executor, ExecutionError, type ExecutorEmitter, type McpType, type Sandbox } from "../../src/executors/types.js";
+import {
+  type Executor,
+  ExecutionError,
+  type ExecutorEmitter,
+  type McpType,
+  type Sandbox,
+} from "../../src/executors/types.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
 import type { Workdirs } from "../sandbox/workdir.js";
@@ -15,7 +20,6 @@ export interface RunComponentDeps {
   readonly sandbox: Sandbox;
   readonly workdirs: Workdirs;
   readonly artifacts: ArtifactStore;
-  readonly metrics: Metrics;
   readonly maxOutputBytes: number;
 }
 
@@ -38,7 +42,11 @@ export function createComponentRunner(deps: RunComponentDeps) {
     if (faults.length === 0) return;
     const list = faults.map(({ path, message }) => ({ path, message }));
     const [first] = list;
-    throw new ExecutionError("invalid_input", `Input ${first?.path || "/"} ${first?.message ?? "is not valid"}`, { details: { errors: list } });
+    throw new ExecutionError(
+      "invalid_input",
+      `Input ${first?.path || "/"} ${first?.message ?? "is not valid"}`,
+      { details: { errors: list } },
+    );
   }
 
   async function collect(workdir: string, run: ComponentRun): Promise<void> {

@@ -21,10 +21,15 @@ export function toStorableOutput(value: JsonValue, maxBytes: number): StorableOu
   if (text === undefined) throw new ExecutionError("invalid_output", "The output is no JSON value");
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) {
-    throw new ExecutionError("invalid_output", `The output has ${bytes} bytes, more than the limit of ${maxBytes}`);
+    throw new ExecutionError(
+      "invalid_output",
+      `The output has ${bytes} bytes, more than the limit of ${maxBytes}`,
+    );
   }
-  if (text.includes("\\u0000")) throw new ExecutionError("invalid_output", "The output holds a NUL character");
-  if (/\\ud[89a-f]/i.test(text)) throw new ExecutionError("invalid_output", "The output holds half a surrogate pair");
+  if (text.includes("\\u0000"))
+    throw new ExecutionError("invalid_output", "The output holds a NUL character");
+  if (/\\ud[89a-f]/i.test(text))
+    throw new ExecutionError("invalid_output", "The output holds half a surrogate pair");
   return bytes > MAX_ROW_BYTES ? { value: null, large: text } : { value };
 }
 

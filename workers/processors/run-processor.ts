@@ -10,8 +10,12 @@ import type { RunCloser } from "../../src/services/engine/run-closer.js";
  */
 export function createRunProcessor(deps: { knex: Knex; closeRun: RunCloser }) {
   return async function processRun(job: RunJob): Promise<void> {
-    const run = await deps.knex("workflow_runs").first("status", "step_states", "workflow_version_id").where("id", job.runId);
+    const run = await deps
+      .knex("workflow_runs")
+      .first("status", "step_states", "workflow_version_id")
+      .where("id", job.runId);
     if (!run || isRunTerminal(run.status as RunStatus)) return;
-    if (new StepStates(run.step_states).areAllEnded()) await deps.closeRun(job.runId, run.workflow_version_id);
+    if (new StepStates(run.step_states).areAllEnded())
+      await deps.closeRun(job.runId, run.workflow_version_id);
   };
 }

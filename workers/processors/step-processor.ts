@@ -13,11 +13,15 @@ import type { StepJobOutcome } from "../../src/queues/step-worker.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { Engine } from "../../src/services/engine/engine.js";
 import type { TransitionOutcome } from "../../src/services/engine/group-commit.js";
-import { type InputResolver, MappingError, type ResolvedInputs } from "../../src/services/engine/resolve-inputs.js";
+import {
+  type InputResolver,
+  MappingError,
+  type ResolvedInputs,
+} from "../../src/services/engine/resolve-inputs.js";
 import type { RunCloser } from "../../src/services/engine/run-closer.js";
 import { commitResult } from "../execution/commit-result.js";
 import type { ComponentCache } from "../execution/component-cache.js";
-import { createEventCollector } from "../execution/event-collector.js";
+import { EventCollector } from "../execution/event-collector.js";
 import type { Execution, ExecutionRegistry } from "../execution/execution-registry.js";
 import type { ComponentRunner } from "../execution/run-component.js";
 import { createSecretMask, type SecretMask } from "../execution/secret-mask.js";
@@ -55,77 +59,94 @@ interface Attempt {
 
 type Ending = { readonly transition: Transition; readonly failed?: string };
 
-/** Takes one step's job: claims it, runs it, commits how it ended. May be called twice for one job. */
-export function createStepProcessor(deps: StepProcessorDeps) {
-  const { engine, resolver, executions, metrics } = deps;
+/** Takes steps' jobs: claims, runs, commits how they ended. A job may come twice. */
+export class StepProcessor {
+  readonly #deps: StepProcessorDeps;
 
-  async function settle(job: StepJob, outcome: TransitionOutcome): Promise<void> {
-    if (outcome.isClosing) await deps.closeRun(job.runId, job.versionId);
+  constructor(deps: StepProcessorDeps) {
+    this.#deps = deps;
+  }
+
+  async #settle(job: StepJob, outcome: TransitionOutcome): Promise<void> {
+    if (outcome.isClosing) await this.#deps.closeRun(job.runId, job.versionId);
   }
 
   /** Judges `when` before the claim: a step that is skipped was never started. */
-  async function isWanted(job: StepJob, plan: RunPlan, step: PlanStep): Promise<boolean> {
+  async #isWanted(job: StepJob, plan: RunPlan, step: PlanStep): Promise<boolean> {
     const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, attempt: job.attempt };
     let transition: Transition = { kind: "skip", ...key };
     try {
-      if (await resolver.isWanted(job.runId, plan, step)) return true;
+      if (await this.#deps.resolver.isWanted(job.runId, plan, step)) return true;
     } catch (error) {
       if (!(error instanceof MappingError)) throw error;
       transition = { kind: "failQueued", ...key, error: { code: "invalid_input", message: error.message } };
     }
-    await settle(job, await engine.commit.apply(job.runId, job.versionId, transition));
+    await this.#settle(job, await this.#deps.engine.commit.apply(job.runId, job.versionId, transition));
     return false;
   }
 
-  async function run(attempt: Attempt): Promise<Ending> {
+  async #run(attempt: Attempt): Promise<Ending> {
     const { job, step, plan, token } = attempt;
     const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, token };
     let inputs: JsonValue | undefined;
     let mask: SecretMask = createSecretMask([]);
     try {
-      const resolved = await resolver.resolveInputs(job.runId, plan, step);
-      const { secrets, timeoutSeconds } = await prepare(step);
+      const resolved = await this.#deps.resolver.resolveInputs(job.runId, plan, step);
+      const { secrets, timeoutSeconds } = await this.#prepare(step);
       mask = createSecretMask([...resolved.secretValues, ...Object.values(secrets)]);
       inputs = toShownInputs(resolved.shown);
-      const output = await execute(attempt, { resolved, secrets, timeoutSeconds, mask, inputs });
-      return { transition: { kind: "succeed", ...key, inputs, ...(await store(mask.json(output), job)) } };
+      const output = await this.#execute(attempt, { resolved, secrets, timeoutSeconds, mask, inputs });
+      return {
+        transition: { kind: "succeed", ...key, inputs, ...(await this.#store(mask.json(output), job)) },
+      };
     } catch (error) {
-      return toEnding(error, attempt, key, inputs, mask);
+      return this.#toEnding(error, attempt, key, inputs, mask);
     }
   }
 
-  async function prepare(step: PlanStep) {
-    if (step.target.kind === "builtin") return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
-    const component = await deps.getComponent(step.target.mcpVersionId);
-    const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : {};
+  async #prepare(step: PlanStep) {
+    if (step.target.kind === "builtin")
+      return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
+    const component = await this.#deps.getComponent(step.target.mcpVersionId);
+    const secrets = component.secrets.length > 0 ? await this.#deps.readSecrets(component.secrets) : {};
     const timeoutSeconds = step.timeoutSeconds ?? component.config.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
     return { secrets, timeoutSeconds };
   }
 
-  async function execute(
+  async #execute(
     attempt: Attempt,
-    given: { resolved: ResolvedInputs; secrets: Record<string, string>; timeoutSeconds: number; mask: SecretMask; inputs: JsonValue },
+    given: {
+      resolved: ResolvedInputs;
+      secrets: Record<string, string>;
+      timeoutSeconds: number;
+      mask: SecretMask;
+      inputs: JsonValue;
+    },
   ): Promise<JsonValue> {
     const { job, step, execution } = attempt;
     const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, token: attempt.token };
     const report = (change: Pick<Extract<Transition, { kind: "report" }>, "events" | "inputs">) =>
-      engine.commit.apply(job.runId, job.versionId, { kind: "report", ...key, ...change });
-    const onLost = (error: unknown) => deps.logger.warn({ err: error, runId: job.runId }, "events not committed");
-    const collector = createEventCollector({
+      this.#deps.engine.commit.apply(job.runId, job.versionId, { kind: "report", ...key, ...change });
+    const onLost = (error: unknown) =>
+      this.#deps.logger.warn({ err: error, runId: job.runId }, "events not committed");
+    const collector = new EventCollector({
       mask: given.mask,
-      maxLogBytes: deps.maxLogBytes,
+      maxLogBytes: this.#deps.maxLogBytes,
       submit: (events) => report({ events }),
       onLost,
     });
-    const showInputs = setTimeout(() => void report({ events: [], inputs: given.inputs }).catch(onLost), SHOW_INPUTS_AFTER_MS);
+    const showInputs = setTimeout(
+      () => void report({ events: [], inputs: given.inputs }).catch(onLost),
+      SHOW_INPUTS_AFTER_MS,
+    );
     const stopTimer = startTimeout(execution.controller, given.timeoutSeconds);
     try {
-      return await deps.runComponent({
+      return await this.#deps.runComponent({
         step,
         owner: ownerOf(job),
         input: given.resolved.values,
         secrets: given.secrets,
-        emit: collector.emitter,
+        emit: collector,
         signal: execution.controller.signal,
         timeoutSeconds: given.timeoutSeconds,
       });
@@ -136,15 +157,15 @@ export function createStepProcessor(deps: StepProcessorDeps) {
     }
   }
 
-  async function store(output: JsonValue, job: StepJob): Promise<{ output: JsonValue; outputArtifactId?: string }> {
-    const { value, large } = toStorableOutput(output, deps.maxOutputBytes);
+  async #store(output: JsonValue, job: StepJob): Promise<{ output: JsonValue; outputArtifactId?: string }> {
+    const { value, large } = toStorableOutput(output, this.#deps.maxOutputBytes);
     if (large === undefined) return { output: value };
     const content = { kind: "output", name: `${job.stepId}.json`, contentType: "application/json" } as const;
-    const artifact = await deps.artifacts.saveBytes(ownerOf(job), content, Buffer.from(large));
+    const artifact = await this.#deps.artifacts.saveBytes(ownerOf(job), content, Buffer.from(large));
     return { output: null, outputArtifactId: artifact.id };
   }
 
-  function toEnding(
+  #toEnding(
     error: unknown,
     attempt: Attempt,
     key: { stepIndex: number; itemIndex: number; token: string },
@@ -152,60 +173,87 @@ export function createStepProcessor(deps: StepProcessorDeps) {
     mask: SecretMask,
   ): Ending {
     const fault = toFault(error, attempt.execution.controller.signal);
-    if (fault.code === "internal") deps.logger.error({ err: error, runId: attempt.job.runId, stepId: attempt.step.id }, "step failed for a reason of ours");
+    if (fault.code === "internal")
+      this.#deps.logger.error(
+        { err: error, runId: attempt.job.runId, stepId: attempt.step.id },
+        "step failed for a reason of ours",
+      );
     const shown: RunError = {
       code: fault.code,
       message: mask.text(fault.message).slice(0, 10_000),
       ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
     };
-    if (fault.code === "worker_lost") return { transition: { kind: "release", ...key }, failed: shown.message };
+    if (fault.code === "worker_lost")
+      return { transition: { kind: "release", ...key }, failed: shown.message };
     return {
       transition: { kind: "fail", ...key, error: shown, isRetryable: fault.retryable, inputs },
       failed: `${shown.code}: ${shown.message}`,
     };
   }
 
-  async function runClaimed(attempt: Attempt): Promise<StepJobOutcome> {
+  async #runClaimed(attempt: Attempt): Promise<StepJobOutcome> {
     const { job, step } = attempt;
     const type = step.target.kind === "mcp" ? step.target.mcpType : step.target.name;
-    const endTimer = metrics.stepSeconds.startTimer({ type });
-    metrics.stepsRunning.inc();
+    const endTimer = this.#deps.metrics.stepSeconds.startTimer({ type });
+    this.#deps.metrics.stepsRunning.inc();
     try {
-      const { transition, failed } = await run(attempt);
-      const outcome = await commitResult(deps, job.runId, job.versionId, transition);
-      if (outcome.refusal?.reason === "stale") metrics.staleWritesTotal.inc();
-      metrics.stepsTotal.inc({ type, outcome: outcome.refusal ? "refused" : failed ? "failed" : "succeeded" });
-      await settle(job, outcome);
+      const { transition, failed } = await this.#run(attempt);
+      const outcome = await this.#commit(job, transition);
+      if (outcome.refusal?.reason === "stale") this.#deps.metrics.staleWritesTotal.inc();
+      this.#deps.metrics.stepsTotal.inc({
+        type,
+        outcome: outcome.refusal ? "refused" : failed ? "failed" : "succeeded",
+      });
+      await this.#settle(job, outcome);
       return failed === undefined ? "done" : { failed };
     } finally {
-      metrics.stepsRunning.dec();
+      this.#deps.metrics.stepsRunning.dec();
       endTimer();
     }
   }
 
-  return async function processStep(job: StepJob, context: Pick<JobContext, "delay">): Promise<StepJobOutcome> {
-    const { plan } = await engine.plans.get(job.versionId);
-    const step = stepAt(plan, job.stepIndex);
-    if (step.when !== undefined && !(await isWanted(job, plan, step))) return "done";
-    const token = randomUUID();
-    const execution = executions.add(job.runId, token);
+  /** A value that PostgreSQL refuses fails the step: nothing else would ever end it. */
+  async #commit(job: StepJob, transition: Transition): Promise<TransitionOutcome> {
     try {
-      const { workerId, sandboxLevel } = deps;
+      return await commitResult(this.#deps, job.runId, job.versionId, transition);
+    } catch (error) {
+      if (transition.kind !== "succeed" && transition.kind !== "fail") throw error;
+      this.#deps.logger.error({ err: error, runId: job.runId, stepId: job.stepId }, "result refused");
+      const { stepIndex, itemIndex, token } = transition;
+      const fault = { code: "invalid_output", message: "The result could not be stored" } as const;
+      const failure = {
+        kind: "fail",
+        stepIndex,
+        itemIndex,
+        token,
+        error: fault,
+        isRetryable: false,
+      } as const;
+      return await commitResult(this.#deps, job.runId, job.versionId, failure);
+    }
+  }
+
+  /** Rejects only for faults of the platform: the job is then delivered again. */
+  async process(job: StepJob, context: Pick<JobContext, "delay">): Promise<StepJobOutcome> {
+    const { plan } = await this.#deps.engine.plans.get(job.versionId);
+    const step = stepAt(plan, job.stepIndex);
+    if (step.when !== undefined && !(await this.#isWanted(job, plan, step))) return "done";
+    const token = randomUUID();
+    const execution = this.#deps.executions.add(job.runId, token);
+    try {
+      const { workerId, sandboxLevel } = this.#deps;
       const { stepIndex, itemIndex, attempt } = job;
       const claim = { kind: "claim", stepIndex, itemIndex, attempt, token, workerId, sandboxLevel } as const;
-      const { refusal } = await engine.commit.apply(job.runId, job.versionId, claim);
+      const { refusal } = await this.#deps.engine.commit.apply(job.runId, job.versionId, claim);
       if (refusal?.reason === "early") context.delay(refusal.waitMs);
       if (refusal) return "done";
       execution.isClaimed = true;
-      return await runClaimed({ job, plan, step, token, execution });
+      return await this.#runClaimed({ job, plan, step, token, execution });
     } finally {
-      executions.remove(token);
+      this.#deps.executions.remove(token);
     }
-  };
+  }
 }
-
-/** See {@link createStepProcessor}. */
-export type StepProcessor = ReturnType<typeof createStepProcessor>;
 
 function ownerOf(job: StepJob): ArtifactOwner {
   const { runId, stepIndex, itemIndex, attempt } = job;
@@ -223,9 +271,15 @@ function startTimeout(controller: AbortController, seconds: number): () => void 
 function toFault(error: unknown, signal: AbortSignal): ExecutionError {
   if (signal.aborted && signal.reason instanceof ExecutionError) {
     const details = error instanceof ExecutionError ? error.details : undefined;
-    return new ExecutionError(signal.reason.code, signal.reason.message, { details, retryable: signal.reason.retryable });
+    return new ExecutionError(signal.reason.code, signal.reason.message, {
+      details,
+      retryable: signal.reason.retryable,
+    });
   }
   if (error instanceof ExecutionError) return error;
-  if (error instanceof MappingError) return new ExecutionError("invalid_input", error.message, { cause: error });
-  return new ExecutionError("internal", "The step could not be run; the worker's log has the reason", { cause: error });
+  if (error instanceof MappingError)
+    return new ExecutionError("invalid_input", error.message, { cause: error });
+  return new ExecutionError("internal", "The step could not be run; the worker's log has the reason", {
+    cause: error,
+  });
 }

@@ -18,6 +18,8 @@ export interface CreateSandboxOptions {
   readonly workRoot: string;
   /** The setting `PYTHON`. */
   readonly python?: string | undefined;
+  /** The setting `PRODUCTION`: a level under `landlock` must then be asked for by name. */
+  readonly isProduction?: boolean;
   /** Told once of everything that weakens isolation. */
   readonly warn?: (message: string) => void;
 }
@@ -30,18 +32,26 @@ export class SandboxUnavailableError extends Error {
   }
 }
 
+const NO_OWN_USERS =
+  "User code runs as the worker's own user and can reach its files and processes, since only root can give it users of its own";
 const NO_NAMESPACE =
   "User code sees other processes, world-readable files and local network addresses: no namespace sandbox (bubblewrap) in this version";
 
 /**
  * Opens the sandbox that the setting asks for; `auto` takes the strongest that works.
- * @throws SandboxUnavailableError when a level is asked for by name that this installation does not have.
+ * @throws SandboxUnavailableError when a level is asked for by name that this installation does not have, or when
+ * `auto` would be too weak for production.
  */
 export async function createSandbox(options: CreateSandboxOptions): Promise<WorkerSandbox> {
   const { requested, warn = () => undefined } = options;
   if (requested === "namespace" || requested === "landlock") {
     throw new SandboxUnavailableError(
       `SANDBOX=${requested} is not available in this version of Headrace; use SANDBOX=auto, process or none`,
+    );
+  }
+  if (requested === "auto" && options.isProduction) {
+    throw new SandboxUnavailableError(
+      "PRODUCTION demands a sandbox of its own namespace, which this version does not have; accept less by name with SANDBOX=process",
     );
   }
   const opened =
@@ -59,9 +69,7 @@ async function openWithoutUsers(
 ): Promise<WorkerSandbox> {
   const workdirs = await openWorkdirs({ root: workRoot });
   const isRoot = process.getuid?.() === 0;
-  const shared = isRoot
-    ? []
-    : ["User code runs as the worker's own user, without users of its own: the worker is not root"];
+  const shared = isRoot ? [] : [NO_OWN_USERS];
   const all = level === "none" ? [] : [...reasons, ...shared, NO_NAMESPACE];
   return { workdirs, sandbox: await createProcessSandbox({ level, ownUsers: false, reasons: all, warn }) };
 }

@@ -39,7 +39,10 @@ while [ $pass -lt 100 ]; do
   if [ "$uids" != " " ]; then
     for line in $(stat -c '%u:%n' /proc/[0-9]* 2>/dev/null); do
       case "$uids" in
-        *" \${line%%:*} "*) kill -9 "\${line##*/}" 2>/dev/null && found=1 ;;
+        *" \${line%%:*} "*)
+          # the id is free again since the worker died: another worker's execution may have it by now
+          grep -q -F "$2" "/proc/\${line##*/}/environ" 2>/dev/null && continue
+          kill -9 "\${line##*/}" 2>/dev/null && found=1 ;;
       esac
     done
   fi
@@ -49,6 +52,8 @@ while [ $pass -lt 100 ]; do
 done
 `;
 
+/** Begins the marker of every execution of any worker. */
+const ANY_MARKER = "HEADRACE_EXECUTION=";
 const RESTART_LIMIT = 5;
 
 /** Starts the guardian; one that is killed is replaced, and told again what it covered. */
@@ -59,7 +64,7 @@ export function startGuardian({ markerPrefix, warn }: GuardianOptions): Guardian
   let child = launch();
 
   function launch(): ChildProcess {
-    const started = spawn("/bin/sh", ["-c", SCRIPT, "headrace-guardian", markerPrefix], {
+    const started = spawn("/bin/sh", ["-c", SCRIPT, "headrace-guardian", markerPrefix, ANY_MARKER], {
       // A session of its own: a signal to the worker's group must not take the guardian with it.
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],

@@ -34,6 +34,8 @@ export interface ProcessSandboxOptions {
 
 /** Marks every process of an execution in its environment. */
 const MARKER_NAME = "HEADRACE_EXECUTION";
+/** Tools are tried as a user without privileges, as steps will use them. */
+const NOBODY = { uid: 65_534, gid: 65_534 };
 const BASE_PATH = "/usr/local/bin:/usr/bin:/bin";
 const DEFAULT_GRACE_MS = 1_000;
 /** How long pipes may stay open once the whole tree is gone. */
@@ -53,7 +55,7 @@ export async function createProcessSandbox(options: ProcessSandboxOptions): Prom
   const workerToken = randomBytes(12).toString("hex");
   const guardian = startGuardian({ markerPrefix: `${MARKER_NAME}=${workerToken}.`, warn: options.warn });
   const users = options.ownUsers ? createStepUsers({ guardian }) : undefined;
-  const tools = options.level === "none" ? {} : await findLaunchTools();
+  const tools = options.level === "none" ? {} : await findLaunchTools(users ? NOBODY : undefined);
   let count = 0;
   const shared: Shared = {
     options,

@@ -85,7 +85,8 @@ function createMembership({ rootPid, marker, findOwnUid }: ProcessTreeOptions): 
   function isStray(entry: ProcessEntry): boolean {
     if (entry.startTicks < startedAt || entry.pid === process.pid) return false;
     const uid = findOwnUid?.();
-    if (uid !== undefined && findUserId(entry.pid) === uid) return true;
+    // A user of its own cannot be left, whereas an environment can be cleared.
+    if (uid !== undefined) return findUserId(entry.pid) === uid;
     return hasEnvironmentEntry(entry.pid, marker);
   }
 

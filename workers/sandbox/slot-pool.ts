@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createServer, type Server } from "node:net";
 import { findUserId, listProcesses } from "./process-table.js";
 
@@ -61,7 +62,9 @@ export function createSlotPool(): SlotPool {
 
 function* listCandidates(): Generator<number, undefined> {
   for (const { first, count } of RANGES) {
-    for (let uid = first; uid < first + count; uid += 1) yield uid;
+    // from a random place: ids that a dead worker has just freed may still be swept by its guardian
+    const start = randomInt(count);
+    for (let offset = 0; offset < count; offset += 1) yield first + ((start + offset) % count);
   }
   return undefined;
 }

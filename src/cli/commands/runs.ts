@@ -7,6 +7,7 @@ import { connectToApi } from "../connect.js";
 import { describeEvent, followRun } from "../follow-run.js";
 import { formatDuration, formatTable, toPlainText } from "../output.js";
 import type { CommandContext } from "../program.js";
+import { saveArtifacts } from "../save-artifacts.js";
 
 const runPath = (id: string): string => `/api/v1/workflow-runs/${encodeURIComponent(id)}`;
 
@@ -17,6 +18,8 @@ interface StartOptions {
   readonly priority?: number;
   readonly follow?: boolean;
   readonly wait?: boolean;
+  /** Folder for the run's artifacts. */
+  readonly save?: string;
 }
 
 /** `headrace run`: exit code 1 when it was followed or waited for and did not succeed. */
@@ -35,17 +38,24 @@ export async function startRun(
       ...(options.label === undefined ? {} : { labels: parseLabels(options.label) }),
     },
   });
-  if (!options.follow && !options.wait) {
+  if (!options.follow && !options.wait && options.save === undefined) {
     output.result(run, `${run.id}  ${run.status}`);
     return EXIT.ok;
   }
   const ended = options.follow ? await followRun(api, run.id, output) : await awaitRun(api, run.id);
-  await printOutcome(api, ended, { output });
+  const saved = options.save === undefined ? undefined : await saveArtifacts(api, run.id, options.save);
+  await printOutcome(api, ended, { output }, saved);
   return ended.status === "succeeded" ? EXIT.ok : EXIT.failed;
 }
 
 /** Prints how a run ended: its output or its error, and where its artifacts are. */
-export async function printOutcome(api: ApiClient, run: Run, { output }: CommandContext): Promise<void> {
+export async function printOutcome(
+  api: ApiClient,
+  run: Run,
+  { output }: CommandContext,
+  /** Files that the artifacts were saved to; without it, their addresses are shown. */
+  saved?: readonly string[],
+): Promise<void> {
   const steps = await api.call("GET", `${runPath(run.id)}/steps`, itemsOf(stepRunShape));
   const artifacts = steps.flatMap((step) =>
     (step.artifacts ?? []).map((artifact) => ({ stepId: step.stepId, ...artifact })),
@@ -56,12 +66,12 @@ export async function printOutcome(api: ApiClient, run: Run, { output }: Command
     lines.push(`${run.error.code}${at}: ${toPlainText(run.error.message)}`);
   }
   if (run.status === "succeeded") lines.push(JSON.stringify(run.output, undefined, 2));
-  for (const artifact of artifacts) {
-    lines.push(
+  const links = artifacts.map(
+    (artifact) =>
       `Artifact ${artifact.name} of step ${artifact.stepId}: ${api.url}/api/v1/artifacts/${artifact.id}`,
-    );
-  }
-  output.result({ ...run, artifacts }, lines.join("\n"));
+  );
+  lines.push(...(saved?.map((path) => `Artifact saved as ${path}`) ?? links));
+  output.result({ ...run, artifacts, ...(saved ? { saved } : {}) }, lines.join("\n"));
 }
 
 /** `headrace runs`. */

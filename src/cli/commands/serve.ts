@@ -1,6 +1,7 @@
 import { loadSettings } from "../../config/load-settings.js";
 import type { Settings } from "../../config/settings-schema.js";
 import { withDatabaseUrl } from "../../lifecycle/database-url.js";
+import { asPortError } from "../../lifecycle/port.js";
 import { type LongRunning, runProcess } from "../../lifecycle/run-process.js";
 import { EXIT, type ExitCode, usageError } from "../cli-error.js";
 
@@ -49,7 +50,13 @@ function withFlags(settings: Settings, options: ServeOptions): Settings {
 
 async function startRole(role: Role, settings: Settings): Promise<LongRunning> {
   const processes = await import("../../processes.js");
-  if (role === "api") return await processes.startApiProcess(settings);
+  if (role === "api") {
+    try {
+      return await processes.startApiProcess(settings);
+    } catch (error) {
+      throw asPortError(error, settings) ?? error;
+    }
+  }
   if (role === "worker") return await processes.startWorkerProcess(settings);
   return await processes.startSchedulerProcess(settings);
 }

@@ -1,5 +1,4 @@
 import { rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -12,8 +11,8 @@ import {
   startEmbeddedPostgres,
 } from "../../lifecycle/embedded-postgres.js";
 import { acquireInstanceLock } from "../../lifecycle/instance-lock.js";
+import { assertPortIsFree } from "../../lifecycle/port.js";
 import { type PreparedInstallation, prepareInstallation } from "../../lifecycle/prepare-installation.js";
-import { StartupError } from "../../lifecycle/startup-error.js";
 import { createSupervisor, type Supervisor } from "../../lifecycle/supervisor.js";
 import type { ApiClient } from "../api-client.js";
 import { runShape } from "../api-shapes.js";
@@ -177,14 +176,13 @@ async function runExample(api: ApiClient, example: Example, { output, settings }
     body: { workflow: example.workflow, input: example.input },
   });
   const run = await followRun(api, started.id, output);
-  await printOutcome(api, run, { output });
   const saved = await saveArtifacts(api, run.id, join(settings.DATA_DIR, "results", run.id));
-  for (const path of saved) output.say(`Saved ${path}`);
+  await printOutcome(api, run, { output }, saved);
   return run.status === "succeeded" ? EXIT.ok : EXIT.failed;
 }
 
 const healthShape = z.looseObject({
-  sandbox: z.looseObject({ level: z.string(), reasons: z.array(z.string()).default([]) }).optional(),
+  sandbox: z.looseObject({ level: z.string().nullable(), reasons: z.array(z.string()).default([]) }).optional(),
 });
 
 async function describeStart(from: {
@@ -196,7 +194,7 @@ async function describeStart(from: {
   url: string;
 }): Promise<string> {
   const { api, settings, prepared } = from;
-  const health = await api.find("/health/ready", healthShape);
+  const health = await api.find("/api/v1/dashboard/system-health", healthShape);
   const [first] = listExampleFolders();
   return renderStartScreen({
     url: from.url,
@@ -209,20 +207,6 @@ async function describeStart(from: {
     sandbox: health?.sandbox,
     exampleWorkflow: first === undefined ? undefined : loadExample(first).workflow,
   });
-}
-
-/** Found out before anything is started, so that the answer is one line. @throws StartupError */
-async function assertPortIsFree(settings: Settings): Promise<void> {
-  if (settings.PORT === 0) return;
-  const code = await new Promise<string | undefined>((done) => {
-    const probe = createServer();
-    probe.once("error", (error: NodeJS.ErrnoException) => done(error.code ?? error.message));
-    probe.listen({ port: settings.PORT, host: settings.HOST }, () => probe.close(() => done(undefined)));
-  });
-  if (code === undefined) return;
-  const where = `Port ${settings.PORT} on ${settings.HOST}`;
-  const why = code === "EADDRINUSE" ? "is in use by another program" : `cannot be listened on (${code})`;
-  throw new StartupError(`${where} ${why}. Set PORT to a free one, for example PORT=${settings.PORT + 1}.`);
 }
 
 interface Interruption {

@@ -55,12 +55,9 @@ export const mcpDefinitionSchema = z
     description: z.string(),
     tags: z.array(z.string()),
     mcpType: z.string(),
-    latestVersion: z
-      .object({ id: z.string(), version: z.string() })
-      .nullable()
-      .meta({
-        description: "The newest: highest release that is not deprecated. `mcp:NAME` means this one.",
-      }),
+    latestVersion: z.object({ id: z.string(), version: z.string() }).nullable().meta({
+      description: "The newest: highest release that is not deprecated. `mcp:NAME` means this one.",
+    }),
     versionCount: z.int(),
     revision: revisionSchema,
     createdBy: z.string().nullable(),

@@ -74,17 +74,22 @@ export function createArtifactStore(deps: {
 /** See {@link createArtifactStore}. */
 export type ArtifactStore = ReturnType<typeof createArtifactStore>;
 
+/** A row of `artifacts` before the database has added its time. */
+type NewArtifact = Pick<
+  ArtifactModel,
+  keyof ArtifactOwner | "id" | "kind" | "name" | "contentType" | "sizeBytes" | "sha256"
+>;
+
 function createWriter(knex: Knex, files: ArtifactFiles, limits: ArtifactLimits) {
-  async function save(
+  /** Bytes first, then the row: a row never names bytes that are not there. */
+  async function store(
     owner: ArtifactOwner,
     content: ArtifactContent,
     source: ByteSource,
-    db: Db,
-  ): Promise<ArtifactRef> {
-    // bytes first: a row never names bytes that are not there
+  ): Promise<NewArtifact> {
     const stored = await files.write(source);
     const name = toArtifactName(content.name);
-    const row = await artifacts.insert(db, {
+    return {
       id: newId(),
       ...owner,
       kind: content.kind,
@@ -92,8 +97,11 @@ function createWriter(knex: Knex, files: ArtifactFiles, limits: ArtifactLimits) 
       contentType: content.contentType ?? detectContentType(name, stored.head),
       sizeBytes: stored.sizeBytes,
       sha256: stored.sha256,
-    });
-    return toArtifactRef(row);
+    };
+  }
+
+  async function save(owner: ArtifactOwner, content: ArtifactContent, source: ByteSource, db: Db) {
+    return toArtifactRef(await artifacts.insert(db, await store(owner, content, source)));
   }
 
   return {
@@ -118,12 +126,12 @@ function createWriter(knex: Knex, files: ArtifactFiles, limits: ArtifactLimits) 
      * @throws when the signal is aborted, the disk fails or the database does.
      */
     async collect(workdir: string, owner: ArtifactOwner, signal?: AbortSignal): Promise<CollectedArtifacts> {
-      const kept: ArtifactRef[] = [];
+      const kept: NewArtifact[] = [];
       const refusals: string[] = [];
       let refusedCount = 0;
       const visitor: WalkVisitor = {
         async onFile({ name, handle, sizeBytes }) {
-          kept.push(await save(owner, { kind: "file", name }, readChunks(handle, sizeBytes, signal), knex));
+          kept.push(await store(owner, { kind: "file", name }, readChunks(handle, sizeBytes, signal)));
         },
         onRefused(reason) {
           refusedCount += 1;
@@ -134,7 +142,8 @@ function createWriter(knex: Knex, files: ArtifactFiles, limits: ArtifactLimits) 
       if (refusedCount > refusals.length) {
         refusals.push(`artifacts refused: ${refusedCount - refusals.length} more`);
       }
-      return { artifacts: kept, refusals };
+      if (kept.length > 0) await ArtifactModel.query(knex).insert(kept);
+      return { artifacts: kept.map(toArtifactRef), refusals };
     },
   };
 }
@@ -183,7 +192,7 @@ function createReader(knex: Knex, files: ArtifactFiles) {
 }
 
 /** What the API and executors see of an artifact. */
-export function toArtifactRef(row: ArtifactModel): ArtifactRef {
+export function toArtifactRef(row: NewArtifact): ArtifactRef {
   const { id, name, contentType, sizeBytes, sha256 } = row;
   return { id, name, contentType, sizeBytes: Number(sizeBytes), sha256 };
 }

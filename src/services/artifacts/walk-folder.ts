@@ -1,7 +1,6 @@
 import { constants, existsSync } from "node:fs";
 import { type FileHandle, open, opendir } from "node:fs/promises";
 import { join } from "node:path";
-import { toError } from "../../errors/app-error.js";
 
 /** Limits of one walk. */
 export interface WalkLimits {
@@ -122,7 +121,7 @@ async function openEntry(
   try {
     return await open(path, flags);
   } catch (error) {
-    const { code } = toError(error) as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error;
     if (name === "." && code === "ENOENT") return undefined;
     refuse(walk, name, REASONS[code] ?? `cannot be opened (${code})`);

@@ -11,7 +11,12 @@ import type { CommittedRun } from "./group-commit.js";
 const ENQUEUE_TIMEOUT_MS = 1500;
 
 /** What follows every commit: enqueue, then publish. Neither can fail what is committed. */
-export function createAfterCommit(deps: { runQueue: RunQueue; pubSub: PubSub; logger: Logger; metrics: Metrics }) {
+export function createAfterCommit(deps: {
+  runQueue: RunQueue;
+  pubSub: PubSub;
+  logger: Logger;
+  metrics: Metrics;
+}) {
   const { runQueue, pubSub, logger, metrics } = deps;
 
   async function enqueue(runs: readonly CommittedRun[]): Promise<void> {
@@ -21,7 +26,10 @@ export function createAfterCommit(deps: { runQueue: RunQueue; pubSub: PubSub; lo
       await runQueue.enqueueRuns(dispatches, ENQUEUE_TIMEOUT_MS);
     } catch (error) {
       metrics.reconciledTotal.inc({ kind: "enqueue_failed" }, dispatches.length);
-      logger.warn({ err: error, runs: dispatches.length }, "queue out of reach, the reconciler will dispatch");
+      logger.warn(
+        { err: error, runs: dispatches.length },
+        "queue out of reach, the reconciler will dispatch",
+      );
     }
   }
 
@@ -30,9 +38,12 @@ export function createAfterCommit(deps: { runQueue: RunQueue; pubSub: PubSub; lo
     const notices = runs.map(({ runId, seq, isRunEvent }) => ({ runId, seq, isRunEvent }));
     const messages = [
       pubSub.publish("run-events", { runs: notices }),
-      ...runs.filter((run) => run.mustStop).map((run) => pubSub.publish("control", { type: "stop-run", runId: run.runId })),
+      ...runs
+        .filter((run) => run.mustStop)
+        .map((run) => pubSub.publish("control", { type: "stop-run", runId: run.runId })),
     ];
-    for (const message of messages) message.catch((error: unknown) => logger.warn({ err: error }, "publish failed"));
+    for (const message of messages)
+      message.catch((error: unknown) => logger.warn({ err: error }, "publish failed"));
   }
 
   return async function afterCommit(runs: readonly CommittedRun[]): Promise<void> {

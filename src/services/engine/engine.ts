@@ -36,7 +36,8 @@ export function createEngine(deps: EngineDeps): Engine {
     keepAlive: true,
     connectionTimeoutMillis: 5000,
     // generic plans over partitions: always the index, whatever the statistics of a young table say
-    options: "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c plan_cache_mode=force_generic_plan",
+    options:
+      "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c plan_cache_mode=force_generic_plan",
   } as pg.PoolConfig);
   pool.on("error", (error) => deps.logger.warn({ err: error }, "idle engine connection lost"));
   const plans = createPlanCache({ knex: deps.knex });

@@ -2,7 +2,7 @@ import { newId } from "../../core/ids.js";
 import type { JsonValue } from "../../core/json.js";
 import { lastSteps, type RunPlan } from "../../core/plan.js";
 import { isRunTerminal, type RunError, type RunStatus } from "../../core/statuses.js";
-import { StepStates, statusOf } from "../../core/step-states.js";
+import { type StepStates, statusOf } from "../../core/step-states.js";
 import type { Advance, EventDraft, StepChange } from "../../core/transition.js";
 import * as sql from "./engine-statements.js";
 
@@ -123,7 +123,14 @@ export class FlushBatch {
     const { stepIndex, itemIndex } = change;
     switch (change.type) {
       case "start":
-        return this.#starts.add(runId, stepIndex, itemIndex, change.token, change.workerId, change.sandboxLevel);
+        return this.#starts.add(
+          runId,
+          stepIndex,
+          itemIndex,
+          change.token,
+          change.workerId,
+          change.sandboxLevel,
+        );
       case "end":
         return this.#ends.add(
           runId,
@@ -147,13 +154,26 @@ export class FlushBatch {
   }
 
   #addNewSteps(run: RunInFlush, isNew: NewRun, result: Advance): void {
-    const errors = new Map(result.changes.flatMap((change) => (change.type === "end" ? [[change.stepIndex, change.error]] : [])));
+    const errors = new Map(
+      result.changes.flatMap((change) => (change.type === "end" ? [[change.stepIndex, change.error]] : [])),
+    );
     for (const step of run.plan.steps) {
       const status = statusOf(run.states.get(step.index));
       const priority = step.priority || run.priority;
       const error = json(errors.get(step.index));
       const timeout = step.queueTimeoutSeconds ?? null;
-      this.#newSteps.add(run.id, step.index, newId(), step.id, status, step.workerGroup, priority, timeout, isNew.delayMs, error);
+      this.#newSteps.add(
+        run.id,
+        step.index,
+        newId(),
+        step.id,
+        status,
+        step.workerGroup,
+        priority,
+        timeout,
+        isNew.delayMs,
+        error,
+      );
     }
   }
 }
@@ -193,7 +213,11 @@ function changedRunRows(runs: readonly RunInFlush[]): Rows {
   for (const run of runs) {
     const isEnded = isRunTerminal(run.status);
     const isCollected = run.status === "succeeded" && run.output === undefined;
-    const collect = isCollected ? lastSteps(run.plan).map((step) => step.index).join(",") : null;
+    const collect = isCollected
+      ? lastSteps(run.plan)
+          .map((step) => step.index)
+          .join(",")
+      : null;
     const timeout = run.plan.timeoutSeconds ?? null;
     rows.add(
       run.id,

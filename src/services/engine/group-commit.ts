@@ -3,7 +3,14 @@ import { advance, beginRun } from "../../core/advance.js";
 import type { RunPlan } from "../../core/plan.js";
 import type { RunError, RunStatus } from "../../core/statuses.js";
 import { StepStates } from "../../core/step-states.js";
-import type { Advance, DispatchDraft, Refusal, StepChange, StepState, Transition } from "../../core/transition.js";
+import type {
+  Advance,
+  DispatchDraft,
+  Refusal,
+  StepChange,
+  StepState,
+  Transition,
+} from "../../core/transition.js";
 import { toError } from "../../errors/app-error.js";
 import type { Metrics } from "../../observability/metrics.js";
 import { LOAD_STEPS, LOCK_RUNS } from "./engine-statements.js";
@@ -84,7 +91,7 @@ export function createGroupCommit(deps: GroupCommitDeps) {
   async function flush(batch: readonly Pending[]): Promise<void> {
     const endTimer = deps.metrics.flushSeconds.startTimer();
     try {
-      const { outcomes, committed } = await commit(batch);
+      const { outcomes, committed } = await commit(deps, batch);
       // the next flush need not wait for the queue; these callers do
       void deps.afterCommit(committed).then(
         () => batch.forEach((item, index) => item.resolve(outcomes[index] as TransitionOutcome)),
@@ -106,28 +113,6 @@ export function createGroupCommit(deps: GroupCommitDeps) {
     for (const item of batch) await flush([item]);
   }
 
-  async function commit(batch: readonly Pending[]) {
-    const plans = await loadPlans(deps.plans, batch.map((item) => item.versionId));
-    const client = await deps.pool.connect();
-    try {
-      const begun = client.query(isLight(batch) ? "BEGIN; SET LOCAL synchronous_commit = off" : "BEGIN");
-      begun.catch(() => undefined); // judged with the rest below
-      const loaded = await loadState(client, batch, plans);
-      const applied = applyBatch(batch, loaded, plans);
-      const writes = applied.batch.statements().map((statement) => client.query({ ...statement, values: [...statement.values] }));
-      const end = client.query("COMMIT");
-      const results = await Promise.allSettled([begun, ...writes, end]);
-      const failed = results.find((result) => result.status === "rejected");
-      if (failed) throw failed.reason;
-      if ((await end).command !== "COMMIT") throw new Error("the transaction was rolled back");
-      client.release();
-      return { outcomes: applied.outcomes, committed: applied.committed };
-    } catch (error) {
-      await rollback(client);
-      throw error;
-    }
-  }
-
   return {
     /** Applies a transition; resolves when it is committed and what follows is enqueued. */
     apply(runId: string, versionId: string, transition: Transition): Promise<TransitionOutcome> {
@@ -147,9 +132,40 @@ export function createGroupCommit(deps: GroupCommitDeps) {
 /** See {@link createGroupCommit}. */
 export type GroupCommit = ReturnType<typeof createGroupCommit>;
 
+/** One transaction: lock and load, judge, write and commit. */
+async function commit(deps: GroupCommitDeps, batch: readonly Pending[]) {
+  const plans = await loadPlans(
+    deps.plans,
+    batch.map((item) => item.versionId),
+  );
+  const client = await deps.pool.connect();
+  try {
+    const begun = client.query(isLight(batch) ? "BEGIN; SET LOCAL synchronous_commit = off" : "BEGIN");
+    begun.catch(() => undefined); // judged with the rest below
+    const loaded = await loadState(client, batch, plans);
+    const applied = applyBatch(batch, loaded, plans);
+    const writes = applied.batch
+      .statements()
+      .map((statement) => client.query({ ...statement, values: [...statement.values] }));
+    const end = client.query("COMMIT");
+    const results = await Promise.allSettled([begun, ...writes, end]);
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed) throw failed.reason;
+    if ((await end).command !== "COMMIT") throw new Error("the transaction was rolled back");
+    client.release();
+    return { outcomes: applied.outcomes, committed: applied.committed };
+  } catch (error) {
+    await rollback(client);
+    throw error;
+  }
+}
+
 /** Claims and reports may be lost with the server's power: the step is then still queued, and runs again. */
 function isLight(batch: readonly Pending[]): boolean {
-  return batch.every(({ work }) => "transition" in work && (work.transition.kind === "claim" || work.transition.kind === "report"));
+  return batch.every(
+    ({ work }) =>
+      "transition" in work && (work.transition.kind === "claim" || work.transition.kind === "report"),
+  );
 }
 
 /** Whether the server was out of reach: then every transition of the flush fails alike, and none is to blame. */
@@ -202,7 +218,11 @@ interface StepRow {
   readonly wait_ms: number;
 }
 
-async function loadState(client: pg.PoolClient, batch: readonly Pending[], plans: Map<string, RunPlan>): Promise<LoadedState> {
+async function loadState(
+  client: pg.PoolClient,
+  batch: readonly Pending[],
+  plans: Map<string, RunPlan>,
+): Promise<LoadedState> {
   const known = batch.filter((item) => "transition" in item.work);
   if (known.length === 0) return { runs: new Map(), steps: new Map() };
   const runIds = [...new Set(known.map((item) => item.runId))];
@@ -215,7 +235,12 @@ async function loadState(client: pg.PoolClient, batch: readonly Pending[], plans
     const plan = plans.get(row.workflow_version_id);
     return plan ? [[row.id, toRun(row, plan)]] : [];
   });
-  return { runs: new Map(runs), steps: new Map(stepRows.rows.map((row) => [stepKey(row.run_id, row.step_index, row.item_index), toStep(row)])) };
+  return {
+    runs: new Map(runs),
+    steps: new Map(
+      stepRows.rows.map((row) => [stepKey(row.run_id, row.step_index, row.item_index), toStep(row)]),
+    ),
+  };
 }
 
 function stepKeys(batch: readonly Pending[]): [string[], number[], number[]] {
@@ -286,7 +311,12 @@ function applyBatch(batch: readonly Pending[], loaded: LoadedState, plans: Map<s
   const follow = new Map<string, { item: Pending; run: RunInFlush; results: Advance[] }>();
   const outcomes = batch.map((item): TransitionOutcome => {
     const plan = plans.get(item.versionId);
-    const run = "create" in item.work ? (plan ? toNewRun(item.work.create, plan) : undefined) : loaded.runs.get(item.runId);
+    const run =
+      "create" in item.work
+        ? plan
+          ? toNewRun(item.work.create, plan)
+          : undefined
+        : loaded.runs.get(item.runId);
     // gone with an old partition: nothing to do, and nothing that a retry could mend
     if (!run) return { refusal: { reason: "ended" }, status: "canceled", isClosing: false };
     const result = applyOne(item, run, loaded.steps);
@@ -304,7 +334,8 @@ function applyBatch(batch: readonly Pending[], loaded: LoadedState, plans: Map<s
 function applyOne(item: Pending, run: RunInFlush, steps: Map<string, StepState>): Advance {
   if ("create" in item.work) return beginRun(run.plan, run, item.work.create.delayMs);
   const { transition } = item.work;
-  const key = "stepIndex" in transition ? stepKey(run.id, transition.stepIndex, transition.itemIndex) : undefined;
+  const key =
+    "stepIndex" in transition ? stepKey(run.id, transition.stepIndex, transition.itemIndex) : undefined;
   const step = key ? steps.get(key) : undefined;
   const result = advance({ plan: run.plan, run, step, transition, random: Math.random() });
   // later transitions of the same flush must see what this one did to the row
@@ -321,7 +352,15 @@ function changed(step: StepState, change: StepChange): StepState {
     case "start":
       return { ...step, status: "running", leaseToken: change.token };
     case "queue":
-      return { ...step, status: "queued", attempt: change.attempt, leaseToken: null, waitMs: change.delayMs, lostCount: change.lostCount, releasedCount: change.releasedCount };
+      return {
+        ...step,
+        status: "queued",
+        attempt: change.attempt,
+        leaseToken: null,
+        waitMs: change.delayMs,
+        lostCount: change.lostCount,
+        releasedCount: change.releasedCount,
+      };
     case "end":
       return { ...step, status: change.status, leaseToken: null };
     default:

@@ -28,7 +28,12 @@ export async function reserveRunId(knex: Knex, key: IdempotencyKey, runId: strin
   const identity = { owner: key.owner, workflow_id: key.workflowId, key: key.key };
   await knex("idempotency_keys").where(identity).whereRaw("expires_at < now()").delete();
   const inserted = await knex("idempotency_keys")
-    .insert({ ...identity, body_hash: key.bodyHash, run_id: runId, expires_at: knex.raw(`now() + interval '${LIFETIME_HOURS} hours'`) })
+    .insert({
+      ...identity,
+      body_hash: key.bodyHash,
+      run_id: runId,
+      expires_at: knex.raw(`now() + interval '${LIFETIME_HOURS} hours'`),
+    })
     .onConflict(["owner", "workflow_id", "key"])
     .ignore()
     .returning("run_id");

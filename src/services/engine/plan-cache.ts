@@ -22,7 +22,13 @@ export function createPlanCache(deps: { knex: Knex }) {
       .first("id", "workflow_definition_id", "name", "version", "plan")
       .where("id", versionId);
     if (!row) throw new Error(`workflow version ${versionId} is gone`);
-    return { id: row.id, workflowId: row.workflow_definition_id, name: row.name, version: row.version, plan: row.plan };
+    return {
+      id: row.id,
+      workflowId: row.workflow_definition_id,
+      name: row.name,
+      version: row.version,
+      plan: row.plan,
+    };
   }
 
   return {

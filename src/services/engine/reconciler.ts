@@ -27,116 +27,18 @@ export interface ReconcilerDeps {
  * a run that has ended; it is run by one leader, but two at once would do no harm.
  */
 export function createReconciler(deps: ReconcilerDeps) {
-  const { knex, engine, runQueue, metrics } = deps;
-
-  /** Steps of workers whose lease is over go back to the queue. */
-  async function returnLostSteps(): Promise<void> {
-    const rows = await knex("step_runs as s")
-      .leftJoin("workers as w", "w.id", "s.worker_id")
-      .join("workflow_runs as r", "r.id", "s.run_id")
-      .where("s.status", "running")
-      .whereRaw("(w.id IS NULL OR w.lease_until < now())")
-      .limit(MOST_PER_LOOK)
-      .select("s.run_id", "s.step_index", "s.item_index", "s.lease_token", "r.workflow_version_id");
-    await applyAll("worker_lost", rows, (row) => ({ kind: "lose", ...keyOf(row), token: row.lease_token ?? "" }));
-  }
-
-  /** What was committed but is not on the queue is dispatched again. */
-  async function dispatchMissing(): Promise<void> {
-    const rows: QueuedRow[] = await knex("step_runs as s")
-      .join("workflow_runs as r", "r.id", "s.run_id")
-      .where("s.status", "queued")
-      .whereRaw("s.available_at < now() - make_interval(secs => ?)", [ASK_AFTER_SECONDS])
-      .whereRaw("(s.checked_at IS NULL OR s.checked_at < now() - make_interval(secs => ?))", [ASK_AFTER_SECONDS])
-      .orderBy("s.available_at")
-      .limit(MOST_PER_LOOK)
-      .select("s.run_id", "s.step_index", "s.item_index", "s.step_id", "s.attempt", "s.worker_group", "s.priority")
-      .select("r.workflow_version_id", "r.flow");
-    if (rows.length === 0) return;
-    const missing = await runQueue.findMissing(rows.map((row) => ({ job: toJob(row), workerGroup: row.worker_group })));
-    const missingIds = new Set(missing.map(jobKey));
-    const lost = rows.filter((row) => missingIds.has(jobKey(toJob(row))));
-    if (lost.length > 0) {
-      await runQueue.enqueueRuns(lost.map(toDispatch));
-      metrics.reconciledTotal.inc({ kind: "dispatched" }, lost.length);
-      deps.logger.info({ steps: lost.length }, "dispatched again what the queue did not hold");
-    }
-    await markChecked(rows);
-  }
-
-  async function markChecked(rows: readonly QueuedRow[]): Promise<void> {
-    await knex.raw(
-      `UPDATE step_runs s SET checked_at = now()
-       FROM unnest(?::uuid[], ?::int[], ?::int[]) AS u (run_id, step_index, item_index)
-       WHERE s.run_id = u.run_id AND s.step_index = u.step_index AND s.item_index = u.item_index AND s.status = 'queued'`,
-      [rows.map((row) => row.run_id), rows.map((row) => row.step_index), rows.map((row) => row.item_index)],
-    );
-  }
-
-  /** Attempts that waited longer for a worker than the step allows. */
-  async function failOverdueSteps(): Promise<void> {
-    const rows = await knex("step_runs as s")
-      .join("workflow_runs as r", "r.id", "s.run_id")
-      .where("s.status", "queued")
-      .whereNotNull("s.queue_timeout_seconds")
-      .whereRaw("s.available_at + make_interval(secs => s.queue_timeout_seconds) < now()")
-      .limit(MOST_PER_LOOK)
-      .select("s.run_id", "s.step_index", "s.item_index", "s.attempt", "s.queue_timeout_seconds", "r.workflow_version_id");
-    await applyAll("queue_timeout", rows, (row) => ({
-      kind: "failQueued",
-      ...keyOf(row),
-      attempt: row.attempt ?? 0,
-      error: { code: "timeout", message: `No worker took the step within ${row.queue_timeout_seconds} seconds` },
-    }));
-  }
-
-  /** Runs past their deadline. */
-  async function expireRuns(): Promise<void> {
-    const rows = await knex("workflow_runs")
-      .whereNull("finished_at")
-      .whereRaw("deadline_at < now()")
-      .limit(MOST_PER_LOOK)
-      .select("id as run_id", "workflow_version_id");
-    await applyAll("run_timeout", rows, () => ({
-      kind: "expire",
-      error: { code: "timeout", message: "The run took longer than its timeoutSeconds" },
-    }));
-  }
-
-  /** Runs whose steps have all ended while nobody lived to close them. */
-  async function closeForgotten(): Promise<void> {
-    const rows = await knex("workflow_runs")
-      .whereIn("status", ["queued", "running", "waiting"])
-      .whereRaw("step_states !~ '[pqrw]'")
-      .limit(MOST_PER_LOOK)
-      .select("id", "workflow_version_id");
-    for (const row of rows) {
-      await deps.closeRun(row.id, row.workflow_version_id);
-      metrics.reconciledTotal.inc({ kind: "closed" });
-    }
-  }
-
-  async function applyAll<Row extends KeyRow>(kind: string, rows: readonly Row[], toTransition: (row: Row) => Transition): Promise<void> {
-    await Promise.all(
-      rows.map(async (row) => {
-        const outcome = await engine.commit.apply(row.run_id, row.workflow_version_id, toTransition(row));
-        if (!outcome.refusal) metrics.reconciledTotal.inc({ kind });
-        if (outcome.isClosing) await deps.closeRun(row.run_id, row.workflow_version_id);
-      }),
-    );
-  }
-
   return {
     /** One look at everything. Each part is tried even when another fails; rejects with the first failure. */
     async reconcile(): Promise<void> {
       const parts = [returnLostSteps, dispatchMissing, failOverdueSteps, expireRuns, closeForgotten];
       const results = [];
-      for (const part of parts) results.push(...(await Promise.allSettled([part()])));
+      for (const part of parts) results.push(...(await Promise.allSettled([part(deps)])));
       const failed = results.find((result) => result.status === "rejected");
       if (failed) throw failed.reason;
     },
     /** What need not happen often: partitions of the months to come, keys and workers long gone. */
     async tidy(): Promise<void> {
+      const { knex } = deps;
       await knex.raw("SELECT create_run_partitions(now(), 3)");
       await knex("idempotency_keys").whereRaw("expires_at < now()").delete();
       await knex("workers").whereRaw("lease_until < now() - interval '1 hour'").delete();
@@ -146,6 +48,137 @@ export function createReconciler(deps: ReconcilerDeps) {
 
 /** See {@link createReconciler}. */
 export type Reconciler = ReturnType<typeof createReconciler>;
+
+/** Steps of workers whose lease is over go back to the queue. */
+async function returnLostSteps(deps: ReconcilerDeps): Promise<void> {
+  const rows = await deps
+    .knex("step_runs as s")
+    .leftJoin("workers as w", "w.id", "s.worker_id")
+    .join("workflow_runs as r", "r.id", "s.run_id")
+    .where("s.status", "running")
+    .whereRaw("(w.id IS NULL OR w.lease_until < now())")
+    .limit(MOST_PER_LOOK)
+    .select("s.run_id", "s.step_index", "s.item_index", "s.lease_token", "r.workflow_version_id");
+  await applyAll(deps, "worker_lost", rows, (row) => ({
+    kind: "lose",
+    ...keyOf(row),
+    token: row.lease_token ?? "",
+  }));
+}
+
+/** What was committed but is not on the queue is dispatched again. */
+async function dispatchMissing({ knex, runQueue, metrics, logger }: ReconcilerDeps): Promise<void> {
+  const rows: QueuedRow[] = await knex("step_runs as s")
+    .join("workflow_runs as r", "r.id", "s.run_id")
+    .where("s.status", "queued")
+    .whereRaw("s.available_at < now() - make_interval(secs => ?)", [ASK_AFTER_SECONDS])
+    .whereRaw("(s.checked_at IS NULL OR s.checked_at < now() - make_interval(secs => ?))", [
+      ASK_AFTER_SECONDS,
+    ])
+    .orderBy("s.available_at")
+    .limit(MOST_PER_LOOK)
+    .select(
+      "s.run_id",
+      "s.step_index",
+      "s.item_index",
+      "s.step_id",
+      "s.attempt",
+      "s.worker_group",
+      "s.priority",
+    )
+    .select("r.workflow_version_id", "r.flow");
+  if (rows.length === 0) return;
+  const missing = await runQueue.findMissing(
+    rows.map((row) => ({ job: toJob(row), workerGroup: row.worker_group })),
+  );
+  const missingIds = new Set(missing.map(jobKey));
+  const lost = rows.filter((row) => missingIds.has(jobKey(toJob(row))));
+  if (lost.length > 0) {
+    await runQueue.enqueueRuns(lost.map(toDispatch));
+    metrics.reconciledTotal.inc({ kind: "dispatched" }, lost.length);
+    logger.info({ steps: lost.length }, "dispatched again what the queue did not hold");
+  }
+  await markChecked(knex, rows);
+}
+
+async function markChecked(knex: Knex, rows: readonly QueuedRow[]): Promise<void> {
+  await knex.raw(
+    `UPDATE step_runs s SET checked_at = now()
+     FROM unnest(?::uuid[], ?::int[], ?::int[]) AS u (run_id, step_index, item_index)
+     WHERE s.run_id = u.run_id AND s.step_index = u.step_index AND s.item_index = u.item_index AND s.status = 'queued'`,
+    [rows.map((row) => row.run_id), rows.map((row) => row.step_index), rows.map((row) => row.item_index)],
+  );
+}
+
+/** Attempts that waited longer for a worker than the step allows. */
+async function failOverdueSteps(deps: ReconcilerDeps): Promise<void> {
+  const rows = await deps
+    .knex("step_runs as s")
+    .join("workflow_runs as r", "r.id", "s.run_id")
+    .where("s.status", "queued")
+    .whereNotNull("s.queue_timeout_seconds")
+    .whereRaw("s.available_at + make_interval(secs => s.queue_timeout_seconds) < now()")
+    .limit(MOST_PER_LOOK)
+    .select(
+      "s.run_id",
+      "s.step_index",
+      "s.item_index",
+      "s.attempt",
+      "s.queue_timeout_seconds",
+      "r.workflow_version_id",
+    );
+  await applyAll(deps, "queue_timeout", rows, (row) => ({
+    kind: "failQueued",
+    ...keyOf(row),
+    attempt: row.attempt ?? 0,
+    error: {
+      code: "timeout",
+      message: `No worker took the step within ${row.queue_timeout_seconds} seconds`,
+    },
+  }));
+}
+
+/** Runs past their deadline. */
+async function expireRuns(deps: ReconcilerDeps): Promise<void> {
+  const rows = await deps
+    .knex("workflow_runs")
+    .whereNull("finished_at")
+    .whereRaw("deadline_at < now()")
+    .limit(MOST_PER_LOOK)
+    .select("id as run_id", "workflow_version_id");
+  await applyAll(deps, "run_timeout", rows, () => ({
+    kind: "expire",
+    error: { code: "timeout", message: "The run took longer than its timeoutSeconds" },
+  }));
+}
+
+/** Runs whose steps have all ended while nobody lived to close them. */
+async function closeForgotten({ knex, closeRun, metrics }: ReconcilerDeps): Promise<void> {
+  const rows = await knex("workflow_runs")
+    .whereIn("status", ["queued", "running", "waiting"])
+    .whereRaw("step_states !~ '[pqrw]'")
+    .limit(MOST_PER_LOOK)
+    .select("id", "workflow_version_id");
+  for (const row of rows) {
+    await closeRun(row.id, row.workflow_version_id);
+    metrics.reconciledTotal.inc({ kind: "closed" });
+  }
+}
+
+async function applyAll<Row extends KeyRow>(
+  { engine, closeRun, metrics }: ReconcilerDeps,
+  kind: string,
+  rows: readonly Row[],
+  toTransition: (row: Row) => Transition,
+): Promise<void> {
+  await Promise.all(
+    rows.map(async (row) => {
+      const outcome = await engine.commit.apply(row.run_id, row.workflow_version_id, toTransition(row));
+      if (!outcome.refusal) metrics.reconciledTotal.inc({ kind });
+      if (outcome.isClosing) await closeRun(row.run_id, row.workflow_version_id);
+    }),
+  );
+}
 
 interface KeyRow {
   readonly run_id: string;
@@ -168,7 +201,14 @@ function keyOf(row: KeyRow): { stepIndex: number; itemIndex: number } {
 
 function toJob(row: QueuedRow): StepJob {
   const { run_id, workflow_version_id, step_index, step_id, item_index, attempt } = row;
-  return { runId: run_id, versionId: workflow_version_id, stepIndex: step_index, stepId: step_id, itemIndex: item_index, attempt };
+  return {
+    runId: run_id,
+    versionId: workflow_version_id,
+    stepIndex: step_index,
+    stepId: step_id,
+    itemIndex: item_index,
+    attempt,
+  };
 }
 
 function jobKey(job: StepJob): string {

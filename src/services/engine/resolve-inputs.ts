@@ -42,85 +42,6 @@ const HIDDEN = "••••••";
 
 /** Reads what steps may see of their run, and resolves input mappings and conditions against it. */
 export function createInputResolver(deps: InputResolverDeps) {
-  const { knex, evaluator } = deps;
-
-  async function bindings(runId: string, plan: RunPlan, stepIndices: readonly number[]): Promise<RunBindings> {
-    const [run, rows] = await Promise.all([
-      knex("workflow_runs")
-        .first("id", "input", "workflow_name", "workflow_version", "trigger", "labels", "created_at")
-        .where("id", runId),
-      stepIndices.length === 0
-        ? []
-        : knex("step_runs")
-            .select("step_index", "step_id", "status", "output", "output_artifact_id", "error")
-            .where("run_id", runId)
-            .where("item_index", -1)
-            .whereIn("step_index", [...stepIndices]),
-    ]);
-    if (!run) throw new MappingError("the run is gone");
-    const steps: RunBindings["steps"] = {};
-    for (const row of rows) {
-      const isLarge = row.output_artifact_id !== null;
-      const output: JsonValue = isLarge ? await deps.readLargeOutput(row.output_artifact_id) : (row.output ?? null);
-      steps[plan.steps[row.step_index]?.id ?? row.step_id] = { output, status: row.status, error: row.error };
-    }
-    return {
-      input: run.input,
-      steps,
-      run: {
-        id: run.id,
-        workflow: run.workflow_name,
-        version: run.workflow_version,
-        trigger: run.trigger,
-        labels: run.labels,
-        createdAt: (run.created_at as Date).toISOString(),
-      },
-    };
-  }
-
-  async function resolve(mappings: Readonly<Record<string, InputMapping>>, context: RunBindings): Promise<ResolvedInputs> {
-    const secrets = await readSecrets(mappings);
-    const values: JsonObject = {};
-    const shown: JsonObject = {};
-    for (const [name, mapping] of Object.entries(mappings)) {
-      if ("secret" in mapping) {
-        values[name] = secrets[mapping.secret] ?? "";
-        shown[name] = HIDDEN;
-        continue;
-      }
-      const value = await resolveOne(name, mapping, context);
-      if (value === undefined) continue;
-      values[name] = value;
-      shown[name] = value;
-    }
-    return { values, shown, secretValues: Object.values(secrets) };
-  }
-
-  async function readSecrets(mappings: Readonly<Record<string, InputMapping>>): Promise<Record<string, string>> {
-    const names = Object.values(mappings).flatMap((mapping) => ("secret" in mapping ? [mapping.secret] : []));
-    if (names.length === 0) return {};
-    const secrets = await deps.readSecrets(names);
-    const missing = names.filter((name) => secrets[name] === undefined);
-    if (missing.length > 0) throw new MappingError(`secret ${missing.join(", ")} does not exist`);
-    return secrets;
-  }
-
-  async function resolveOne(
-    name: string,
-    mapping: Exclude<InputMapping, { secret: string }>,
-    context: RunBindings,
-  ): Promise<JsonValue | undefined> {
-    if ("value" in mapping) return mapping.value;
-    if ("input" in mapping) return resolvePointer(context.input, mapping.input);
-    if ("step" in mapping) return resolvePointer(context.steps[mapping.step]?.output ?? null, mapping.output);
-    try {
-      return await evaluator.evaluate(mapping.expression, { ...context });
-    } catch (error) {
-      if (!(error instanceof EvaluationError)) throw error;
-      throw new MappingError(`the expression of "${name}" failed: ${error.message}`, { cause: error });
-    }
-  }
-
   return {
     /**
      * The inputs of a step. A mapping that finds nothing leaves its input out.
@@ -129,9 +50,10 @@ export function createInputResolver(deps: InputResolverDeps) {
     async resolveInputs(runId: string, plan: RunPlan, step: PlanStep): Promise<ResolvedInputs> {
       const isWhole = step.wholeInput === true;
       const mappings = Object.values(step.inputs);
-      if (!isWhole && mappings.every((mapping) => "value" in mapping)) return await resolve(step.inputs, EMPTY);
-      const context = await bindings(runId, plan, step.dependencies);
-      if (!isWhole) return await resolve(step.inputs, context);
+      if (!isWhole && mappings.every((mapping) => "value" in mapping))
+        return await resolve(deps, step.inputs, EMPTY);
+      const context = await readBindings(deps, runId, plan, step.dependencies);
+      if (!isWhole) return await resolve(deps, step.inputs, context);
       const values = isJsonObject(context.input) ? context.input : {};
       return { values, shown: values, secretValues: [] };
     },
@@ -141,9 +63,9 @@ export function createInputResolver(deps: InputResolverDeps) {
      */
     async isWanted(runId: string, plan: RunPlan, step: PlanStep): Promise<boolean> {
       if (step.when === undefined) return true;
-      const context = await bindings(runId, plan, step.dependencies);
+      const context = await readBindings(deps, runId, plan, step.dependencies);
       try {
-        return isTruthy(await evaluator.evaluate(step.when, { ...context }));
+        return isTruthy(await deps.evaluator.evaluate(step.when, { ...context }));
       } catch (error) {
         if (!(error instanceof EvaluationError)) throw error;
         throw new MappingError(`the condition failed: ${error.message}`, { cause: error });
@@ -156,13 +78,106 @@ export function createInputResolver(deps: InputResolverDeps) {
     async resolveOutputs(runId: string, plan: RunPlan): Promise<JsonObject> {
       const mappings = plan.outputs ?? {};
       const needed = neededSteps(plan, Object.values(mappings));
-      return (await resolve(mappings, await bindings(runId, plan, needed))).values;
+      return (await resolve(deps, mappings, await readBindings(deps, runId, plan, needed))).values;
     },
   };
 }
 
 /** See {@link createInputResolver}. */
 export type InputResolver = ReturnType<typeof createInputResolver>;
+
+async function readBindings(
+  deps: InputResolverDeps,
+  runId: string,
+  plan: RunPlan,
+  stepIndices: readonly number[],
+): Promise<RunBindings> {
+  const { knex } = deps;
+  const [run, rows] = await Promise.all([
+    knex("workflow_runs")
+      .first("id", "input", "workflow_name", "workflow_version", "trigger", "labels", "created_at")
+      .where("id", runId),
+    stepIndices.length === 0
+      ? []
+      : knex("step_runs")
+          .select("step_index", "step_id", "status", "output", "output_artifact_id", "error")
+          .where("run_id", runId)
+          .where("item_index", -1)
+          .whereIn("step_index", [...stepIndices]),
+  ]);
+  if (!run) throw new MappingError("the run is gone");
+  const steps: RunBindings["steps"] = {};
+  for (const row of rows) {
+    const isLarge = row.output_artifact_id !== null;
+    const output: JsonValue = isLarge
+      ? await deps.readLargeOutput(row.output_artifact_id)
+      : (row.output ?? null);
+    steps[plan.steps[row.step_index]?.id ?? row.step_id] = { output, status: row.status, error: row.error };
+  }
+  return {
+    input: run.input,
+    steps,
+    run: {
+      id: run.id,
+      workflow: run.workflow_name,
+      version: run.workflow_version,
+      trigger: run.trigger,
+      labels: run.labels,
+      createdAt: (run.created_at as Date).toISOString(),
+    },
+  };
+}
+
+async function resolve(
+  deps: InputResolverDeps,
+  mappings: Readonly<Record<string, InputMapping>>,
+  context: RunBindings,
+): Promise<ResolvedInputs> {
+  const secrets = await readSecrets(deps, mappings);
+  const values: JsonObject = {};
+  const shown: JsonObject = {};
+  for (const [name, mapping] of Object.entries(mappings)) {
+    if ("secret" in mapping) {
+      values[name] = secrets[mapping.secret] ?? "";
+      shown[name] = HIDDEN;
+      continue;
+    }
+    const value = await resolveOne(deps, name, mapping, context);
+    if (value === undefined) continue;
+    values[name] = value;
+    shown[name] = value;
+  }
+  return { values, shown, secretValues: Object.values(secrets) };
+}
+
+async function readSecrets(
+  deps: InputResolverDeps,
+  mappings: Readonly<Record<string, InputMapping>>,
+): Promise<Record<string, string>> {
+  const names = Object.values(mappings).flatMap((mapping) => ("secret" in mapping ? [mapping.secret] : []));
+  if (names.length === 0) return {};
+  const secrets = await deps.readSecrets(names);
+  const missing = names.filter((name) => secrets[name] === undefined);
+  if (missing.length > 0) throw new MappingError(`secret ${missing.join(", ")} does not exist`);
+  return secrets;
+}
+
+async function resolveOne(
+  deps: InputResolverDeps,
+  name: string,
+  mapping: Exclude<InputMapping, { secret: string }>,
+  context: RunBindings,
+): Promise<JsonValue | undefined> {
+  if ("value" in mapping) return mapping.value;
+  if ("input" in mapping) return resolvePointer(context.input, mapping.input);
+  if ("step" in mapping) return resolvePointer(context.steps[mapping.step]?.output ?? null, mapping.output);
+  try {
+    return await deps.evaluator.evaluate(mapping.expression, { ...context });
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    throw new MappingError(`the expression of "${name}" failed: ${error.message}`, { cause: error });
+  }
+}
 
 const EMPTY: RunBindings = { input: null, steps: {}, run: {} };
 

@@ -32,9 +32,12 @@ export interface RunCommandDeps {
   readonly evaluator: SafeEvaluator;
   readonly audit: AuditLog;
   readonly logger: Logger;
-  /** @throws AppError when there is no such workflow or version, or it may not be run by this actor. */
-  resolveForRun(workflow: string, version: number | undefined, actor: Actor): Promise<RunnableVersion>;
-  ensureTestVersion(mcpVersionId: string): Promise<RunnableVersion>;
+  readonly versions: {
+    /** @throws AppError when there is no such workflow or version, or it may not be run by this actor. */
+    resolveForRun(workflow: string, version: number | undefined, actor: Actor): Promise<RunnableVersion>;
+    /** @throws AppError NOT_FOUND */
+    ensureTestVersion(mcpVersionId: string): Promise<RunnableVersion>;
+  };
 }
 
 /** Most waiting jobs that a cancel takes off the queue; the rest are refused when a worker claims them. */
@@ -47,7 +50,8 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
   async function checkInput(version: RunnableVersion, input: JsonValue): Promise<void> {
     if (version.inputSchema === undefined || version.inputSchema === null) return;
     const faults = await deps.evaluator.validate(version.inputSchema, input);
-    if (faults.length > 0) throw invalidFields(faults.map(({ path, message }) => ({ path: `/input${path}`, message })));
+    if (faults.length > 0)
+      throw invalidFields(faults.map(({ path, message }) => ({ path: `/input${path}`, message })));
   }
 
   async function createReserved(command: StartRun, version: RunnableVersion, run: NewRun, actor: Actor) {
@@ -75,7 +79,7 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
 
   return {
     async start(command, actor) {
-      const version = await deps.resolveForRun(command.workflow, command.version, actor);
+      const version = await deps.versions.resolveForRun(command.workflow, command.version, actor);
       const input = command.input ?? {};
       await checkInput(version, input);
       const run = toNewRun(command, version, input, actor);
@@ -85,7 +89,7 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
     },
 
     async startTest(mcpVersionId, inputs, actor) {
-      const version = await deps.ensureTestVersion(mcpVersionId);
+      const version = await deps.versions.ensureTestVersion(mcpVersionId);
       await checkInput(version, inputs);
       const run = toNewRun({ workflow: version.name, trigger: "test" }, version, inputs, actor);
       await engine.commit.create(run);
@@ -100,7 +104,9 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
       const outcome = await engine.commit.apply(runId, run.workflow_version_id, { kind: "cancel" });
       if (outcome.refusal) throw conflict("the run has ended");
       await deps.audit.record(knex, cancelEntry(runId, actor, origin));
-      deps.runQueue.removeSteps(waiting).catch((error: unknown) => deps.logger.warn({ err: error, runId }, "jobs left on the queue"));
+      deps.runQueue
+        .removeSteps(waiting)
+        .catch((error: unknown) => deps.logger.warn({ err: error, runId }, "jobs left on the queue"));
     },
   };
 }
@@ -146,5 +152,7 @@ function toNewRun(command: StartRun, version: RunnableVersion, input: JsonValue,
 
 function hashOf(command: StartRun): string {
   const { workflow, version, input, priority, delaySeconds, labels } = command;
-  return createHash("sha256").update(JSON.stringify([workflow, version, input, priority, delaySeconds, labels])).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify([workflow, version, input, priority, delaySeconds, labels]))
+    .digest("hex");
 }

@@ -12,6 +12,15 @@ export interface WorkerDescription {
   readonly version: string;
 }
 
+/** An execution that PostgreSQL has as this worker's. */
+export interface OwnedExecution {
+  readonly token: string;
+  readonly runId: string;
+  readonly versionId: string;
+  readonly stepIndex: number;
+  readonly itemIndex: number;
+}
+
 /** A worker's steps are its own for this long after its last heartbeat. */
 export const WORKER_LEASE_SECONDS = 12;
 
@@ -33,12 +42,23 @@ export function createWorkerRegistry(deps: { knex: Knex; worker: WorkerDescripti
         lease_until: leaseUntil,
       });
     },
-    /** Keeps the lease; says which executions are still this worker's. A worker that was given up gets its row back. */
-    async beat(running: number): Promise<ReadonlySet<string>> {
-      const updated = await knex("workers").where("id", worker.id).update({ lease_until: leaseUntil, last_seen_at: knex.fn.now(), running });
+    /** Keeps the lease; says which executions are this worker's. One that was given up gets its row back. */
+    async beat(running: number): Promise<OwnedExecution[]> {
+      const updated = await knex("workers")
+        .where("id", worker.id)
+        .update({ lease_until: leaseUntil, last_seen_at: knex.fn.now(), running });
       if (updated === 0) await this.register();
-      const rows = await knex("step_runs").select("lease_token").where({ worker_id: worker.id, status: "running" });
-      return new Set(rows.map((row) => row.lease_token as string));
+      const rows = await knex("step_runs as s")
+        .join("workflow_runs as r", "r.id", "s.run_id")
+        .where({ "s.worker_id": worker.id, "s.status": "running" })
+        .select("s.lease_token", "s.run_id", "s.step_index", "s.item_index", "r.workflow_version_id");
+      return rows.map((row) => ({
+        token: row.lease_token,
+        runId: row.run_id,
+        versionId: row.workflow_version_id,
+        stepIndex: row.step_index,
+        itemIndex: row.item_index,
+      }));
     },
     /** After a clean stop nothing is left to be returned. */
     async unregister(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { JsonValue } from "../../core/json.js";
 import type { FieldFault } from "../../errors/app-error.js";
 import { EvaluationError, type ExpressionFacts, type SafeEvaluator } from "../evaluation-types.js";
+import { createBatchInspector } from "./batch-inspector.js";
 import { type EvaluationJob, type EvaluationProcess, startEvaluationProcess } from "./evaluation-process.js";
 
 /** Processes at most; two, so that one bomb leaves a lane for everybody else. */
@@ -10,8 +11,6 @@ const DEFAULT_TIMEOUT_MS = 1000;
 const GRACE_MS = 100;
 /** A job that waited this long for a process is refused: every wait has a limit. */
 const MAX_QUEUED_MS = 15_000;
-const INSPECT_BATCH = 500;
-const BATCH_TIMEOUT_MS = 1000;
 
 interface QueuedJob {
   readonly job: EvaluationJob;
@@ -28,41 +27,11 @@ interface QueuedJob {
 export function createSafeEvaluator(): SafeEvaluator {
   const submit = createPool();
 
-  /** A batch that overruns is inspected one by one, for as long as patience lasts: one bad text harms itself. */
-  async function inspectBatch(texts: readonly string[]): Promise<ExpressionFacts[]> {
-    try {
-      return (await submit.run({ kind: "inspectExpressions", texts }, BATCH_TIMEOUT_MS)) as ExpressionFacts[];
-    } catch (error) {
-      if (!(error instanceof EvaluationError)) throw error;
-      if (texts.length <= 1) return texts.map(() => ({ error: error.message, stepIds: [] }));
-    }
-    const until = Date.now() + BATCH_TIMEOUT_MS;
-    const facts: ExpressionFacts[] = [];
-    for (const text of texts) {
-      const isPatient = Date.now() < until;
-      facts.push(
-        ...(isPatient
-          ? await inspectBatch([text])
-          : [{ error: "could not be inspected in time", stepIds: [] }]),
-      );
-    }
-    return facts;
-  }
-
-  /** As many batches at a time as there are processes; others' jobs come in between. */
-  async function inspectExpressions(texts: readonly string[]): Promise<ExpressionFacts[]> {
-    const batches: ExpressionFacts[][] = [];
-    let next = 0;
-    const inspectRest = async () => {
-      while (next * INSPECT_BATCH < texts.length) {
-        const at = next;
-        next += 1;
-        batches[at] = await inspectBatch(texts.slice(at * INSPECT_BATCH, (at + 1) * INSPECT_BATCH));
-      }
-    };
-    await Promise.all(Array.from({ length: MAX_PROCESSES }, inspectRest));
-    return batches.flat();
-  }
+  const inspectExpressions = createBatchInspector(
+    async (texts, deadlineMs) =>
+      (await submit.run({ kind: "inspectExpressions", texts }, deadlineMs)) as ExpressionFacts[],
+    MAX_PROCESSES,
+  );
 
   return {
     inspectExpressions,

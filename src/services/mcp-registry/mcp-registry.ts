@@ -29,6 +29,7 @@ import { presentMcpVersion } from "./present-mcp.js";
 
 /** The registry of components and their versions. Every change stands or falls with its audit entry. */
 export interface McpRegistry {
+  /** @throws AppError INVALID_FIELDS for an unknown type or a cursor of another list. */
   list(filter: ListMcpDefinitions): Promise<Page<McpDefinition>>;
   /** @throws AppError NOT_FOUND */
   get(nameOrId: string): Promise<McpDefinition>;
@@ -77,7 +78,11 @@ export function createMcpRegistry(given: McpRegistryDeps): McpRegistry {
   const deps: Deps = { ...given, executors: createExecutorDefinitions({ allowedPrivateHosts }) };
   const { knex, audit } = deps;
   return {
-    list: async (filter) => await listMcps(knex, filter),
+    async list(filter) {
+      const fault = filter.type === undefined ? undefined : typeFault("/type", filter.type, deps.executors);
+      if (fault) throw invalidFields([fault]);
+      return await listMcps(knex, filter);
+    },
     get: async (nameOrId) => await presentWithVersions(knex, await getMcpByNameOrId(knex, nameOrId)),
     create: async (body, actor, origin) => await createDefinition(deps, body, actor, origin),
 
@@ -160,12 +165,8 @@ async function createDefinition(
 ): Promise<McpDefinition> {
   const { knex, audit, executors } = deps;
   const faults: FieldFault[] = [];
-  if (!executors.some((one) => one.type === body.mcpType)) {
-    faults.push({
-      path: "/mcpType",
-      message: `must be one of ${executors.map((one) => one.type).join(", ")}`,
-    });
-  }
+  const unknownType = typeFault("/mcpType", body.mcpType, executors);
+  if (unknownType) faults.push(unknownType);
   const first = body.version && (await checkMcpVersion(deps, body.mcpType, body.version));
   if (first) faults.push(...prefixed("/version", first.faults));
   if (faults.length > 0) throw invalidFields(faults);
@@ -177,6 +178,11 @@ async function createDefinition(
     await audit.record(trx, { ...entryOf("mcp_definition.create", row, actor, origin), after: state });
     return answer;
   });
+}
+
+function typeFault(path: string, type: string, executors: Deps["executors"]): FieldFault | undefined {
+  if (executors.some((one) => one.type === type)) return undefined;
+  return { path, message: `must be one of ${executors.map((one) => one.type).join(", ")}` };
 }
 
 async function insertDefinition(
