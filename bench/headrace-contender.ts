@@ -77,8 +77,7 @@ async function openDriver(
   const workflows = createWorkflowDefinitions({ ...platform, maxSteps: settings.MAX_STEPS });
   const commands = createRunCommands({
     ...platform,
-    resolveForRun: (workflow, version, actor) => workflows.resolveForRun(workflow, version, actor),
-    ensureTestVersion: (mcpVersionId) => workflows.ensureTestVersion(mcpVersionId),
+    versions: workflows,
   });
   const by = { actor: systemActor("bench"), origin: { requestId: "bench", address: null } };
   const names = new Map<string, Promise<string>>();

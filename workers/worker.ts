@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { readInstallerEnvironment } from "../src/config/installer-environment.js";
 import type { Platform } from "../src/container.js";
 import { newId } from "../src/core/ids.js";
 import { createExecutors } from "../src/executors/registry.js";
@@ -56,7 +57,12 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const isolation = await openIsolation(platform);
   const { sandbox, workdirs } = isolation;
   // beside the work folders, where the users that steps run as can reach it
-  const executors = createExecutors({ python: settings.PYTHON, cacheRoot: join(workdirs.root, "cache") });
+  const cacheRoot = join(workdirs.root, "cache");
+  const executors = createExecutors({
+    python: settings.PYTHON,
+    cacheRoot,
+    installerEnv: readInstallerEnvironment(),
+  });
   const { groups, concurrency, version } = options;
   const registry = createWorkerRegistry({
     knex,
@@ -94,6 +100,7 @@ async function openIsolation({ settings, logger }: Platform): Promise<WorkerSand
     requested: settings.SANDBOX,
     workRoot: join(settings.DATA_DIR, "work"),
     python: settings.PYTHON,
+    isProduction: settings.PRODUCTION,
     warn: (reason) => logger.warn({ reason }, "isolation of user code is reduced"),
   });
   await isolation.workdirs.sweep();

@@ -86,7 +86,7 @@ describe("dashboard", () => {
   });
 
   it("tells how each part does, the weakest sandbox first", async () => {
-    const without = (await get("/system-health")).body as {
+    const without = (await get("/system-health")).body as unknown as {
       status: string;
       components: { name: string; status: string }[];
     };
@@ -127,7 +127,7 @@ describe("dashboard", () => {
       const { status, body } = await get(`/timeseries?metric=${metric}&${span}`);
       expect(status).toBe(200);
       expect(body["points"]).toHaveLength(13);
-      return (body["points"] as { value: number | null }[]).map((point) => point.value);
+      return (body["points"] as unknown as { value: number | null }[]).map((point) => point.value);
     };
     const sum = (points: (number | null)[]) =>
       points.reduce<number>((total, value) => total + (value ?? 0), 0);
@@ -148,7 +148,7 @@ describe("dashboard", () => {
   ])("refuses ?%s", async (query, path) => {
     const { status, body } = await get(`/timeseries?${query}`);
     expect(status).toBe(422);
-    expect((body["errors"] as { path: string }[]).map((fault) => fault.path)).toContain(path);
+    expect((body["errors"] as unknown as { path: string }[]).map((fault) => fault.path)).toContain(path);
   });
 
   it("shows recent actions and runs to everybody, but not what is the admins'", async () => {
@@ -165,7 +165,7 @@ describe("dashboard", () => {
     await record("workflow.publish", "workflow_definition", "succeeded");
     await record("user.create", "user", "succeeded");
     await record("mcp.create", "mcp_definition", "denied");
-    const items = (await get("/activity?limit=100")).body["items"] as {
+    const items = (await get("/activity?limit=100")).body["items"] as unknown as {
       kind: string;
       action: string;
       at: string;

@@ -55,18 +55,16 @@ describe("starting and cancelling runs over HTTP", () => {
     await server
       .knex("mcp_definitions")
       .insert({ id: definitionId, name: "tested", mcp_type: "python_script" });
-    await server
-      .knex("mcp_versions")
-      .insert({
-        id: versionId,
-        mcp_definition_id: definitionId,
-        version: "1.0.0",
-        version_order: "1",
-        config: "{}",
-      });
+    await server.knex("mcp_versions").insert({
+      id: versionId,
+      mcp_definition_id: definitionId,
+      version: "1.0.0",
+      version_order: "1",
+      config: "{}",
+    });
   });
   afterAll(async () => await server.close());
-  beforeEach(() => started.splice(0));
+  beforeEach(() => void started.splice(0));
 
   const start = async (body: unknown, headers: Record<string, string> = {}, query = "") =>
     await server.request({
@@ -145,7 +143,9 @@ describe("starting and cancelling runs over HTTP", () => {
   ])("refuses %j with every fault", async (body, paths) => {
     const answer = await start(body);
     expect(answer.status).toBe(422);
-    expect((answer.body["errors"] as { path: string }[]).map((fault) => fault.path)).toEqual(paths);
+    expect((answer.body["errors"] as unknown as { path: string }[]).map((fault) => fault.path)).toEqual(
+      paths,
+    );
     expect(started).toEqual([]);
   });
 

@@ -36,7 +36,8 @@ describe("reading runs", () => {
 
   const get = async (path: string) =>
     await server.request({ as: "viewer", path: `/api/v1/workflow-runs${path}` });
-  const idsOf = (body: Record<string, unknown>) => (body["items"] as { id: string }[]).map((item) => item.id);
+  const idsOf = (body: Record<string, unknown>) =>
+    (body["items"] as unknown as { id: string }[]).map((item) => item.id);
 
   it("presents a run as the contract says", async () => {
     const plan = buildPlan([{ id: "a" }, { id: "b" }, { id: "c", after: ["a", "b"] }, { id: "d" }]);
@@ -186,7 +187,7 @@ describe("reading runs", () => {
     ])("refuses ?%s", async (query, path) => {
       const { status, body } = await get(`?${query}`);
       expect(status).toBe(422);
-      expect((body["errors"] as { path: string }[]).map((fault) => fault.path)).toContain(path);
+      expect((body["errors"] as unknown as { path: string }[]).map((fault) => fault.path)).toContain(path);
     });
 
     it("reads by index: no scan and no sort of all runs", async () => {
@@ -224,7 +225,7 @@ describe("reading runs", () => {
       await server.knex("step_runs").where({ run_id: runId, step_index: index }).update(row);
     };
     const steps = async (runId: string, query = "") =>
-      (await get(`/${runId}/steps${query}`)).body["items"] as Record<string, unknown>[];
+      (await get(`/${runId}/steps${query}`)).body["items"] as unknown as Record<string, unknown>[];
 
     it("shows every step in order with its attempts, values and artifacts", async () => {
       const { id } = await saveRun(server.knex, { plan, states: "srqp" });
@@ -436,7 +437,7 @@ describe("reading runs", () => {
             `/${id}/logs?${query}${cursor ? `&cursor=${String(cursor)}` : ""}`,
           );
           expect(status).toBe(200);
-          messages.push(...(body["items"] as { message: string }[]).map((item) => item.message));
+          messages.push(...(body["items"] as unknown as { message: string }[]).map((item) => item.message));
           cursor = body["nextCursor"];
         }
         return messages;

@@ -182,7 +182,9 @@ async function runExample(api: ApiClient, example: Example, { output, settings }
 }
 
 const healthShape = z.looseObject({
-  sandbox: z.looseObject({ level: z.string().nullable(), reasons: z.array(z.string()).default([]) }).optional(),
+  sandbox: z
+    .looseObject({ level: z.string().nullable(), reasons: z.array(z.string()).default([]) })
+    .optional(),
 });
 
 async function describeStart(from: {
@@ -204,7 +206,9 @@ async function describeStart(from: {
     tokenFile: tokenFile(settings.DATA_DIR),
     logFolder: from.logFolder,
     database: from.database.description,
-    sandbox: health?.sandbox,
+    sandbox: health?.sandbox?.level
+      ? { level: health.sandbox.level, reasons: health.sandbox.reasons }
+      : undefined,
     exampleWorkflow: first === undefined ? undefined : loadExample(first).workflow,
   });
 }
