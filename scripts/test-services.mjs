@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A PostgreSQL server: TEST_DATABASE_URL, else an embedded one of our own. */
+/** A PostgreSQL server: TEST_DATABASE_URL or DATABASE_URL (tests make databases of their own there), else an embedded one of our own. */
 export async function providePostgres() {
-  const given = process.env.TEST_DATABASE_URL;
+  const given = process.env.TEST_DATABASE_URL ?? process.env.DATABASE_URL;
   if (given) return { url: given, stop: async () => undefined };
   const { startEmbeddedPostgres } = await import("../dist/src/lifecycle/embedded-postgres.js");
   const folder = mkdtempSync(join(tmpdir(), "headrace-test-"));
@@ -24,9 +24,9 @@ export async function providePostgres() {
   };
 }
 
-/** A Redis server: TEST_REDIS_URL, else one of our own; undefined where there is no redis-server. */
+/** A Redis server: TEST_REDIS_URL or REDIS_URL (tests keep to prefixes of their own), else one of our own; undefined where there is no redis-server. */
 export async function provideRedis() {
-  const given = process.env.TEST_REDIS_URL;
+  const given = process.env.TEST_REDIS_URL ?? process.env.REDIS_URL;
   if (given) return { url: given, stop: async () => undefined };
   if (spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status !== 0) return undefined;
   const folder = mkdtempSync(join(tmpdir(), "headrace-redis-"));
