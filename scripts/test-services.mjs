@@ -46,7 +46,7 @@ export async function provideRedis() {
     async stop() {
       child.kill("SIGTERM");
       await ended;
-      child.stdio[3].end("ok\n");
+      child.stdio[3].end("ok\n", () => child.stdio[3].destroy());
       rmSync(folder, { recursive: true, force: true });
     },
   };

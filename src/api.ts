@@ -109,8 +109,9 @@ function createRoutes(
     versions: workflows,
   });
   const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
+  const { checks, describeSandbox } = createReadinessChecks(platform);
   const readiness = createReadiness({
-    checks: readinessChecks(platform),
+    checks,
     onFailure: (name, error) => logger.warn({ err: error, check: name }, "not ready"),
   });
   return [
@@ -129,6 +130,7 @@ function createRoutes(
       metricsToken: settings.METRICS_TOKEN,
       hasConsole: false,
       readiness,
+      describeSandbox,
     }),
   ];
 }
@@ -147,9 +149,10 @@ function startBullBoard({ knex, queues, settings, logger }: Platform) {
   return { router: board.router, stop: () => clearInterval(timer) };
 }
 
-/** A worker that lives and consumes proves more than a ping: its heartbeat stops when its queues do not answer. */
-function readinessChecks({ knex, queues }: Platform): ReadinessCheck[] {
-  return [
+/** What this process needs, and what it has seen of the workers' isolation while it looked. */
+function createReadinessChecks({ knex, queues }: Platform) {
+  let sandbox: { level: string; reasons: string[] } | undefined;
+  const checks: ReadinessCheck[] = [
     { name: "database", check: async () => await knex.raw("SELECT 1") },
     {
       name: "queue",
@@ -159,11 +162,16 @@ function readinessChecks({ knex, queues }: Platform): ReadinessCheck[] {
       },
     },
     {
+      // a worker that lives and consumes proves more than a ping: one whose queues do not answer ends itself
       name: "worker",
       async check() {
-        const live = await knex("workers").first("id").whereRaw("lease_until > now()");
+        const live = await knex("workers")
+          .first("sandbox_level", "sandbox_reasons")
+          .whereRaw("lease_until > now()");
         if (!live) throw new Error("no worker has reported within its lease");
+        sandbox = { level: live.sandbox_level, reasons: live.sandbox_reasons };
       },
     },
   ];
+  return { checks, describeSandbox: () => sandbox };
 }

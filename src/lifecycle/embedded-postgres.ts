@@ -10,7 +10,7 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
@@ -152,13 +152,14 @@ function launch(options: {
 }
 
 function supervise(child: ChildProcess): Server {
-  const guard = child.stdio[3] as NodeJS.WritableStream & { unref?(): void };
+  const guard = child.stdio[3] as Socket;
   guard.on("error", () => undefined); // the guard may be gone before us; nothing depends on the write
   let isOver = false;
   const ended = new Promise<void>((resolve) => {
     const over = (): void => {
       isOver = true;
-      guard.end("ok\n");
+      // nothing is ever read from it, so its end would go unnoticed and keep this process
+      guard.end("ok\n", () => guard.destroy());
       resolve();
     };
     child.once("exit", over);

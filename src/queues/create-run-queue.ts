@@ -1,3 +1,4 @@
+import { AppError } from "../errors/app-error.js";
 import { createEnqueuer } from "./enqueue-runs.js";
 import { countAllJobs, findMissingSteps, removeWaitingSteps } from "./job-lookups.js";
 import type { QueueBackend } from "./queue-connections.js";
@@ -17,7 +18,12 @@ export function createRunQueue(backend: QueueBackend): RunQueue {
   async function within<T>(limitMs: number, what: string, work: () => Promise<T>): Promise<T> {
     const startedAt = Date.now();
     await backend.whenReachable(limitMs);
-    return await withTimeLimit(work(), Math.max(1, limitMs - (Date.now() - startedAt)), what);
+    try {
+      return await withTimeLimit(work(), Math.max(1, limitMs - (Date.now() - startedAt)), what);
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      throw new AppError("NOT_READY", `${what} failed: the queue's server did not do it`, { cause: error });
+    }
   }
 
   return {

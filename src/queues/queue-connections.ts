@@ -48,6 +48,8 @@ export interface QueueBackend {
    * @throws AppError NOT_READY when it has been away for `limitMs`.
    */
   whenReachable(limitMs: number): Promise<void>;
+  /** Whether the server is in reach now, as far as this process knows. */
+  isReachable(): boolean;
   /** The states of these jobs, in the same order, `unknown` for those that are not there. One round trip. */
   findStates(name: string, jobIds: readonly string[]): Promise<string[]>;
   /** Every queue that any process of this installation has used. */

@@ -15,6 +15,7 @@ const MAX_STALLED = 2;
 const OPEN_LIMIT_MS = 10_000;
 /** How long aborted jobs get to end before the connections close under them. */
 const ABORT_GRACE_MS = 2000;
+const CLOSE_LIMIT_MS = 10_000;
 const LONGEST_BACKOFF_MS = 30_000;
 
 /** What a processor gets beside its job. */
@@ -106,17 +107,18 @@ export async function openQueueWorker(deps: QueueWorkerDeps): Promise<QueueWorke
     throw error;
   }
   probe.watch(worker);
-  return createHandle({ worker, queueName, probe, running, logger });
+  return createHandle({ backend, worker, queueName, probe, running, logger });
 }
 
 function createHandle(deps: {
+  backend: QueueBackend;
   worker: BullWorker;
   queueName: string;
   probe: ReturnType<typeof createConsumptionProbe>;
   running: ReturnType<typeof createRunningJobs>;
   logger: Logger;
 }): QueueWorker {
-  const { worker, probe, running, logger } = deps;
+  const { backend, worker, probe, running, logger } = deps;
   let closing: Promise<void> | undefined;
 
   function pause(): void {
@@ -135,8 +137,14 @@ function createHandle(deps: {
     const left = running.count();
     if (left > 0)
       logger.warn({ jobs: left }, "closing under jobs that do not end: they will be delivered again");
-    // a job whose processor has just ended is still to be marked as done: only force when there is no hope
-    await worker.close(left > 0);
+    // a job whose processor has just ended is still to be marked as done: only force when there is no hope.
+    // Without force, BullMQ waits for ever for a connection that is down to say that it has ended
+    const isHopeless = left > 0 || !backend.isReachable();
+    await withTimeLimit(worker.close(isHopeless), CLOSE_LIMIT_MS, "Closing a worker").catch(
+      (error: unknown) => {
+        logger.warn({ err: error }, "a worker's connections did not close");
+      },
+    );
   }
 
   return {

@@ -92,6 +92,7 @@ function createBackend(deps: {
       );
     },
     whenReachable: deps.whenReachable,
+    isReachable: () => client.status === "ready",
     async findStates(name, jobIds) {
       const backend = queues.get(name).getBackend();
       const states: string[] = [];

@@ -58,7 +58,9 @@ function boardSuite(open: () => Promise<QueueBackend>, close: () => Promise<void
   it("serves its page and its queues, with the failed step in sight", async () => {
     const page = await supertest(app).get("/admin/queues/");
     expect(page.status).toBe(200);
-    expect(page.text).toContain("/admin/queues/static/");
+    expect(page.text).toContain('<base href="/admin/queues/"');
+    const script = /src="(static\/js\/main[^"]+)"/.exec(page.text)?.[1];
+    expect((await supertest(app).get(`/admin/queues/${script}`)).status).toBe(200);
     const listed = await supertest(app).get(
       "/admin/queues/api/queues?activeQueue=steps-default&status=failed&page=1&jobsPerPage=10",
     );

@@ -265,6 +265,27 @@ describe("event streams by themselves", () => {
     await node.close();
   });
 
+  it("never answers from before a notice, nor stops at what it keeps in memory", async () => {
+    const { pubSub } = createLossyPubSub();
+    const node = await startNode(database.knex, pubSub);
+    const { id } = await saveRun(database.knex);
+    const first = await openSse(`${node.url}/${id}`);
+    // it has asked, and been told "nothing yet"
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const begunAt = performance.now();
+    await appendEvents(database.knex, id, [logEvent("1"), logEvent("2")]);
+    await pubSub.publish("run-events", { runs: [{ runId: id, seq: 2, isRunEvent: false }] });
+    for (const seq of ["1", "2"]) expect((await first.frames.next()).value).toMatchObject({ id: seq });
+    // committed, its notice still on the way: a newcomer finds it behind the two that are kept
+    await appendEvents(database.knex, id, [logEvent("3")]);
+    const second = await openSse(`${node.url}/${id}`);
+    for (const seq of ["1", "2", "3"]) expect((await second.frames.next()).value).toMatchObject({ id: seq });
+    expect(performance.now() - begunAt).toBeLessThan(2000);
+    first.close();
+    second.close();
+    await node.close();
+  });
+
   it("sends a comment now and then", async () => {
     const node = await startNode(database.knex, createLossyPubSub().pubSub, { commentMs: 50 });
     const { id } = await saveRun(database.knex);

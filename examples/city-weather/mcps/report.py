@@ -39,7 +39,7 @@ def chart(title, unit, series, bars):
         else:
             points = " ".join(f"{LEFT + step * (i + 0.5):.1f},{y(v):.1f}" for i, v in enumerate(values))
             parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
-        parts.append(f'<text x="{LEFT + 8 + 110 * number}" y="14" fill="{colour}">{escape(name)}</text>')
+        parts.append(f'<text x="{LEFT + 8 + 110 * number}" y="14" style="fill:{colour};font-weight:600">{escape(name)}</text>')
     return f"<h2>{escape(title)} ({unit})</h2>" + "".join(parts) + "</svg>"
 
 
