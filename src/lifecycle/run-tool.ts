@@ -37,16 +37,20 @@ export async function runTool(
       cwd: options.cwd ?? "/",
       env: { ...(options.environment ?? BARE_ENVIRONMENT) },
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: options.timeoutMs,
-      killSignal: "SIGKILL",
       ...(options.uid === undefined ? {} : { uid: options.uid }),
       ...(options.gid === undefined ? {} : { gid: options.gid }),
     });
+    // not spawn's own time limit: its timer outlives a program that could not be started
+    const limit = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs);
+    const finish = (result: ToolResult): void => {
+      clearTimeout(limit);
+      resolve(result);
+    };
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (chunk: Buffer) => (stdout = (stdout + chunk.toString()).slice(-MOST_OUTPUT)));
     child.stderr.on("data", (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-MOST_OUTPUT)));
-    child.on("error", (error) => resolve({ code: null, stdout, stderr: `${stderr}${error.message}` }));
-    child.on("close", (code) => resolve({ code, stdout, stderr }));
+    child.on("error", (error) => finish({ code: null, stdout, stderr: `${stderr}${error.message}` }));
+    child.on("close", (code) => finish({ code, stdout, stderr }));
   });
 }

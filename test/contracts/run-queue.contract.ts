@@ -186,6 +186,31 @@ export function runQueueContract(openLab: () => Promise<QueueLab>): void {
     expect(order).toEqual(["a1", "a2", "run"]);
   });
 
+  it("lets one attempt be dispatched again after it failed, and fail again, without stranding the parent", async () => {
+    nextGroup();
+    const runId = newId();
+    const order: string[] = [];
+    let release = (): void => undefined;
+    await watchRuns(order, runId);
+    await work(async ({ stepId }) => {
+      order.push(stepId);
+      if (stepId === "a") return { failed: "no" };
+      await new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return "done";
+    });
+    const failing = step(runId, "a");
+    await runQueue.enqueueRuns([firstOf(runId, [failing, step(runId, "holding")])]);
+    await eventually("the failure", async () => order.length === 2 && (await failedCount()) === 1);
+    expect(await runQueue.findMissing([failing])).toEqual([failing.job]);
+    await runQueue.enqueueRuns([moreOf(runId, [failing])]);
+    await eventually("the second failure", async () => order.length === 3 && (await failedCount()) === 1);
+    release();
+    await eventually("the parent", () => order.includes("run"));
+    expect(order.slice(2)).toEqual(["a", "run"]);
+  });
+
   it("delivers a job again when its processor throws, and the parent waits for it", async () => {
     nextGroup();
     const runId = newId();

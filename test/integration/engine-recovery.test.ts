@@ -4,7 +4,13 @@ import { newId } from "../../src/core/ids.js";
 import { createReconciler } from "../../src/services/engine/reconciler.js";
 import { createRunCommands } from "../../src/services/engine/run-commands.js";
 import { buildPlan } from "../support/build-plan.js";
-import { BACKENDS, type EngineHarness, openEngineHarness, saveScript } from "../support/engine-harness.js";
+import {
+  BACKENDS,
+  type EngineHarness,
+  openEngineHarness,
+  saveScript,
+  waitUntil,
+} from "../support/engine-harness.js";
 
 const TOKEN_A = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
 const TOKEN_B = "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb";
@@ -90,15 +96,36 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
       [lostWorker, "now() - interval '1 second'"],
       [liveWorker, "now() + interval '1 minute'"],
     ] as const) {
-      await knex("workers").insert({ id, hostname: "h", pid: 1, groups: ["x"], concurrency: 1, sandbox_level: "none", version: "t", lease_until: knex.raw(lease) });
+      await knex("workers").insert({
+        id,
+        hostname: "h",
+        pid: 1,
+        groups: ["x"],
+        concurrency: 1,
+        sandbox_level: "none",
+        version: "t",
+        lease_until: knex.raw(lease),
+      });
     }
     const claim = (token: string, workerId: string, attempt: number) =>
-      engine.commit.apply(runId, versionId, { kind: "claim", ...KEY, attempt, token, workerId, sandboxLevel: "none" });
+      engine.commit.apply(runId, versionId, {
+        kind: "claim",
+        ...KEY,
+        attempt,
+        token,
+        workerId,
+        sandboxLevel: "none",
+      });
     expect((await claim(TOKEN_A, lostWorker, 1)).refusal).toBeUndefined();
     expect((await claim(TOKEN_B, liveWorker, 1)).refusal).toEqual({ reason: "stale" });
     await reconciler().reconcile();
     expect((await claim(TOKEN_B, liveWorker, 2)).refusal).toBeUndefined();
-    const late = await engine.commit.apply(runId, versionId, { kind: "succeed", ...KEY, token: TOKEN_A, output: "late" });
+    const late = await engine.commit.apply(runId, versionId, {
+      kind: "succeed",
+      ...KEY,
+      token: TOKEN_A,
+      output: "late",
+    });
     expect(late.refusal).toEqual({ reason: "stale" });
     await engine.commit.apply(runId, versionId, { kind: "succeed", ...KEY, token: TOKEN_B, output: "right" });
     expect(await harness.waitForEnd(runId)).toMatchObject({ status: "succeeded", output: { a: "right" } });
@@ -111,11 +138,25 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
 
   it("closes a run whose last worker died between the last step and the outputs", async () => {
     const { knex, engine } = harness.platform;
-    const versionId = await harness.saveVersion(buildPlan([{ id: "a" }], { outputs: { n: { step: "a", output: "/n" } } }));
+    const versionId = await harness.saveVersion(
+      buildPlan([{ id: "a" }], { outputs: { n: { step: "a", output: "/n" } } }),
+    );
     const runId = await harness.startRun(versionId);
-    const claim = { kind: "claim", ...KEY, attempt: 1, token: TOKEN_A, workerId: newId(), sandboxLevel: "none" } as const;
+    const claim = {
+      kind: "claim",
+      ...KEY,
+      attempt: 1,
+      token: TOKEN_A,
+      workerId: newId(),
+      sandboxLevel: "none",
+    } as const;
     await engine.commit.apply(runId, versionId, claim);
-    const ended = await engine.commit.apply(runId, versionId, { kind: "succeed", ...KEY, token: TOKEN_A, output: { n: 7 } });
+    const ended = await engine.commit.apply(runId, versionId, {
+      kind: "succeed",
+      ...KEY,
+      token: TOKEN_A,
+      output: { n: 7 },
+    });
     expect(ended.isClosing).toBe(true);
     expect((await knex("workflow_runs").where("id", runId).first()).status).toBe("running");
     await reconciler().reconcile();
@@ -123,7 +164,11 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
   });
 
   it("gives running steps back when a worker stops, and another runs them", async () => {
-    const target = await saveScript(harness.platform, "python_script", "import time\ndef main():\n    print('up', flush=True)\n    time.sleep(3)\n    return 1\n");
+    const target = await saveScript(
+      harness.platform,
+      "python_script",
+      "import time\ndef main():\n    print('up', flush=True)\n    time.sleep(3)\n    return 1\n",
+    );
     const runId = await harness.startRun(await harness.saveVersion(buildPlan([{ id: "a", target }])));
     const first = await harness.startWorker();
     await waitUntil(async () => (await harness.events(runId)).some((event) => event.type === "step.log"));
@@ -144,7 +189,11 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
     const actor = { type: "user", userId: newId(), name: "u", role: "operator" } as const;
     const origin = { requestId: "r", address: null };
     const start = (input: object, who = actor) =>
-      commands.start({ workflow: "idem", input: input as never, trigger: "api", idempotencyKey: "k1" }, who, origin);
+      commands.start(
+        { workflow: "idem", input: input as never, trigger: "api", idempotencyKey: "k1" },
+        who,
+        origin,
+      );
     const started = await Promise.all(Array.from({ length: 20 }, () => start({ n: 1 })));
     expect(new Set(started.map((run) => run.runId)).size).toBe(1);
     expect(started.filter((run) => !run.replayed)).toHaveLength(1);
@@ -154,11 +203,3 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
     expect(await knex("workflow_runs").where("workflow_version_id", versionId)).toHaveLength(2);
   });
 });
-
-async function waitUntil(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error("condition not met in time");
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { buildPlan } from "../support/build-plan.js";
-import { BACKENDS, type EngineHarness, openEngineHarness, saveScript } from "../support/engine-harness.js";
+import {
+  BACKENDS,
+  type EngineHarness,
+  openEngineHarness,
+  saveScript,
+  waitUntil,
+} from "../support/engine-harness.js";
 
 describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
   let harness: EngineHarness;
@@ -267,11 +273,3 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
     expect(wrong.rows).toEqual([]);
   });
 });
-
-async function waitUntil(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error("condition not met in time");
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}

@@ -162,3 +162,12 @@ export async function saveScript(
   });
   return { kind: "mcp", mcpVersionId, name, version: "1.0.0", mcpType } as const;
 }
+
+/** Resolves once a condition holds. @throws when it does not within `timeoutMs`. */
+export async function waitUntil(condition: () => Promise<boolean>, timeoutMs = 10_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error("condition not met in time");
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
