@@ -9,10 +9,14 @@ export function readCpuMs(pid: number): number {
   return stat ? stat.cpuTicks * TICK_MS : 0;
 }
 
-/** The same for a process and its children: a PostgreSQL server is one process per connection. */
+/**
+ * The same for a process and its children, also those that have ended: a PostgreSQL server is one process per
+ * connection.
+ */
 export function readTreeCpuMs(rootPid: number): number {
-  const pids = listPids().filter((pid) => pid === rootPid || readStat(pid)?.parentPid === rootPid);
-  return pids.reduce((sum, pid) => sum + readCpuMs(pid), 0);
+  const children = listPids().filter((pid) => readStat(pid)?.parentPid === rootPid);
+  const ended = (readStat(rootPid)?.endedChildrenTicks ?? 0) * TICK_MS;
+  return [rootPid, ...children].reduce((sum, pid) => sum + readCpuMs(pid), ended);
 }
 
 /** Milliseconds of CPU by part of a contender. */
@@ -62,7 +66,13 @@ function listPids(): number[] {
   }
 }
 
-function readStat(pid: number): { parentPid: number; cpuTicks: number } | undefined {
+interface Stat {
+  readonly parentPid: number;
+  readonly cpuTicks: number;
+  readonly endedChildrenTicks: number;
+}
+
+function readStat(pid: number): Stat | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -71,5 +81,10 @@ function readStat(pid: number): { parentPid: number; cpuTicks: number } | undefi
   }
   // the name in brackets may itself hold spaces
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { parentPid: Number(fields[1]), cpuTicks: Number(fields[11]) + Number(fields[12]) };
+  const ticks = fields.slice(11, 15).map(Number);
+  return {
+    parentPid: Number(fields[1]),
+    cpuTicks: (ticks[0] ?? 0) + (ticks[1] ?? 0),
+    endedChildrenTicks: (ticks[2] ?? 0) + (ticks[3] ?? 0),
+  };
 }

@@ -7,6 +7,7 @@ assertNode();
 ensureReady({ withDevelopment: true });
 const tool = (...path) => join(root, "node_modules", ...path);
 const checks = [
+  ["lock file", [join(root, "scripts", "complete-lock.mjs"), "--check"]],
   ["format", [tool("@biomejs", "biome", "bin", "biome"), "format", "."]],
   ["lint", [tool("eslint", "bin", "eslint.js"), "."]],
   ["types", [tool("typescript", "bin", "tsc"), "--noEmit"]],

@@ -52,6 +52,13 @@ for (const [parentPath, parent] of Object.entries(lock.packages)) {
     added.push(name);
   }
 }
+const isCheck = process.argv.includes("--check");
+if (added.length > 0 && isCheck) {
+  console.error(
+    `package-lock.json lacks ${added.length} packages of other platforms: npm run lock adds them.`,
+  );
+  process.exit(1);
+}
 if (added.length > 0) {
   const [self, ...rest] = Object.entries(lock.packages);
   lock.packages = Object.fromEntries([self, ...rest.sort(([one], [other]) => (one < other ? -1 : 1))]);

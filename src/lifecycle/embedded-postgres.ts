@@ -64,7 +64,9 @@ export async function startEmbeddedPostgres(options: {
   const account = await findDatabaseAccount();
   const binaries = await locatePostgresBinaries(account);
   const place = placeCluster(options.dataDir, account);
-  if (place.movedBecause) options.logger.warn({ folder: place.home }, place.movedBecause);
+  // said when the place is chosen, not at each start
+  if (place.movedBecause && !existsSync(place.cluster))
+    options.logger.warn({ folder: place.home }, place.movedBecause);
   await endLeftOver(place, options.logger);
   const password = await ensureCluster({ dataDir: options.dataDir, place, binaries, account });
   const remembered = readPostgresRecord(options.dataDir)?.port;

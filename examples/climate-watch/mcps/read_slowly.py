@@ -1,10 +1,10 @@
-"""Reads the CO2 series, but only 1.5 seconds after the run began: until then it fails, and is tried again."""
+"""Reads the CO2 series, but only 3 seconds after the run began: until then it fails, and is tried again."""
 
 import csv as csv_module
 import io
 from datetime import datetime, timezone
 
-WARM_UP_SECONDS = 1.5
+WARM_UP_SECONDS = 3
 
 
 def main(csv, notBefore):

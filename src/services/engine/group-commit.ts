@@ -160,12 +160,12 @@ async function commit(deps: GroupCommitDeps, batch: readonly Pending[]) {
   }
 }
 
-/** Claims and reports may be lost with the server's power: the step is then still queued, and runs again. */
+/**
+ * Claims may be lost with the server's power: the step is then still queued and is claimed again, under the same
+ * number of its `step.started`. Everything else that a client may have seen is on disk before it is published.
+ */
 function isLight(batch: readonly Pending[]): boolean {
-  return batch.every(
-    ({ work }) =>
-      "transition" in work && (work.transition.kind === "claim" || work.transition.kind === "report"),
-  );
+  return batch.every(({ work }) => "transition" in work && work.transition.kind === "claim");
 }
 
 /** Whether the server was out of reach: then every transition of the flush fails alike, and none is to blame. */
