@@ -5,8 +5,11 @@ export function createMetrics(options: { collectDefaults: boolean }) {
   const registry = new Registry();
   if (options.collectDefaults) collectDefaultMetrics({ register: registry });
   const registers = [registry];
+  return { registry, ...createServiceMetrics(registers), ...createEngineMetrics(registers) };
+}
+
+function createServiceMetrics(registers: Registry[]) {
   return {
-    registry,
     httpRequestSeconds: new Histogram({
       name: "headrace_http_request_duration_seconds",
       help: "Time to answer a request, by route and status.",
@@ -14,6 +17,12 @@ export function createMetrics(options: { collectDefaults: boolean }) {
       buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
       registers,
     }),
+    streamClients: new Gauge({ name: "headrace_stream_clients", help: "Open event streams.", registers }),
+  };
+}
+
+function createEngineMetrics(registers: Registry[]) {
+  return {
     runsTotal: new Counter({
       name: "headrace_runs_total",
       help: "Runs that ended, by status.",
@@ -61,7 +70,6 @@ export function createMetrics(options: { collectDefaults: boolean }) {
       labelNames: ["kind"],
       registers,
     }),
-    streamClients: new Gauge({ name: "headrace_stream_clients", help: "Open event streams.", registers }),
   };
 }
 

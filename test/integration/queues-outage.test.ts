@@ -47,7 +47,9 @@ describeWith(redisServer, "queues while Redis is away", () => {
       const refused = async () => {
         await expect(runQueue.enqueueRuns([buildRun()], 1500)).rejects.toMatchObject({ code: "NOT_READY" });
       };
+      await eventually("noticing the loss", () => !backend.isReachable());
       const first = await elapsed(refused);
+      expect(first).toBeGreaterThan(500);
       expect(first).toBeLessThan(2500);
       // the outage is known by now: no caller waits again
       const next = await elapsed(() => Promise.all(Array.from({ length: 500 }, refused)));
