@@ -7,10 +7,10 @@ import type { PubSub, PubSubChannels, Unsubscribe } from "./pub-sub.js";
 
 const OPEN_LIMIT_MS = 10_000;
 /** A subscriber sends nothing by itself, so that a dead connection would go unnoticed: it pings. */
-const PING_MS = 10_000;
+const PING_MS = 5000;
 
 const common: RedisOptions = {
-  socketTimeout: 15_000,
+  socketTimeout: 10_000,
   keepAlive: 10_000,
   connectTimeout: 5000,
   retryStrategy: (times) => Math.min(times * 200, 2000),

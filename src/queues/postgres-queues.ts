@@ -45,7 +45,7 @@ export async function openPostgresQueues(options: {
     keepAliveInitialDelayMillis: 10_000,
     connectionTimeoutMillis: 5000,
     idleTimeoutMillis: 30_000,
-    query_timeout: 30_000,
+    query_timeout: 15_000,
     application_name: `${prefix}-queues`,
   });
   const onError = createErrorListener(logger, { server: "postgres" });
