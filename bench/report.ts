@@ -144,13 +144,13 @@ function presentCosts(report: BenchReport): string[] {
   );
   if (!report.linearity) return lines;
   const { raw, headrace } = report.linearity;
-  const verdict = headrace.ratio <= LINEARITY_LIMIT ? "ok" : "below";
+  const verdict = headrace.ratio <= LINEARITY_LIMIT ? "ok" : "above";
   return [
     ...lines,
     "",
     `time(1000 parallel) / time(100 parallel): headrace ${headrace.ratio.toFixed(1)} ` +
       `(${rounded(headrace.wideMs)} / ${rounded(headrace.narrowMs)} ms), raw ${raw.ratio.toFixed(1)}; ` +
-      `floor <= ${LINEARITY_LIMIT}: ${verdict}`,
+      `limit <= ${LINEARITY_LIMIT}: ${verdict}`,
   ];
 }
 
@@ -165,7 +165,7 @@ function presentPerRun({ statements, transactions }: PerRun): string {
 }
 
 function presentLimit({ statements }: PerRun, limit: number): string {
-  const verdict = statements === undefined ? "not counted" : statements <= limit ? "ok" : "below";
+  const verdict = statements === undefined ? "not counted" : statements <= limit ? "ok" : "above";
   return `<= ${limit}: ${verdict}`;
 }
 

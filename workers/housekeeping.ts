@@ -5,7 +5,7 @@ import { type Loop, startLoop } from "./loop.js";
 
 const LOOK_EVERY_MS = 2000;
 const LEASE_MS = 8000;
-const TIDY_EVERY_MS = 3_600_000;
+const TIDY_EVERY_MS = 600_000;
 
 /**
  * The reconciler, in whichever process leads. Workers run it too, so that a dead worker's steps come back even

@@ -83,16 +83,23 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   );
   const steps = createSteps(platform, { id, isolation, executors, executions });
   const queueWorkers = await openQueueWorkers(platform, options, steps);
+  let isClosing = false;
   const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
     await beat({ registry, executions, engine, logger });
     // a server that is away is no fault of this worker; its steps go on meanwhile
-    const isSilent = queueWorkers.some((worker) => !worker.isConsuming());
+    const isSilent = !isClosing && queueWorkers.some((worker) => !worker.isConsuming());
     if (isSilent && (await platform.queues.checkServer()) === undefined) options.onStuck?.();
   });
   const loops = [startHousekeeping(platform), heartbeat];
   logger.info({ workerId: id, groups, sandbox: sandbox.level }, "worker started");
   const parts = { isolation, executors, executions, registry, queueWorkers, loops, stopListening };
-  return { id, close: (drainMs) => closeWorker(parts, drainMs) };
+  return {
+    id,
+    async close(drainMs) {
+      isClosing = true; // paused queue workers do not consume, and should not
+      await closeWorker(parts, drainMs);
+    },
+  };
 }
 
 async function openIsolation({ settings, logger }: Platform): Promise<WorkerSandbox> {

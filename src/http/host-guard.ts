@@ -14,6 +14,9 @@ export function createHostGuard(settings: Pick<Settings, "HOST" | "TRUST_PROXY" 
   return (request: Request, _response: Response, next: NextFunction): void => {
     const host = request.headers.host;
     if (!isGuarded || host === undefined) return next();
+    // Node.js hands over the first of several, a proxy in between may have judged by another one
+    if ((request.headersDistinct["host"]?.length ?? 0) > 1)
+      return next(new AppError("MISDIRECTED", "The request names more than one Host"));
     const name = host.replace(/:\d+$/, "").toLowerCase();
     if (LOOPBACK.has(name) || name === appsHost) return next();
     next(new AppError("MISDIRECTED", "This server answers to localhost only"));

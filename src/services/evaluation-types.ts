@@ -23,7 +23,10 @@ export interface SafeEvaluator {
     bindings: { [name: string]: JsonValue | undefined },
     timeoutMs?: number,
   ): Promise<JsonValue | undefined>;
-  /** Faults of a value against a JSON Schema 2020-12; `path` is a JSON Pointer into the value. */
+  /**
+   * Faults of a value against a JSON Schema 2020-12; `path` is a JSON Pointer into the value. A check that takes
+   * longer than `timeoutMs` (default 1000) or too much memory is a fault of the whole value.
+   */
   validate(schema: JsonValue, value: JsonValue, timeoutMs?: number): Promise<FieldFault[]>;
   /** Why a text is no JSONata expression, or undefined. Also the step ids it reads as `steps.<id>`. */
   inspectExpression(expression: string): Promise<ExpressionFacts>;

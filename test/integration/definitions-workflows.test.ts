@@ -341,7 +341,7 @@ describe("workflow definitions over HTTP", () => {
         mcpType: "llm_prompt",
         version: { version: "1.0.0", config: { type: "llm_prompt", model: "m", userPromptTemplate: "hi" } },
       });
-      const { errors } = await validate({
+      const { errors, warnings } = await validate({
         concurrency: { limit: 1 },
         rateLimit: { limit: 1, seconds: 1 },
         finally: [noop("z")],
@@ -368,6 +368,8 @@ describe("workflow definitions over HTTP", () => {
       ]);
       for (const fault of errors)
         expect(fault.message).toContain("cannot be run by this version of Headrace yet");
+      expect(warnings.map((warning) => warning.path)).toEqual(["/tool"]);
+      expect((await validate({ tool: false, steps: [noop("a")] })).warnings).toEqual([]);
     });
 
     it("warn of what is likely a slip, and explain hyphens", async () => {
@@ -434,6 +436,23 @@ describe("workflow definitions over HTTP", () => {
       await expect(
         server.workflows.resolveForRun("unpublished", undefined, actor("editor")),
       ).rejects.toMatchObject({ code: "CONFLICT" });
+    });
+
+    it("do not test a component of a type that cannot be run yet", async () => {
+      const version = {
+        version: "1.0.0",
+        config: { type: "llm_prompt", model: "m", userPromptTemplate: "hi" },
+      };
+      const made = await send("POST", "/api/v1/mcp-definitions", {
+        name: "untestable",
+        mcpType: "llm_prompt",
+        version,
+      });
+      const { id } = (made.body as unknown as { latestVersion: { id: string } }).latestVersion;
+      await expect(server.workflows.ensureTestVersion(id)).rejects.toMatchObject({
+        code: "INVALID_FIELDS",
+        faults: [{ path: "", message: expect.stringContaining("cannot be run by this version") }],
+      });
     });
 
     it("have one version behind all test runs of a component", async () => {

@@ -140,6 +140,8 @@ describe("TypeScript scripts", () => {
 
   it.each([
     ["export default function ({ a }: { a: number }) { return a; }", { a: 1 }, 1],
+    ["export default { main: ({ a }: { a: number }) => a };", { a: 1 }, 1],
+    ["exports.main = ({ a }: { a: number }) => a;", { a: 1 }, 1],
     ["export default { main: 1 };\nconsole.log('{\"plain\": true}');", {}, { plain: true }],
     ["export const main = () => undefined;", {}, null],
     [

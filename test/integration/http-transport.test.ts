@@ -326,6 +326,15 @@ describe("transport", () => {
       }
     });
 
+    it("421 for two Hosts, of which one is ours", async () => {
+      const lines = ["GET /health/live HTTP/1.1", "Host: localhost", "Host: evil.example", "", ""];
+      const answer = await exchange(
+        (write) => write(lines.join("\r\n")),
+        (text) => text.includes("\r\n\r\n"),
+      );
+      expect(answer).toMatch(/^HTTP\/1\.1 421 /);
+    });
+
     it("431 for headers that are too large or too many", async () => {
       expectProblem(await server.request({ path: "/", headers: { "x-large": "a".repeat(64 * 1024) } }), 431);
       const many = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`x-${index}`, "a"]));

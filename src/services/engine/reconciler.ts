@@ -36,9 +36,10 @@ export function createReconciler(deps: ReconcilerDeps) {
       const failed = results.find((result) => result.status === "rejected");
       if (failed) throw failed.reason;
     },
-    /** What need not happen often: partitions of the months to come, keys and workers long gone. */
+    /** What need not happen often: partitions of the months to come, keys, workers and parent jobs long gone. */
     async tidy(): Promise<void> {
-      const { knex } = deps;
+      const { knex, runQueue } = deps;
+      await runQueue.removeStrandedRuns();
       await knex.raw("SELECT create_run_partitions(now(), 3)");
       await knex("idempotency_keys").whereRaw("expires_at < now()").delete();
       await knex("workers").whereRaw("lease_until < now() - interval '1 hour'").delete();

@@ -145,9 +145,11 @@ describe("validate and inspectSchema", () => {
     expect(Date.now() - startedAt).toBeLessThan(2000);
   });
 
-  it("ends a schema that takes too long", async () => {
+  it("ends a schema that takes too long: a fault of what was to be checked, not of the platform", async () => {
     const value = Array.from({ length: 30_000 }, (_, n) => ({ n }));
-    expect(await failureOf(evaluator.validate({ uniqueItems: true }, value))).toMatch(/long/);
+    expect(await evaluator.validate({ uniqueItems: true }, value)).toEqual([
+      { path: "", message: expect.stringMatching(/schema.*too long/) },
+    ]);
   });
 });
 

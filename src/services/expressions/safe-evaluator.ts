@@ -44,7 +44,8 @@ export function createSafeEvaluator(): SafeEvaluator {
     },
     async validate(schema, value, timeoutMs = DEFAULT_TIMEOUT_MS) {
       const job = { kind: "validate", schemaText: toText(schema), value } as const;
-      return (await submit.run(job, timeoutMs)) as FieldFault[];
+      const check = submit.run(job, timeoutMs) as Promise<FieldFault[]>;
+      return await orFault(check, "cannot be checked against its schema: ");
     },
     async inspectExpression(expression) {
       const [facts] = await inspectExpressions([expression]);
@@ -52,15 +53,20 @@ export function createSafeEvaluator(): SafeEvaluator {
     },
     async inspectSchema(schema) {
       const job = { kind: "inspectSchema", schemaText: toText(schema) } as const;
-      try {
-        return (await submit.run(job, DEFAULT_TIMEOUT_MS)) as FieldFault[];
-      } catch (error) {
-        if (!(error instanceof EvaluationError)) throw error;
-        return [{ path: "", message: error.message }];
-      }
+      return await orFault(submit.run(job, DEFAULT_TIMEOUT_MS) as Promise<FieldFault[]>);
     },
     close: () => submit.close(),
   };
+}
+
+/** What overran its limits is the author's to mend, like any other fault. */
+async function orFault(check: Promise<FieldFault[]>, prefix = ""): Promise<FieldFault[]> {
+  try {
+    return await check;
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    return [{ path: "", message: prefix + error.message }];
+  }
 }
 
 function toText(schema: JsonValue): string {

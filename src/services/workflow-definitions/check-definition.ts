@@ -12,7 +12,7 @@ import { checkStepInputs } from "./check-mappings.js";
 import { checkReferences } from "./check-references.js";
 import { type DraftDefinition, parseDefinition } from "./parse-definition.js";
 import { type ResolvedTargets, resolveTargets } from "./resolve-targets.js";
-import { findUnsupported } from "./unsupported-features.js";
+import { findIneffective, findUnsupported } from "./unsupported-features.js";
 
 /** What it takes to judge a definition. */
 export interface DefinitionCheckDeps {
@@ -68,7 +68,7 @@ export async function checkDefinition(deps: DefinitionCheckDeps, value: unknown)
   ]);
   const check = {
     faults: capped(faults),
-    warnings: capped([...targets.warnings, ...references.warnings]),
+    warnings: capped([...findIneffective(value), ...targets.warnings, ...references.warnings]),
     graph: drawGraph(draft, targets, expressionSteps),
   };
   if (faults.length > 0 || !body) return check;

@@ -4,7 +4,7 @@ import { isUuid, newId } from "../../core/ids.js";
 import type { JsonObject } from "../../core/json.js";
 import { canRole } from "../../core/permissions.js";
 import type { RunPlan } from "../../core/plan.js";
-import { AppError, conflict, notFound } from "../../errors/app-error.js";
+import { AppError, conflict, invalidFields, notFound } from "../../errors/app-error.js";
 import type { ExecutorDefinition } from "../../executors/types.js";
 import { linkMcps } from "./store-version.js";
 import { NOT_YET } from "./unsupported-features.js";
@@ -76,7 +76,7 @@ interface TestedRow {
 /**
  * The version behind test runs of a component version: one step, whose input is the run's whole input. Made on
  * first use; two first uses at once share it.
- * @throws AppError NOT_FOUND; CONFLICT when components of this type cannot be run yet.
+ * @throws AppError NOT_FOUND; INVALID_FIELDS when components of this type cannot be run yet.
  */
 export async function ensureTestVersion(
   deps: { readonly knex: Knex; readonly executors: readonly ExecutorDefinition[] },
@@ -84,7 +84,7 @@ export async function ensureTestVersion(
 ): Promise<RunnableVersion> {
   const tested = await findTested(deps.knex, mcpVersionId);
   if (!deps.executors.some((one) => one.type === tested.mcpType && one.isRunnable)) {
-    throw conflict(`A component of type ${tested.mcpType} ${NOT_YET}`);
+    throw invalidFields([{ path: "", message: `a component of type ${tested.mcpType} ${NOT_YET}` }]);
   }
   const versionId = tested.versionId ?? (await makeTestVersion(deps.knex, tested));
   return { workflowId: null, versionId, name: tested.name, version: 1, inputSchema: tested.inputSchema };

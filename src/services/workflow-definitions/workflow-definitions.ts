@@ -62,7 +62,7 @@ export interface WorkflowDefinitions {
   getGraph(nameOrId: string): Promise<WorkflowGraph>;
   /** @throws AppError NOT_FOUND; FORBIDDEN for a draft; CONFLICT when nothing is published. */
   resolveForRun(nameOrId: string, version: number | undefined, actor: Actor): Promise<RunnableVersion>;
-  /** @throws AppError NOT_FOUND; CONFLICT when components of this type cannot be run yet. */
+  /** @throws AppError NOT_FOUND; INVALID_FIELDS when components of this type cannot be run yet. */
   ensureTestVersion(mcpVersionId: string): Promise<RunnableVersion>;
 }
 

@@ -143,7 +143,9 @@ async function run() {
     if (pending) fail(new Error(`${pending} waits for a promise that nothing will ever settle`));
   });
   const script = await import(scriptUrl.href);
-  const main = [script.main, script.default].find((candidate) => typeof candidate === "function");
+  // the last: what CommonJS code calls `exports.main` arrives as a member of the default export
+  const candidates = [script.main, script.default, script.default?.main?.bind?.(script.default)];
+  const main = candidates.find((candidate) => typeof candidate === "function");
   send({ type: "mode", main: main !== undefined });
   pending = main && "main";
   if (!main) return;
