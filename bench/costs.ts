@@ -3,7 +3,7 @@ import type { BenchSettings } from "./bench-settings.js";
 import type { Contender } from "./contender.js";
 import { measureLatency } from "./measure.js";
 import type { Progress } from "./rounds.js";
-import { countStatements } from "./statement-counter.js";
+import { openStatementCounter, type StatementCounter } from "./statement-counter.js";
 import { median } from "./statistics.js";
 import { stepsOf, type Workload } from "./workloads.js";
 
@@ -19,7 +19,7 @@ export interface StatementCosts {
 /** Means over some runs. `statements` is undefined where the server does not count them. */
 export interface PerRun {
   readonly statements: number | undefined;
-  readonly transactions: number;
+  readonly commits: number;
 }
 
 /** How cost grows with the width of one fan-out. */
@@ -41,10 +41,10 @@ export const STATEMENT_LIMITS = {
   inFlight: (steps: number): number => steps / 2,
 } as const;
 
-const ALONE_RUNS = { W1: 60, W2: 20, W3: 6 };
+const ALONE_RUNS = { W1: 60, W2: 12, W3: 4 };
 const IN_FLIGHT_RUNS = { W1: 640, W2: 128, W3: 64 };
 
-/** Counts the statements and transactions per run of each workload. */
+/** Counts the statements and commits per run of each workload. */
 export async function countCosts(
   headrace: Contender,
   database: BenchPostgres,
@@ -52,31 +52,31 @@ export async function countCosts(
   options: { signal: AbortSignal; progress: Progress },
 ): Promise<Record<string, StatementCosts>> {
   const costs: Record<string, StatementCosts> = {};
-  for (const workload of settings.workloads) {
-    options.progress(`counting statements of ${workload.id}`);
-    const run = () => headrace.run(workload.shape);
-    const steps = stepsOf(workload.shape).length;
-    const alone = await perRun(database, ALONE_RUNS[workload.id], (count) =>
-      runAll(run, { count, inFlight: 1, signal: options.signal }),
-    );
-    const inFlight = await perRun(database, IN_FLIGHT_RUNS[workload.id], (count) =>
-      runAll(run, { count, inFlight: settings.inFlight, signal: options.signal }),
-    );
-    costs[workload.id] = { steps, alone, inFlight };
+  const counter = await openStatementCounter(database);
+  const { signal } = options;
+  try {
+    for (const workload of settings.workloads) {
+      options.progress(`counting statements of ${workload.id}`);
+      const run = () => headrace.run(workload.shape);
+      const alone = ALONE_RUNS[workload.id];
+      const together = IN_FLIGHT_RUNS[workload.id];
+      costs[workload.id] = {
+        steps: stepsOf(workload.shape).length,
+        alone: await perRun(counter, alone, () => runAll(run, { count: alone, inFlight: 1, signal })),
+        inFlight: await perRun(counter, together, () =>
+          runAll(run, { count: together, inFlight: settings.inFlight, signal }),
+        ),
+      };
+    }
+  } finally {
+    await counter.close();
   }
   return costs;
 }
 
-async function perRun(
-  database: BenchPostgres,
-  runs: number,
-  work: (runs: number) => Promise<void>,
-): Promise<PerRun> {
-  const count = await countStatements(database, () => work(runs));
-  return {
-    statements: count.statements === undefined ? undefined : count.statements / runs,
-    transactions: count.transactions / runs,
-  };
+async function perRun(counter: StatementCounter, runs: number, work: () => Promise<void>): Promise<PerRun> {
+  const { statements, commits } = await counter.count(work);
+  return { statements: statements === undefined ? undefined : statements / runs, commits: commits / runs };
 }
 
 /** Does a number of runs with some in flight. */

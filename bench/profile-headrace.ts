@@ -17,7 +17,7 @@ import { cpuPerRun, readCpuByPart } from "./process-cpu.js";
 import type { BenchRedis } from "./redis-server.js";
 import { presentCpu, table } from "./report.js";
 import type { Progress } from "./rounds.js";
-import { countStatements, type StatementTime } from "./statement-counter.js";
+import { openStatementCounter, type StatementTime } from "./statement-counter.js";
 
 /** The processes whose CPU is looked at. */
 export interface ProfiledProcesses {
@@ -57,13 +57,13 @@ export async function profileHeadrace(options: {
       const driver = await profileThisProcess(async () => {
         await measureThroughput(run, { ...load, signal: options.signal });
       });
-      const statements = await countStatements(options.processes.postgres, async () => {
+      const statements = await heaviestStatements(options.processes.postgres, async () => {
         await measureThroughput(run, { ...load, warmUpMs: 0, signal: options.signal });
       });
       await headrace.close();
       parts.push(`\n=== ${workload.id} ${workload.title}, ${settings.inFlight} in flight`, cpu);
       parts.push(...presentProfile("worker", readCpuProfile(folder)), ...presentProfile("driver", driver));
-      parts.push(...presentStatements(statements.heaviest));
+      parts.push(...presentStatements(statements));
     } catch (error) {
       await headrace.close();
       throw error;
@@ -106,6 +106,18 @@ async function measureCpu(
   const { allRuns, runsPerSecond } = await work();
   const cpu = cpuPerRun(before, readCpuByPart(contender.workerPid, servers), allRuns);
   return `${runsPerSecond.toFixed(1)} runs/s; CPU ms per run: ${presentCpu(cpu)}`;
+}
+
+async function heaviestStatements(
+  database: BenchPostgres,
+  work: () => Promise<void>,
+): Promise<readonly StatementTime[]> {
+  const counter = await openStatementCounter(database);
+  try {
+    return (await counter.count(work)).heaviest;
+  } finally {
+    await counter.close();
+  }
 }
 
 async function profileThisProcess(work: () => Promise<void>): Promise<CpuProfile> {

@@ -139,7 +139,7 @@ function presentCosts(report: BenchReport): string[] {
     presentLimit(inFlight, STATEMENT_LIMITS.inFlight(steps)),
   ]);
   const lines = table(
-    ["statements (transactions) per run", "steps", "alone", "limit", `${report.inFlight} in flight`, "limit"],
+    ["statements (commits) per run", "steps", "alone", "limit", `${report.inFlight} in flight`, "limit"],
     rows,
   );
   if (!report.linearity) return lines;
@@ -160,8 +160,8 @@ export function presentWarnings(warnings: readonly LoggedMessage[]): string[] {
   return ["warnings logged by headrace:", ...warnings.map(({ message, count }) => `  ${count} x ${message}`)];
 }
 
-function presentPerRun({ statements, transactions }: PerRun): string {
-  return `${statements === undefined ? "?" : statements.toFixed(1)} (${transactions.toFixed(1)})`;
+function presentPerRun({ statements, commits }: PerRun): string {
+  return `${statements === undefined ? "?" : statements.toFixed(1)} (${commits.toFixed(1)})`;
 }
 
 function presentLimit({ statements }: PerRun, limit: number): string {

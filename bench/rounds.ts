@@ -14,7 +14,7 @@ export interface Figures {
   /** Milliseconds, of all samples of all rounds. */
   readonly latencyMs: LatencySummary;
   readonly p50MsByRound: readonly number[];
-  /** Milliseconds of CPU per run under load, median over the rounds: what a busy machine does not distort. */
+  /** Milliseconds of CPU per run under load, median over the rounds: a busy machine distorts it least. */
   readonly cpuMsPerRun: CpuByPart;
 }
 

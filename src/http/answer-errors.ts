@@ -18,7 +18,8 @@ export function createErrorAnswer(deps: { readonly logger: Logger }) {
       : toAppError(thrown);
     const { requestId } = contextOf(request).origin;
     const { status } = error.entry;
-    if (status >= 500 && !request.destroyed) {
+    // not `request.destroyed`: that is true as well once a body has been read to its end
+    if (status >= 500 && !response.destroyed) {
       deps.logger.error(
         { requestId, route: contextOf(request).route, err: error.cause ?? error },
         "request failed",

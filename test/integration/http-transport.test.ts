@@ -1,8 +1,9 @@
 import { connect } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
 import { z } from "zod";
 import { pageQuerySchema } from "../../src/contracts/api/common.js";
 import { defineRoute, type RouteDefinition } from "../../src/http/route.js";
+import { createLogger } from "../../src/observability/logger.js";
 import type { TestRequest, TestResponse } from "../support/http-client.js";
 import { startTestServer, type TestServer } from "../support/test-server.js";
 
@@ -33,6 +34,7 @@ function echoRoutes(): RouteDefinition[] {
       accepts: ["application/json", "application/yaml"],
       answers: { 200: { description: "Echo" } },
       handler({ body, query }) {
+        if (body.name === "fails") return Promise.reject(new Error("hunter2"));
         handled += 1;
         return Promise.resolve({ status: 200, body: { body, query } });
       },
@@ -323,6 +325,24 @@ describe("transport", () => {
       expectProblem(await server.request({ path: "/health/live", headers: { host: "evil.example" } }), 421);
       for (const host of ["localhost:1", "127.0.0.1", "[::1]:3000", "LOCALHOST"]) {
         expect((await server.request({ path: "/health/live", headers: { host } })).status).toBe(200);
+      }
+    });
+
+    it("has a failure in the log, also of a request whose body was read", async () => {
+      const logger = createLogger({ level: "silent", name: "test" });
+      const error = jest.spyOn(logger, "error");
+      const other = await startTestServer({ routes: echoRoutes(), logger });
+      try {
+        const answer = await other.request({
+          method: "POST",
+          path: "/api/v1/echoes",
+          body: { name: "fails" },
+        });
+        expectProblem(answer, 500);
+        const { requestId } = answer.body;
+        expect(error).toHaveBeenCalledWith(expect.objectContaining({ requestId }), "request failed");
+      } finally {
+        await other.close();
       }
     });
 

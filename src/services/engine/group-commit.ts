@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import type pg from "pg";
 import { advance, beginRun } from "../../core/advance.js";
 import type { RunPlan } from "../../core/plan.js";
@@ -140,14 +141,18 @@ async function commit(deps: GroupCommitDeps, batch: readonly Pending[]) {
   );
   const client = await deps.pool.connect();
   try {
-    const begun = client.query(isLight(batch) ? "BEGIN; SET LOCAL synchronous_commit = off" : "BEGIN");
-    begun.catch(() => undefined); // judged with the rest below
-    const loaded = await loadState(client, batch, plans);
-    const applied = applyBatch(batch, loaded, plans);
-    const writes = applied.batch
-      .statements()
-      .map((statement) => client.query({ ...statement, values: [...statement.values] }));
-    const end = client.query("COMMIT");
+    const { begun, loading } = inOneWrite(client, () => {
+      const beginning = client.query(isLight(batch) ? "BEGIN; SET LOCAL synchronous_commit = off" : "BEGIN");
+      beginning.catch(() => undefined); // judged with the rest below
+      return { begun: beginning, loading: loadState(client, batch, plans) };
+    });
+    const applied = applyBatch(batch, await loading, plans);
+    const { writes, end } = inOneWrite(client, () => ({
+      writes: applied.batch
+        .statements()
+        .map((statement) => client.query({ ...statement, values: [...statement.values] })),
+      end: client.query("COMMIT"),
+    }));
     const results = await Promise.allSettled([begun, ...writes, end]);
     const failed = results.find((result) => result.status === "rejected");
     if (failed) throw failed.reason;
@@ -173,6 +178,17 @@ function isConnectionError(error: Error): boolean {
   const { code } = error as { code?: string };
   if (code !== undefined) return /^(08|53|57P|E[A-Z])/.test(code);
   return /connection|terminated|timeout/i.test(error.message);
+}
+
+/** Sends pipelined queries as one write to the socket: a system call per query is what a flush would cost most. */
+function inOneWrite<Result>(client: pg.PoolClient, send: () => Result): Result {
+  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection;
+  stream.cork();
+  try {
+    return send();
+  } finally {
+    stream.uncork();
+  }
 }
 
 async function rollback(client: pg.PoolClient): Promise<void> {
