@@ -77,7 +77,6 @@ export async function up(knex: Knex): Promise<void> {
       sandbox_level text,
       PRIMARY KEY (run_id, step_index, item_index)
     ) PARTITION BY RANGE (run_id);
-    CREATE INDEX step_runs_id_idx ON step_runs (id);
     CREATE INDEX step_runs_queued_idx ON step_runs (available_at) WHERE status = 'queued';
     CREATE INDEX step_runs_running_idx ON step_runs (worker_id) WHERE status = 'running';
 

@@ -1,8 +1,8 @@
 import type { JsonValue } from "./json.js";
 
 const TOKEN = /^(?:[^~/]|~0|~1)*$/;
-/** Names that would reach an object's prototype rather than its data. */
-const FORBIDDEN = new Set(["__proto__", "constructor", "prototype"]);
+/** Names that would reach an object's prototype rather than its data, and one that means a path, not a pointer. */
+const FORBIDDEN = new Set(["__proto__", "constructor", "prototype", ".."]);
 
 /** Escapes one member name for use in a JSON Pointer (RFC 6901 §3). */
 export function escapePointerToken(token: string): string {
@@ -14,7 +14,7 @@ export function toPointer(tokens: readonly (string | number)[]): string {
   return tokens.map((token) => `/${escapePointerToken(String(token))}`).join("");
 }
 
-/** The tokens of a JSON Pointer, or undefined when it is not one (or would reach a prototype). */
+/** The tokens of a JSON Pointer, or undefined when it is not one (or would reach a prototype, or climbs). */
 export function parsePointer(pointer: string): string[] | undefined {
   if (pointer === "") return [];
   if (!pointer.startsWith("/")) return undefined;

@@ -182,6 +182,32 @@ describe.each(BACKENDS)("the engine on $name", ({ redisUrl }) => {
     });
   });
 
+  it("holds a component to the schemas of its input and output", async () => {
+    const number = { type: "object", properties: { n: { type: "number" } }, required: ["n"] };
+    const code = "def main(n, give):\n    return {'n': give}\n";
+    const target = await saveScript(harness.platform, "python_script", code, {
+      inputSchema: number,
+      outputSchema: number,
+    });
+    const give = (n: number | string, value: number | string) => ({
+      inputs: { n: { value: n }, give: { value } },
+      target,
+      onError: "continue" as const,
+    });
+    const { runId } = await runPlan([
+      { id: "good", ...give(1, 2) },
+      { id: "bad-input", ...give("one", 2) },
+      { id: "bad-output", ...give(1, "two") },
+    ]);
+    const rows = await harness.platform.knex("step_runs").where("run_id", runId).orderBy("step_index");
+    expect(rows.map((row) => row.error?.code ?? row.output)).toEqual([
+      { n: 2 },
+      "invalid_input",
+      "invalid_output",
+    ]);
+    expect(rows[2].error.details.errors).toEqual([{ path: "/n", message: expect.any(String) }]);
+  });
+
   it("fails an execution that takes too long, and kills it", async () => {
     const target = await saveScript(
       harness.platform,

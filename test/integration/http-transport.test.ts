@@ -331,7 +331,7 @@ describe("transport", () => {
     it("has a failure in the log, also of a request whose body was read", async () => {
       const logger = createLogger({ level: "silent", name: "test" });
       const error = jest.spyOn(logger, "error");
-      const other = await startTestServer({ routes: echoRoutes(), logger });
+      const other = await startTestServer({ routes: echoRoutes, logger });
       try {
         const answer = await other.request({
           method: "POST",

@@ -137,7 +137,7 @@ export async function saveScript(
   platform: Platform,
   mcpType: "python_script" | "typescript_script",
   code: string,
-  more: { config?: object; inputSchema?: object; secrets?: string[] } = {},
+  more: { config?: object; inputSchema?: object; outputSchema?: object; secrets?: string[] } = {},
 ) {
   const definitionId = newId();
   const mcpVersionId = newId();
@@ -158,6 +158,7 @@ export async function saveScript(
       ...more.config,
     }),
     input_schema: more.inputSchema ? JSON.stringify(more.inputSchema) : null,
+    output_schema: more.outputSchema ? JSON.stringify(more.outputSchema) : null,
     secrets: more.secrets ?? [],
   });
   return { kind: "mcp", mcpVersionId, name, version: "1.0.0", mcpType } as const;

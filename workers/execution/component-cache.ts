@@ -7,6 +7,7 @@ export interface Component {
   readonly type: McpType;
   readonly config: { readonly timeoutSeconds?: number };
   readonly inputSchema: JsonValue | null;
+  readonly outputSchema: JsonValue | null;
   readonly secrets: readonly string[];
 }
 
@@ -20,13 +21,14 @@ export function createComponentCache(deps: { knex: Knex }) {
     if (known) return known;
     const row = await deps
       .knex("mcp_versions")
-      .first("config", "input_schema", "secrets")
+      .first("config", "input_schema", "output_schema", "secrets")
       .where("id", mcpVersionId);
     if (!row) throw new Error(`MCP version ${mcpVersionId} is gone`);
     const component: Component = {
       type: row.config.type,
       config: row.config,
       inputSchema: row.input_schema,
+      outputSchema: row.output_schema,
       secrets: row.secrets,
     };
     components.set(mcpVersionId, component);

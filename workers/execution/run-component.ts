@@ -10,7 +10,7 @@ import {
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
 import type { Workdirs } from "../sandbox/workdir.js";
-import type { Component, ComponentCache } from "./component-cache.js";
+import type { ComponentCache } from "./component-cache.js";
 
 /** The dependencies of running a component. */
 export interface RunComponentDeps {
@@ -36,17 +36,18 @@ export interface ComponentRun {
 
 /** Runs step targets: built-in ones here, components through their executor in a folder of their own. */
 export function createComponentRunner(deps: RunComponentDeps) {
-  async function checkInput(component: Component, input: JsonObject): Promise<void> {
-    if (component.inputSchema === null) return;
-    const faults = await deps.evaluator.validate(component.inputSchema, input);
-    if (faults.length === 0) return;
-    const list = faults.map(({ path, message }) => ({ path, message }));
-    const [first] = list;
-    throw new ExecutionError(
-      "invalid_input",
-      `Input ${first?.path || "/"} ${first?.message ?? "is not valid"}`,
-      { details: { errors: list } },
-    );
+  async function check(
+    code: "invalid_input" | "invalid_output",
+    schema: JsonValue | null,
+    value: JsonValue,
+  ): Promise<void> {
+    if (schema === null) return;
+    const faults = await deps.evaluator.validate(schema, value);
+    const errors = faults.map(({ path, message }) => ({ path, message }));
+    const [first] = errors;
+    if (!first) return;
+    const what = code === "invalid_input" ? "Input" : "Output";
+    throw new ExecutionError(code, `${what} ${first.path || "/"} ${first.message}`, { details: { errors } });
   }
 
   async function collect(workdir: string, run: ComponentRun): Promise<void> {
@@ -60,7 +61,7 @@ export function createComponentRunner(deps: RunComponentDeps) {
     const component = await deps.getComponent(step.target.mcpVersionId);
     const executor = deps.executors.get(component.type);
     if (!executor) throw new ExecutionError("internal", `This worker has no executor for ${component.type}`);
-    await checkInput(component, run.input);
+    await check("invalid_input", component.inputSchema, run.input);
     const workdir = await deps.workdirs.make();
     try {
       const output = await executor.execute(component.config, run.input, {
@@ -76,6 +77,7 @@ export function createComponentRunner(deps: RunComponentDeps) {
         limits: { maxOutputBytes: deps.maxOutputBytes },
       });
       await collect(workdir, run);
+      await check("invalid_output", component.outputSchema, output);
       return output;
     } catch (error) {
       // what a failed attempt left may be what explains it

@@ -10,27 +10,68 @@ export interface SecretMask {
   json(value: JsonValue): JsonValue;
 }
 
-/** A mask for these values, also in the forms that they take in URLs, base64 and JSON. */
+/**
+ * A mask for these values, whole and line by line, also in the forms that programs give them on the way out:
+ * escaped for JSON and URLs, in hexadecimal, and in base64 wherever they stand in the encoded text.
+ */
 export function createSecretMask(secrets: readonly string[]): SecretMask {
-  const forms = [...new Set(secrets.filter((secret) => secret.length >= SHORTEST).flatMap(formsOf))];
-  if (forms.length === 0) return { text: (value) => value, json: (value) => value };
+  const parts = secrets.flatMap((secret) => [secret, ...secret.split(/\r?\n/)]).map((part) => part.trim());
+  const forms = [...new Set(parts.filter((part) => part.length >= SHORTEST).flatMap(formsOf))];
+  const usable = forms.filter((form) => form.length >= SHORTEST);
+  if (usable.length === 0) return { text: (value) => value, json: (value) => value };
   // the longest first, so that a secret which contains another is hidden whole
-  forms.sort((one, other) => other.length - one.length);
-  const pattern = new RegExp(forms.map(escapeRegExp).join("|"), "g");
+  usable.sort((one, other) => other.length - one.length);
+  const pattern = new RegExp(usable.map(escapeRegExp).join("|"), "g");
   const text = (value: string) => value.replace(pattern, MASK);
   return { text, json: (value) => maskJson(value, text) };
 }
 
 function formsOf(secret: string): string[] {
   const bytes = Buffer.from(secret, "utf8");
+  const json = JSON.stringify(secret).slice(1, -1);
+  const urls = [encodeURIComponent(secret), strictUrl(secret), strictUrl(secret).replaceAll("%2F", "/")];
   return [
     secret,
-    JSON.stringify(secret).slice(1, -1),
-    encodeURIComponent(secret),
-    bytes.toString("base64"),
-    bytes.toString("base64").replace(/=+$/, ""),
-    bytes.toString("base64url"),
+    json,
+    asciiJson(json),
+    JSON.stringify(json).slice(1, -1),
+    secret.replaceAll("\\", "\\\\").replaceAll("'", "\\'"),
+    ...urls.flatMap((url) => [url, url.replaceAll("%20", "+"), lowerEscapes(url)]),
+    bytes.toString("hex"),
+    bytes.toString("hex").toUpperCase(),
+    ...base64Cores(bytes),
   ];
+}
+
+/** Python's `quote` escapes more than `encodeURIComponent` does. */
+function strictUrl(secret: string): string {
+  return encodeURIComponent(secret).replace(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+function lowerEscapes(url: string): string {
+  return url.replace(/%[0-9A-F]{2}/g, (escape) => escape.toLowerCase());
+}
+
+/** Python's `json.dumps` writes everything beyond ASCII as `\uXXXX`. */
+function asciiJson(json: string): string {
+  return json.replace(/[\u0080-\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/**
+ * The base64 characters that depend on nothing but the secret, for each of the three places that it can have
+ * within a group of three bytes: `base64("user:" + secret)` shifts it.
+ */
+function base64Cores(bytes: Buffer): string[] {
+  return [0, 1, 2].flatMap((offset) => {
+    const padded = Buffer.concat([Buffer.alloc(offset), bytes]);
+    const first = offset === 0 ? 0 : offset + 1;
+    const last = Math.floor((padded.length * 8) / 6);
+    const core = (encoding: "base64" | "base64url") => padded.toString(encoding).slice(first, last);
+    return [core("base64"), core("base64url")];
+  });
 }
 
 function escapeRegExp(value: string): string {
@@ -39,6 +80,8 @@ function escapeRegExp(value: string): string {
 
 function maskJson(value: JsonValue, text: (value: string) => string): JsonValue {
   if (typeof value === "string") return text(value);
+  // a PIN that was turned into a number is still the PIN
+  if (typeof value === "number") return text(String(value)) === String(value) ? value : MASK;
   if (Array.isArray(value)) return value.map((item) => maskJson(item, text));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [text(key), maskJson(item, text)]));
