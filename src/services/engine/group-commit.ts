@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import type pg from "pg";
 import { advance, beginRun } from "../../core/advance.js";
 import type { RunPlan } from "../../core/plan.js";
-import type { RunError, RunStatus } from "../../core/statuses.js";
+import type { RunStatus } from "../../core/statuses.js";
 import { StepStates } from "../../core/step-states.js";
 import type {
   Advance,
@@ -14,8 +14,8 @@ import type {
 } from "../../core/transition.js";
 import { toError } from "../../errors/app-error.js";
 import type { Metrics } from "../../observability/metrics.js";
-import { LOAD_STEPS, LOCK_RUNS } from "./engine-statements.js";
 import { FlushBatch, type NewRun, type RunInFlush } from "./flush-batch.js";
+import { type LoadedState, loadState, stepKey } from "./load-state.js";
 import type { PlanCache } from "./plan-cache.js";
 
 /** What became of a transition, once it is committed. */
@@ -144,7 +144,7 @@ async function commit(deps: GroupCommitDeps, batch: readonly Pending[]) {
     const { begun, loading } = inOneWrite(client, () => {
       const beginning = client.query(isLight(batch) ? "BEGIN; SET LOCAL synchronous_commit = off" : "BEGIN");
       beginning.catch(() => undefined); // judged with the rest below
-      return { begun: beginning, loading: loadState(client, batch, plans) };
+      return { begun: beginning, loading: loadState(client, batch.flatMap(toTransition), plans) };
     });
     const applied = applyBatch(batch, await loading, plans);
     const { writes, end } = inOneWrite(client, () => ({
@@ -206,102 +206,8 @@ async function loadPlans(cache: PlanCache, versionIds: readonly string[]): Promi
   return new Map(versions.map((version) => [version.id, version.plan]));
 }
 
-interface LoadedState {
-  readonly runs: Map<string, RunInFlush>;
-  readonly steps: Map<string, StepState>;
-}
-
-interface RunRow {
-  readonly id: string;
-  readonly status: RunStatus;
-  readonly workflow_version_id: string;
-  readonly step_states: string;
-  readonly last_seq: number;
-  readonly flow: number;
-  readonly priority: number;
-  readonly error: RunError | null;
-}
-
-interface StepRow {
-  readonly run_id: string;
-  readonly step_index: number;
-  readonly item_index: number;
-  readonly status: StepState["status"];
-  readonly attempt: number;
-  readonly lost_count: number;
-  readonly released_count: number;
-  readonly lease_token: string | null;
-  readonly wait_ms: number;
-}
-
-async function loadState(
-  client: pg.PoolClient,
-  batch: readonly Pending[],
-  plans: Map<string, RunPlan>,
-): Promise<LoadedState> {
-  const known = batch.filter((item) => "transition" in item.work);
-  if (known.length === 0) return { runs: new Map(), steps: new Map() };
-  const runIds = [...new Set(known.map((item) => item.runId))];
-  const keys = stepKeys(known);
-  const [runRows, stepRows] = await Promise.all([
-    client.query<RunRow>({ ...LOCK_RUNS, values: [runIds] }),
-    client.query<StepRow>({ ...LOAD_STEPS, values: keys }),
-  ]);
-  const runs = runRows.rows.flatMap((row): [string, RunInFlush][] => {
-    const plan = plans.get(row.workflow_version_id);
-    return plan ? [[row.id, toRun(row, plan)]] : [];
-  });
-  return {
-    runs: new Map(runs),
-    steps: new Map(
-      stepRows.rows.map((row) => [stepKey(row.run_id, row.step_index, row.item_index), toStep(row)]),
-    ),
-  };
-}
-
-function stepKeys(batch: readonly Pending[]): [string[], number[], number[]] {
-  const keys = new Map<string, [string, number, number]>();
-  for (const { runId, work } of batch) {
-    if (!("transition" in work) || !("stepIndex" in work.transition)) continue;
-    const { stepIndex, itemIndex } = work.transition;
-    keys.set(stepKey(runId, stepIndex, itemIndex), [runId, stepIndex, itemIndex]);
-  }
-  const rows = [...keys.values()];
-  return [rows.map((row) => row[0]), rows.map((row) => row[1]), rows.map((row) => row[2])];
-}
-
-function stepKey(runId: string, stepIndex: number, itemIndex: number): string {
-  return `${runId}/${stepIndex}/${itemIndex}`;
-}
-
-function toRun(row: RunRow, plan: RunPlan): RunInFlush {
-  return {
-    id: row.id,
-    plan,
-    states: new StepStates(row.step_states),
-    flow: row.flow,
-    priority: row.priority,
-    isNew: undefined,
-    status: row.status,
-    error: row.error,
-    lastSeq: row.last_seq,
-    hasStarted: false,
-    output: undefined,
-    isChanged: false,
-  };
-}
-
-function toStep(row: StepRow): StepState {
-  return {
-    stepIndex: row.step_index,
-    itemIndex: row.item_index,
-    status: row.status,
-    attempt: row.attempt,
-    lostCount: row.lost_count,
-    releasedCount: row.released_count,
-    leaseToken: row.lease_token,
-    waitMs: row.wait_ms,
-  };
+function toTransition({ runId, work }: Pending) {
+  return "transition" in work ? [{ runId, transition: work.transition }] : [];
 }
 
 function toNewRun(run: NewRun, plan: RunPlan): RunInFlush {
