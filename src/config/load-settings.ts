@@ -71,5 +71,4 @@ function assertFitForHost(settings: Settings): void {
     const why = isLoopback ? "PRODUCTION" : `HOST=${settings.HOST}`;
     throw new SettingsError(`Bad setting: ${why} demands ${missing.join(", ")}`);
   }
-  if (settings.PRODUCTION && settings.SANDBOX === "auto") return;
 }

@@ -74,12 +74,11 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
   });
 
   it("dispatches what was committed while the queue could not be reached", async () => {
-    const { engine, runQueue } = harness.platform;
+    const { runQueue } = harness.platform;
     const enqueue = runQueue.enqueueRuns.bind(runQueue);
     runQueue.enqueueRuns = () => Promise.reject(new Error("out of reach"));
     const runId = await harness.startRun(await harness.saveVersion(chain()));
     runQueue.enqueueRuns = enqueue;
-    expect(engine).toBeDefined();
     await age(runId);
     await reconciler().reconcile();
     const worker = await harness.startWorker();

@@ -44,7 +44,6 @@ export interface RunInFlush {
   lastSeq: number;
   hasStarted: boolean;
   output: JsonValue | undefined;
-  isChanged: boolean;
 }
 
 type Column = unknown[];
@@ -84,7 +83,6 @@ export class FlushBatch {
   /** Takes over what a transition did to a run. */
   add(run: RunInFlush, result: Advance): void {
     this.#runs.set(run.id, run);
-    run.isChanged = true;
     run.status = result.status;
     run.error = result.error;
     run.hasStarted ||= result.hasStarted;

@@ -224,7 +224,6 @@ function toNewRun(run: NewRun, plan: RunPlan): RunInFlush {
     lastSeq: 0,
     hasStarted: false,
     output: undefined,
-    isChanged: true,
   };
 }
 

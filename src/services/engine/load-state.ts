@@ -92,7 +92,6 @@ function toRun(row: RunRow, plan: RunPlan): RunInFlush {
     lastSeq: row.last_seq,
     hasStarted: false,
     output: undefined,
-    isChanged: false,
   };
 }
 
