@@ -5,22 +5,37 @@ import type { Platform } from "./container.js";
 import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
 import type { RouteDefinition } from "./http/route.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
+import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
+import { hookRoutes } from "./http/routes/hooks.js";
 import { mcpDefinitionRoutes } from "./http/routes/mcp-definitions.js";
 import { platformRoutes } from "./http/routes/platform.js";
+import { runChangeRoutes } from "./http/routes/run-changes.js";
 import { runRoutes } from "./http/routes/runs.js";
+import { scheduleRoutes } from "./http/routes/schedules.js";
+import { stepCacheRoutes } from "./http/routes/step-cache.js";
 import { streamRoutes } from "./http/routes/streams.js";
+import { webhookRoutes } from "./http/routes/webhooks.js";
 import { workflowDefinitionRoutes } from "./http/routes/workflow-definitions.js";
+import { workflowPauseRoutes } from "./http/routes/workflow-pauses.js";
 import { createBullBoardRouter } from "./queues/bull-board.js";
-import { RUNS_QUEUE, stepsQueue } from "./queues/queue-names.js";
+import { RUNS_QUEUE, SCHEDULES_QUEUE, stepsQueue } from "./queues/queue-names.js";
+import { createRunServices } from "./run-services.js";
 import { createHttpServer } from "./server.js";
 import { type AuthServices, createAuthServices } from "./services/auth/auth-services.js";
+import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
-import { createRunCommands } from "./services/engine/run-commands.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
-import { createRunQueries } from "./services/runs/run-queries.js";
-import { createWorkflowDefinitions } from "./services/workflow-definitions/workflow-definitions.js";
+import type { RunCommands } from "./services/runs/run-commands.js";
+import { createRunPins } from "./services/runs/run-pins.js";
+import { createRunQueries, type RunQueries } from "./services/runs/run-queries.js";
+import { createSchedules } from "./services/scheduling/schedules.js";
+import { createDeliveryReceiver } from "./services/webhooks/receive-deliveries.js";
+import { createWebhooks } from "./services/webhooks/webhooks.js";
+import { createCacheInvalidation } from "./services/step-cache/cache-invalidation.js";
+import { createStepCache } from "./services/step-cache/step-cache.js";
+import { createWorkflowPauses } from "./services/workflow-definitions/workflow-pauses.js";
 import { createStreamHub, type StreamHub } from "./streaming/stream-hub.js";
 import { VERSION } from "./version.js";
 
@@ -92,23 +107,9 @@ function createRoutes(
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
   const registry = createMcpRegistry({ knex, audit, evaluator, secrets, allowedPrivateHosts });
-  const workflows = createWorkflowDefinitions({
-    knex,
-    audit,
-    evaluator,
-    secrets,
-    maxSteps: settings.MAX_STEPS,
-  });
-  const commands = createRunCommands({
-    knex,
-    engine,
-    runQueue,
-    evaluator,
-    audit,
-    logger,
-    versions: workflows,
-  });
+  const { workflows, commands } = createRunServices(platform);
   const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
+  const schedules = createSchedules({ knex, audit, evaluator, commands, versions: workflows });
   const { checks, describeSandbox } = createReadinessChecks(platform);
   const readiness = createReadiness({
     checks,
@@ -117,10 +118,19 @@ function createRoutes(
   return [
     ...mcpDefinitionRoutes({ registry }),
     ...workflowDefinitionRoutes({ workflows }),
+    ...workflowPauseRoutes({
+      pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),
+      workflows,
+    }),
     ...runRoutes({ commands, queries, hub }),
+    ...createRunCareRoutes(platform, { commands, queries }),
+    ...createWebhookRoutes(platform, { commands, queries, hub }),
+    ...scheduleRoutes({ schedules, queries }),
     ...streamRoutes({ hub }),
     ...artifactRoutes({ artifacts, logger }),
-    ...dashboardRoutes({ dashboard: createDashboard({ knex, runQueue, logger, readiness }) }),
+    ...dashboardRoutes({
+      dashboard: createDashboard({ knex, runQueue, logger, readiness, countSchedules: schedules.count }),
+    }),
     ...platformRoutes({
       auth,
       authenticator,
@@ -135,9 +145,35 @@ function createRoutes(
   ];
 }
 
+/** Running again, approving, pinning, doing so to many runs at once, and forgetting cached results. */
+function createRunCareRoutes(
+  { knex, audit }: Platform,
+  runs: { commands: RunCommands; queries: RunQueries },
+): RouteDefinition[] {
+  const invalidation = createCacheInvalidation({ knex, audit, cache: createStepCache({ knex }) });
+  return [
+    ...runChangeRoutes({ ...runs, pins: createRunPins({ knex, audit }) }),
+    ...bulkOperationRoutes({ bulk: createBulkOperations({ knex, audit }) }),
+    ...stepCacheRoutes({ invalidation }),
+  ];
+}
+
+/** Webhooks, and the door that their deliveries come in by. */
+function createWebhookRoutes(
+  { knex, keys, audit, evaluator, logger }: Platform,
+  runs: { commands: RunCommands; queries: RunQueries; hub: StreamHub },
+): RouteDefinition[] {
+  const { commands, queries, hub } = runs;
+  const receiver = createDeliveryReceiver({ knex, keys, evaluator, commands, logger });
+  return [
+    ...webhookRoutes({ webhooks: createWebhooks({ knex, keys, audit, evaluator }) }),
+    ...hookRoutes({ receiver, queries, hub }),
+  ];
+}
+
 /** Bull Board over the known queues; groups of workers that come up later are shown within half a minute. */
 function startBullBoard({ knex, queues, settings, logger }: Platform) {
-  const queueNames = [RUNS_QUEUE, ...settings.WORKER_GROUPS.map(stepsQueue)];
+  const queueNames = [RUNS_QUEUE, SCHEDULES_QUEUE, ...settings.WORKER_GROUPS.map(stepsQueue)];
   const board = createBullBoardRouter({ backend: queues, queueNames, basePath: "/admin/queues" });
   async function addGroups(): Promise<void> {
     const rows: { group: string }[] = await knex("workers").distinct(knex.raw('unnest(groups) AS "group"'));

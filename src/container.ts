@@ -12,9 +12,13 @@ import { createRunQueue } from "./queues/create-run-queue.js";
 import type { RunQueue } from "./queues/run-queue.js";
 import { type ArtifactStore, createArtifactStore } from "./services/artifacts/artifact-store.js";
 import { type AuditLog, createAuditLog } from "./services/audit/audit-log.js";
+import { type Admission, createAdmission } from "./services/engine/admission.js";
 import { createEngine, type Engine } from "./services/engine/engine.js";
+import { createOutcomeFollower, type OutcomeFollower } from "./services/engine/follow-outcome.js";
+import { createItemJoiner } from "./services/engine/join-items.js";
 import { createInputResolver, type InputResolver } from "./services/engine/resolve-inputs.js";
 import { createRunCloser, type RunCloser } from "./services/engine/run-closer.js";
+import { createSubRuns, type SubRuns } from "./services/engine/sub-runs.js";
 import type { SafeEvaluator } from "./services/evaluation-types.js";
 import { createSafeEvaluator } from "./services/expressions/safe-evaluator.js";
 import { createSecretStore, type SecretStore } from "./services/secrets/secret-store.js";
@@ -38,6 +42,9 @@ export interface Platform {
   readonly artifacts: ArtifactStore;
   readonly resolver: InputResolver;
   readonly closeRun: RunCloser;
+  readonly followOutcome: OutcomeFollower;
+  readonly subRuns: SubRuns;
+  readonly admission: Admission;
   /** Closes everything, in the mirror order of opening. */
   close(): Promise<void>;
 }
@@ -74,8 +81,24 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   const readLargeOutput = async (id: string): Promise<JsonValue> =>
     await artifacts.readJson(id, settings.MAX_OUTPUT_BYTES);
   const readSecrets = async (names: readonly string[]) => await secrets.readValues(names);
-  const resolver = createInputResolver({ knex, evaluator, readLargeOutput, readSecrets });
+  const resolver = createInputResolver({
+    knex,
+    evaluator,
+    readLargeOutput,
+    readSecrets,
+    maxItems: settings.MAX_ITEMS,
+  });
   const closeRun = createRunCloser({ engine, resolver, logger });
+  const joinItems = createItemJoiner({
+    knex,
+    engine,
+    artifacts,
+    readLargeOutput,
+    maxOutputBytes: settings.MAX_OUTPUT_BYTES,
+  });
+  const followOutcome = createOutcomeFollower({ joinItems, closeRun });
+  const subRuns = createSubRuns({ knex, engine, followOutcome, logger });
+  const admission = createAdmission({ knex, engine, evaluator, closeRun, logger });
   return {
     settings,
     logger,
@@ -94,7 +117,12 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
     artifacts,
     resolver,
     closeRun,
+    followOutcome,
+    subRuns,
+    admission,
     async close() {
+      await subRuns.close();
+      await admission.close();
       await engine.close();
       await evaluator.close();
       await pubSub.close();

@@ -60,11 +60,17 @@ export async function startWorkerProcess(settings: Settings): Promise<RunningPro
   });
 }
 
-/** Starts the scheduler: housekeeping that one process leads. */
+/** Starts the scheduler: schedules, and housekeeping that one process leads. */
 export async function startSchedulerProcess(settings: Settings): Promise<RunningProcess> {
   const { startHousekeeping } = await import("../workers/housekeeping.js");
+  const { startScheduler } = await import("../workers/scheduler.js");
   return await openRole("scheduler", settings, async (platform) => {
+    const scheduler = await startScheduler(platform);
     const housekeeping = startHousekeeping(platform);
-    return { close: () => housekeeping.stop() };
+    return {
+      async close() {
+        await Promise.all([scheduler.close(), housekeeping.stop()]);
+      },
+    };
   });
 }

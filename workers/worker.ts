@@ -7,13 +7,19 @@ import { createExecutors } from "../src/executors/registry.js";
 import type { Executor, McpType } from "../src/executors/types.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
+import { createRunCaller } from "../src/services/engine/call-run.js";
+import { createStepThrottle } from "../src/services/engine/step-throttle.js";
+import { createStepCache } from "../src/services/step-cache/step-cache.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
 import { createComponentCache } from "./execution/component-cache.js";
 import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
+import { createResultCache } from "./execution/result-cache.js";
+import { createAttemptRunner } from "./execution/run-attempt.js";
 import { createComponentRunner } from "./execution/run-component.js";
 import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
 import { type Loop, startLoop } from "./loop.js";
+import { createStepBeginner } from "./processors/begin-step.js";
 import { createRunProcessor } from "./processors/run-processor.js";
 import { StepProcessor } from "./processors/step-processor.js";
 import { createSandbox, type WorkerSandbox } from "./sandbox/create-sandbox.js";
@@ -79,9 +85,9 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   });
   await registry.register();
   const stopListening = await platform.pubSub.subscribe("control", (message) =>
-    executions.stopRun(message.runId),
+    executions.stopRun(message.runId, message.below),
   );
-  const steps = createSteps(platform, { id, isolation, executors, executions });
+  const steps = createSteps(platform, { id, groups, isolation, executors, executions });
   const queueWorkers = await openQueueWorkers(platform, options, steps);
   let isClosing = false;
   const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
@@ -118,40 +124,65 @@ function createSteps(
   platform: Platform,
   worker: {
     id: string;
+    groups: readonly string[];
     isolation: WorkerSandbox;
     executors: ReadonlyMap<McpType, Executor>;
     executions: ExecutionRegistry;
   },
 ): StepProcessor {
-  const { knex, engine, resolver, closeRun, readSecrets, artifacts, evaluator, logger, metrics, settings } =
-    platform;
+  const {
+    knex,
+    engine,
+    resolver,
+    followOutcome,
+    readSecrets,
+    artifacts,
+    evaluator,
+    logger,
+    metrics,
+    settings,
+  } = platform;
   const { sandbox, workdirs } = worker.isolation;
   const getComponent = createComponentCache({ knex });
   const maxOutputBytes = settings.MAX_OUTPUT_BYTES;
   const { executors, executions } = worker;
+  const { plans } = engine;
+  const runComponent = createComponentRunner({
+    getComponent,
+    executors,
+    evaluator,
+    sandbox,
+    workdirs,
+    artifacts,
+    maxOutputBytes,
+  });
+  const runAttempt = createAttemptRunner({
+    engine,
+    resolver,
+    getComponent,
+    runComponent,
+    resultCache: createResultCache({ plans, resolver, cache: createStepCache({ knex }), logger }),
+    readSecrets,
+    artifacts,
+    logger,
+    maxLogBytes: settings.MAX_LOG_BYTES,
+    maxOutputBytes,
+  });
+  const prepareCall = createRunCaller({ knex, plans, evaluator });
+  const { admission } = platform;
   return new StepProcessor({
     workerId: worker.id,
     sandboxLevel: sandbox.level,
+    groups: worker.groups,
     engine,
-    resolver,
-    closeRun,
-    getComponent,
-    runComponent: createComponentRunner({
-      getComponent,
-      executors,
-      evaluator,
-      sandbox,
-      workdirs,
-      artifacts,
-      maxOutputBytes,
-    }),
-    readSecrets,
-    artifacts,
+    beginStep: createStepBeginner({ engine, resolver, prepareCall, admission }),
+    runAttempt,
+    followOutcome,
+    throttle: createStepThrottle({ knex }),
+    isUnthrottled: (target) => target.kind !== "mcp",
     executions,
     logger,
     metrics,
-    maxLogBytes: settings.MAX_LOG_BYTES,
-    maxOutputBytes,
   });
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseAllowedHost } from "../outgoing/allowed-hosts.js";
 
 const port = z.coerce.number().int().min(0).max(65535);
 const positive = z.coerce.number().int().positive();
@@ -92,8 +93,21 @@ export const settingsSchema = z.object({
     .max(3600)
     .default(30)
     .describe("How long a stopping worker lets running steps finish."),
-  RETENTION_DAYS: positive.default(30).describe("Age at which runs, events and artifacts may go."),
-  ALLOWED_HOSTS_PRIVATE: list.default([]).describe("Private hosts that outgoing calls may reach."),
+  RETENTION_DAYS: positive
+    .max(36_500)
+    .optional()
+    .describe(
+      "Age in days at which runs, events and artifacts may go, by whole months; unset: they are kept.",
+    ),
+  ALLOWED_HOSTS_PRIVATE: list
+    .superRefine((entries, context) => {
+      for (const entry of entries) {
+        if (parseAllowedHost(entry)) continue;
+        context.addIssue({ code: "custom", message: `names "${entry}", no host, host:port or network` });
+      }
+    })
+    .default([])
+    .describe("Private hosts (host, host:port or 10.0.0.0/8) that outgoing calls may reach."),
   APPS_URL: z.string().url().optional().describe("Own origin for apps and HTML artifacts."),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.string().url().optional(),
@@ -101,6 +115,7 @@ export const settingsSchema = z.object({
   MAX_BODY_BYTES: positive.default(10 * 1024 * 1024).describe("Largest request body."),
   MAX_OUTPUT_BYTES: positive.default(64 * 1024 * 1024).describe("Largest step output."),
   MAX_LOG_BYTES: positive.default(64 * 1024 * 1024).describe("Most log kept per step."),
+  MAX_ITEMS: positive.default(100_000).describe("Most items of one forEach."),
   MAX_STEPS: positive.default(10_000).describe("Most steps in one definition."),
   PYTHON: z
     .string()

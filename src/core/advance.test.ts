@@ -10,7 +10,7 @@ const error: RunError = { code: "script_error", message: "no" };
 const key = { stepIndex: 0, itemIndex: -1 };
 
 function run(states: string, status: RunStatus = "running", failure: RunError | null = null): RunState {
-  return { id: "run", status, states: new StepStates(states), error: failure };
+  return { id: "run", status, states: new StepStates(states), error: failure, ending: null, depth: 0 };
 }
 
 function step(values: Partial<StepState> = {}): StepState {
@@ -22,6 +22,10 @@ function step(values: Partial<StepState> = {}): StepState {
     releasedCount: 0,
     leaseToken: token,
     waitMs: 0,
+    fanOut: null,
+    childRunId: null,
+    approval: null,
+    isDue: false,
     ...values,
   };
 }
@@ -44,14 +48,14 @@ const types = (result: { events: readonly { type: string }[] }) => result.events
 describe("beginRun", () => {
   it("queues the roots and counts them as the run's first events", () => {
     const state = run("pp", "queued");
-    const result = beginRun(buildPlan([{ id: "a" }, { id: "b", after: ["a"] }]), state, 0);
+    const result = beginRun(buildPlan([{ id: "a" }, { id: "b", after: ["a"] }]), state, { delayMs: 0 });
     expect(types(result)).toEqual(["run.queued", "step.queued"]);
     expect(result.dispatches).toEqual([{ ...key, attempt: 1, delayMs: 0 }]);
     expect(result.status).toBe("queued");
   });
 
   it("ends a run at once when no step can ever start", () => {
-    const result = beginRun(buildPlan([{ id: "a", runAfter: "anyFailed" }]), run("p", "queued"), 0);
+    const result = beginRun(buildPlan([{ id: "a", runAfter: "anyFailed" }]), run("p", "queued"), { delayMs: 0 });
     expect(types(result)).toEqual(["run.queued", "step.skipped", "run.succeeded"]);
   });
 });
@@ -177,7 +181,7 @@ describe("cancel and expire", () => {
   it("end every open step and the run, and stop what runs", () => {
     const result = apply({ kind: "cancel" }, run("rp"), undefined, drafts);
     expect(types(result)).toEqual(["step.canceled", "step.canceled", "run.canceled"]);
-    expect(result).toMatchObject({ status: "canceled", mustStop: true });
+    expect(result).toMatchObject({ status: "canceled", stopBelow: 2 });
   });
 
   it("fail a run that took too long", () => {

@@ -1,30 +1,23 @@
-import type { PlanStep, RunPlan } from "./plan.js";
-import { retryDelayMs } from "./retry.js";
-import { outcomeOf, settle, stepAt } from "./settle.js";
+import { countApprovals, toApprovalOutput, type ApprovalState } from "./approval.js";
+import type { RunPlan } from "./plan.js";
+import { type DraftStep, errorData, RunDraft } from "./run-draft.js";
+import { indicesOf, outcomeOf, stepAt } from "./settle.js";
 import { isRunTerminal, type RunError, type RunStatus } from "./statuses.js";
-import { STATE, type StateLetter } from "./step-states.js";
-import type {
-  Advance,
-  DispatchDraft,
-  EventDraft,
-  Refusal,
-  RunState,
-  StepChange,
-  StepState,
-  Transition,
-} from "./transition.js";
+import { STATE } from "./step-states.js";
+import type { Advance, Refusal, RunState, StepState, StepTransition, Transition } from "./transition.js";
 
 /** After this many workers died under one step, the step itself is taken for the cause. */
 export const MAX_LOST_WORKERS = 3;
+/** Runs of workflows within runs of workflows. */
+export const MAX_DEPTH = 10;
 
-type StepTransition = Extract<Transition, { stepIndex: number }>;
-
-/** What a transition works on. `step` is the row of the step that the transition names. */
+/** What a transition works on. `step` is the row that the transition names; `whole` the one of an item's `forEach`. */
 export interface AdvanceInput {
   readonly plan: RunPlan;
   /** Its `states` are changed in place. */
   readonly run: RunState;
   readonly step?: StepState;
+  readonly whole?: StepState;
   readonly transition: Transition;
   /** A number in [0, 1) for the jitter of a retry. */
   readonly random: number;
@@ -32,16 +25,20 @@ export interface AdvanceInput {
 
 /**
  * The engine's whole judgement: what a transition does to a run. Pure: no clock, no I/O; time comes in as
- * `step.waitMs`, chance as `random`. Whoever calls holds the run's row lock.
+ * `step.waitMs` and `step.isDue`, chance as `random`. Whoever calls holds the run's row lock.
  */
 export function advance(input: AdvanceInput): Advance {
-  const { run, transition } = input;
+  const { plan, run, transition } = input;
   if (isRunTerminal(run.status)) return refuse(run, { reason: "ended" });
   switch (transition.kind) {
-    case "cancel":
-      return stopRun(input, "canceled", { code: "canceled", message: "The run was canceled" });
+    case "admit":
+      return admitRun(plan, run);
+    case "cancel": {
+      const message = transition.reason ?? "The run was canceled";
+      return stopRun(plan, run, "canceled", { code: "canceled", message });
+    }
     case "expire":
-      return stopRun(input, "failed", transition.error);
+      return stopRun(plan, run, "failed", transition.error);
     case "close":
       return closeRun(run, transition);
     default:
@@ -49,305 +46,311 @@ export function advance(input: AdvanceInput): Advance {
   }
 }
 
+/** How a new run begins. */
+export interface BeginOptions {
+  readonly delayMs: number;
+  /** It waits for its turn: nothing is queued before it is admitted. */
+  readonly isHeld?: boolean;
+  /** Steps whose result an older run has left, by their index, with the letter it had. */
+  readonly reused?: ReadonlyMap<number, typeof STATE.succeeded | typeof STATE.skipped>;
+}
+
 /** The facts of a new run: every step that depends on nothing is queued. */
-export function beginRun(plan: RunPlan, run: RunState, delayMs: number): Advance {
-  const draft = new Draft(plan, run);
-  draft.event({ type: "run.queued", data: delayMs > 0 ? { delayMs } : {} });
-  draft.settle(undefined, delayMs);
+export function beginRun(plan: RunPlan, run: RunState, options: BeginOptions): Advance {
+  const draft = new RunDraft(plan, run);
+  const { delayMs, isHeld = false, reused } = options;
+  draft.event({
+    type: "run.queued",
+    data: { ...(delayMs > 0 ? { delayMs } : {}), ...(isHeld ? { held: true } : {}) },
+  });
+  for (const [index, letter] of reused ?? []) {
+    run.states.set(index, letter);
+    const type = letter === STATE.succeeded ? "step.succeeded" : "step.skipped";
+    draft.event({ type, stepId: stepAt(plan, index).id, data: { reused: true } });
+  }
+  if (!isHeld) draft.settle(undefined, delayMs);
   return draft.finish();
 }
 
-function advanceStep(input: AdvanceInput, transition: StepTransition): Advance {
-  const { run, step } = input;
-  if (!step) return refuse(run, { reason: "stale" });
-  const isQueuedKind =
-    transition.kind === "claim" || transition.kind === "skip" || transition.kind === "failQueued";
-  if (isQueuedKind) {
-    if (step.status !== "queued" || step.attempt !== transition.attempt)
-      return refuse(run, { reason: "stale" });
-    // timers go by the database's clock: a worker whose clock is ahead comes too early (BullMQ trusts clients)
-    if (transition.kind === "claim" && step.waitMs > 0)
-      return refuse(run, { reason: "early", waitMs: step.waitMs });
-  } else if (step.status !== "running" || step.leaseToken !== transition.token) {
-    return refuse(run, { reason: "stale" });
-  }
-  return applyToStep(input, transition, step);
+/** Queues a held run's first steps. */
+function admitRun(plan: RunPlan, run: RunState): Advance {
+  const { states } = run;
+  const hasBegun = plan.steps.some(
+    ({ index }) => !states.isEnded(index) && states.get(index) !== STATE.pending,
+  );
+  if (run.status !== "queued" || hasBegun) return refuse(run, { reason: "stale" });
+  const draft = new RunDraft(plan, run);
+  draft.settle(undefined, 0);
+  return { ...draft.finish(), isNewFlow: true };
 }
 
-function applyToStep(input: AdvanceInput, transition: StepTransition, state: StepState): Advance {
-  const step = stepAt(input.plan, transition.stepIndex);
-  const draft = new Draft(input.plan, input.run, step, state);
-  switch (transition.kind) {
-    case "claim":
-      draft.start(transition);
-      break;
-    case "skip":
-      draft.end(STATE.skipped, { type: "step.skipped", data: { reason: "condition" } });
-      break;
-    case "failQueued":
-      draft.fail(transition.error, {});
-      break;
-    case "succeed":
-      draft.end(STATE.succeeded, { type: "step.succeeded", data: {} }, transition);
-      break;
-    case "fail":
-      if (transition.isRetryable && mayRetry(step, state)) draft.retry(transition.error, input.random);
-      else draft.fail(transition.error, transition);
-      break;
-    case "report":
-      draft.report(transition);
-      break;
-    case "lose":
-      draft.lose();
-      break;
-    case "release":
-      draft.release();
-      break;
-  }
+/** Steps are stopped at once; `finally` steps still run, and a second stop ends those too. */
+function stopRun(plan: RunPlan, run: RunState, ending: "canceled" | "failed", error: RunError): Advance {
+  const draft = new RunDraft(plan, run);
+  const later = ending === "failed" ? (["onFailure", "finally"] as const) : (["finally"] as const);
+  const [first] = later.flatMap((phase) => indicesOf(plan, phase));
+  const isFirstStop = run.ending === null && run.status !== "queued";
+  const below = isFirstStop && first !== undefined ? first : plan.steps.length;
+  draft.stopSteps(below, run.ending ?? ending, error);
+  draft.settle([], 0);
   return draft.finish();
-}
-
-function mayRetry(step: PlanStep, state: StepState): boolean {
-  return chargedAttempts(state) < step.retry.maxAttempts;
-}
-
-function chargedAttempts(state: StepState): number {
-  return state.attempt - state.lostCount - state.releasedCount;
-}
-
-function refuse(run: RunState, refusal: Refusal): Advance {
-  return {
-    refusal,
-    status: run.status,
-    error: run.error,
-    hasStarted: false,
-    isClosing: false,
-    changes: [],
-    events: [],
-    dispatches: [],
-    mustStop: false,
-  };
 }
 
 function closeRun(run: RunState, transition: Extract<Transition, { kind: "close" }>): Advance {
-  const outcome = outcomeOf(run.states);
+  const outcome = outcomeOf(run.states, run.ending);
   if (!outcome) return refuse(run, { reason: "stale" });
-  const status: RunStatus = outcome === "succeeded" && !transition.error ? "succeeded" : "failed";
+  const status: RunStatus = outcome === "succeeded" && transition.error ? "failed" : outcome;
   return {
+    ...nothing(run),
     status,
-    hasStarted: false,
     error: transition.error ?? run.error,
     ended: { output: transition.output },
-    isClosing: false,
-    changes: [],
     events: [{ type: `run.${status}`, data: transition.error ? { error: errorData(transition.error) } : {} }],
-    dispatches: [],
-    mustStop: false,
   };
 }
 
-function stopRun({ plan, run }: AdvanceInput, status: "canceled" | "failed", error: RunError): Advance {
-  const mustStop = run.states.some(STATE.running) || run.states.some(STATE.queued);
-  const events: EventDraft[] = [];
-  const changes: StepChange[] = [];
-  for (const index of run.states.openIndices()) {
-    run.states.set(index, STATE.canceled);
-    changes.push({
-      type: "end",
-      stepIndex: index,
-      itemIndex: -1,
-      status: "canceled",
-      error: { ...error, code: "canceled" },
-    });
-    events.push({ type: "step.canceled", stepId: stepAt(plan, index).id, data: {} });
-  }
-  events.push({ type: `run.${status}`, data: { error: errorData(error) } });
+function refuse(run: RunState, refusal: Refusal): Advance {
+  return { ...nothing(run), refusal };
+}
+
+function nothing(run: RunState): Advance {
   return {
-    status,
-    error,
+    status: run.status,
+    error: run.error,
+    ending: run.ending,
     hasStarted: false,
-    ended: {},
     isClosing: false,
-    changes,
-    events,
+    isNewFlow: false,
+    changes: [],
+    events: [],
     dispatches: [],
-    mustStop,
   };
 }
 
-function errorData(error: RunError) {
-  return {
-    code: error.code,
-    message: error.message,
-    ...(error.stepId === undefined ? {} : { stepId: error.stepId }),
-    ...(error.attempt === undefined ? {} : { attempt: error.attempt }),
-  };
+function advanceStep(input: AdvanceInput, transition: StepTransition): Advance {
+  const { plan, run, step: state, whole } = input;
+  if (!state || run.states.isEnded(transition.stepIndex)) return refuse(run, { reason: "stale" });
+  const refusal = judgeState(state, transition);
+  if (refusal) return refuse(run, refusal);
+  const step = stepAt(plan, transition.stepIndex);
+  const target = { step, state, whole };
+  const draft = new RunDraft(plan, run);
+  if (transition.kind === "claim" && isUnwanted(target)) {
+    draft.end(target, STATE.canceled, { reason: "another_item_failed" });
+    draft.refuse({ reason: "stale" });
+  } else {
+    applyToStep(draft, target, transition, input);
+  }
+  return draft.finish();
 }
 
-/** Gathers what one transition does. */
-class Draft {
-  readonly #plan: RunPlan;
-  readonly #run: RunState;
-  readonly #step: PlanStep | undefined;
-  readonly #state: StepState | undefined;
-  readonly #changes: StepChange[] = [];
-  readonly #events: EventDraft[] = [];
-  readonly #dispatches: DispatchDraft[] = [];
-  #status: RunStatus;
-  #hasStarted = false;
-  #error: RunError | null;
+/** Items that were queued when another of them failed do not start. */
+function isUnwanted({ step, whole }: DraftStep): boolean {
+  return whole?.fanOut?.error != null && step.onError === "fail";
+}
 
-  constructor(plan: RunPlan, run: RunState, step?: PlanStep, state?: StepState) {
-    this.#plan = plan;
-    this.#run = run;
-    this.#step = step;
-    this.#state = state;
-    this.#status = run.status;
-    this.#error = run.error;
-  }
-
-  event(event: EventDraft): void {
-    this.#events.push(event);
-  }
-
-  start(claim: Extract<Transition, { kind: "claim" }>): void {
-    const { step, state } = this.#current();
-    this.#run.states.set(step.index, STATE.running);
-    if (this.#status !== "running") {
-      this.#hasStarted = this.#status === "queued";
-      this.#status = "running";
-      if (this.#hasStarted) this.event({ type: "run.started", data: {} });
+/** Why a step's row does not allow a transition. */
+function judgeState(state: StepState, transition: StepTransition): Refusal | undefined {
+  switch (transition.kind) {
+    case "claim":
+    case "skip":
+    case "failQueued":
+    case "expand":
+    case "hold":
+    case "call":
+      if (state.status !== "queued" || state.attempt !== transition.attempt) return { reason: "stale" };
+      // timers go by the database's clock: a worker whose clock is ahead comes too early (BullMQ trusts clients)
+      if (state.waitMs > 0 && transition.kind !== "skip" && transition.kind !== "failQueued")
+        return { reason: "early", waitMs: state.waitMs };
+      return undefined;
+    case "join": {
+      const { fanOut } = state;
+      return state.status === "running" && fanOut?.ended === fanOut?.total ? undefined : { reason: "stale" };
     }
-    const { token, workerId, sandboxLevel } = claim;
-    this.#changes.push({ type: "start", ...keyOf(state), token, workerId, sandboxLevel });
-    this.#stepEvent("step.started", { workerId });
+    case "wake":
+      return state.isDue && (state.status === "waiting" || state.childRunId !== null)
+        ? undefined
+        : { reason: "stale" };
+    case "decide":
+      return state.status === "waiting" ? judgeDecision(state.approval, transition) : { reason: "stale" };
+    case "return":
+      return state.status === "running" && state.childRunId === transition.childRunId
+        ? undefined
+        : { reason: "stale" };
+    default:
+      return state.status === "running" && state.leaseToken === transition.token
+        ? undefined
+        : { reason: "stale" };
   }
+}
 
-  end(letter: StateLetter, event: { type: string; data: EventDraft["data"] }, result: EndResult = {}): void {
-    const { step, state } = this.#current();
-    this.#run.states.set(step.index, letter);
-    const status = letter === STATE.succeeded ? "succeeded" : letter === STATE.skipped ? "skipped" : "failed";
-    const { output, outputArtifactId, error, inputs } = result;
-    this.#changes.push({ type: "end", ...keyOf(state), status, output, outputArtifactId, error, inputs });
-    this.#stepEvent(event.type, event.data);
-    this.settle([step.index], 0);
+function judgeDecision(
+  approval: ApprovalState | null,
+  { decision }: Extract<Transition, { kind: "decide" }>,
+): Refusal | undefined {
+  if (!approval) return { reason: "stale" };
+  return approval.decisions.some(({ userId }) => userId === decision.userId)
+    ? { reason: "decided" }
+    : undefined;
+}
+
+function applyToStep(
+  draft: RunDraft,
+  target: DraftStep,
+  transition: StepTransition,
+  { run, random }: AdvanceInput,
+): void {
+  const { state } = target;
+  switch (transition.kind) {
+    case "claim":
+      return draft.start(target, transition);
+    case "skip":
+      return draft.end(target, STATE.skipped, { reason: "condition" });
+    case "failQueued":
+      return draft.fail(target, transition.error, {});
+    case "expand":
+      draft.change({ type: "expand", stepIndex: state.stepIndex, itemIndex: -1, items: transition.items });
+      return draft.expand(target, transition.items.length);
+    case "join":
+      if (transition.error) return draft.fail(target, transition.error, {});
+      return draft.end(target, STATE.succeeded, {}, transition);
+    case "hold":
+      return holdStep(draft, target, transition);
+    case "wake":
+      return wakeStep(draft, target, random);
+    case "decide":
+      return decideStep(draft, target, transition);
+    case "call":
+      return callRun(draft, target, transition, run);
+    case "return":
+      return returnFromRun(draft, target, transition, random);
+    case "succeed":
+      draft.offer(transition.next);
+      return draft.end(target, STATE.succeeded, transition.isCacheHit ? { cacheHit: true } : {}, transition);
+    case "fail":
+      return draft.failOrRetry(target, transition.error, { ...transition, random });
+    case "report":
+      return report(draft, target, transition);
+    case "lose":
+      return loseWorker(draft, target);
+    case "release":
+      return draft.requeue(
+        target,
+        { code: "worker_lost", message: "The worker stopped before the step was done" },
+        0,
+        { lostCount: state.lostCount, releasedCount: state.releasedCount + 1 },
+      );
   }
+}
 
-  fail(cause: RunError, result: EndResult): void {
-    const { step, state } = this.#current();
-    const error: RunError = { ...cause, stepId: step.id, attempt: state.attempt };
-    if (step.onError === "fail") this.#error ??= error;
-    const letter = step.onError === "continue" ? STATE.tolerated : STATE.failed;
-    this.end(
-      letter,
-      { type: "step.failed", data: { error: errorData(error) } },
-      { inputs: result.inputs, error },
+function holdStep(draft: RunDraft, target: DraftStep, { hold }: Extract<Transition, { kind: "hold" }>): void {
+  const { stepIndex, itemIndex } = target.state;
+  draft.setLetter(target, STATE.waiting);
+  draft.startRun();
+  draft.change({ type: "hold", stepIndex, itemIndex, hold });
+  draft.stepEvent(target, "step.waiting", { ...hold.waitingFor });
+}
+
+/** Time is up: for a wait that is its success, for an approval what it says, for a sub-workflow its failure. */
+function wakeStep(draft: RunDraft, target: DraftStep, random: number): void {
+  const { approval, childRunId } = target.state;
+  if (childRunId !== null) {
+    const error = { code: "timeout", message: `The step took longer than its timeoutSeconds` } as const;
+    return draft.failOrRetry(target, error, { isRetryable: true, random });
+  }
+  if (!approval) return draft.end(target, STATE.succeeded, {}, { output: {} });
+  if (approval.onExpiry === "approve")
+    return draft.end(
+      target,
+      STATE.succeeded,
+      { expired: true },
+      { output: toApprovalOutput(approval, true) },
     );
-  }
-
-  retry(error: RunError, random: number): void {
-    const { step, state } = this.#current();
-    this.requeue(error, retryDelayMs(step.retry, chargedAttempts(state), random), state);
-  }
-
-  requeue(cause: RunError, delayMs: number, counts: Pick<StepState, "lostCount" | "releasedCount">): void {
-    const { step, state } = this.#current();
-    const error: RunError = { ...cause, stepId: step.id, attempt: state.attempt };
-    this.#run.states.set(step.index, STATE.queued);
-    const attempt = state.attempt + 1;
-    this.#changes.push({ type: "archive", ...keyOf(state), attempt: state.attempt, error });
-    this.#changes.push({ type: "queue", ...keyOf(state), attempt, delayMs, ...countsOf(counts) });
-    this.#dispatches.push({ ...keyOf(state), attempt, delayMs });
-    this.#stepEvent("step.retrying", { error: errorData(error), nextAttempt: attempt, delayMs });
-  }
-
-  lose(): void {
-    const { state } = this.#current();
-    const error: RunError = { code: "worker_lost", message: "The worker that ran the step is gone" };
-    const lostCount = state.lostCount + 1;
-    if (lostCount >= MAX_LOST_WORKERS)
-      this.fail({ ...error, message: `${error.message}, ${lostCount} times` }, {});
-    else this.requeue(error, 0, { lostCount, releasedCount: state.releasedCount });
-  }
-
-  release(): void {
-    const { state } = this.#current();
-    const error: RunError = { code: "worker_lost", message: "The worker stopped before the step was done" };
-    this.requeue(error, 0, { lostCount: state.lostCount, releasedCount: state.releasedCount + 1 });
-  }
-
-  report(transition: Extract<Transition, { kind: "report" }>): void {
-    const { step, state } = this.#current();
-    if (transition.inputs !== undefined)
-      this.#changes.push({ type: "inputs", ...keyOf(state), inputs: transition.inputs });
-    for (const event of transition.events) {
-      this.event({ ...event, stepId: step.id, attempt: state.attempt, ...itemOf(state) });
-    }
-  }
-
-  settle(ended: readonly number[] | undefined, delayMs: number): void {
-    const { ready, skipped } = settle(this.#plan, this.#run.states, ended);
-    for (const index of ready) {
-      const key = { stepIndex: index, itemIndex: -1 };
-      this.#changes.push({ type: "queue", ...key, attempt: 1, delayMs, lostCount: 0, releasedCount: 0 });
-      this.#dispatches.push({ ...key, attempt: 1, delayMs });
-      this.event({ type: "step.queued", stepId: stepAt(this.#plan, index).id, attempt: 1, data: {} });
-    }
-    for (const { index, letter } of skipped) {
-      const step = stepAt(this.#plan, index);
-      const isBlocked = letter === STATE.blocked;
-      const error: RunError | undefined = isBlocked
-        ? { code: "dependency_failed", message: "A step that it depends on did not succeed", stepId: step.id }
-        : undefined;
-      this.#changes.push({ type: "end", stepIndex: index, itemIndex: -1, status: "skipped", error });
-      const reason = isBlocked ? "dependency_failed" : "dependency_skipped";
-      this.event({ type: "step.skipped", stepId: step.id, data: { reason } });
-    }
-  }
-
-  finish(): Advance {
-    const outcome = outcomeOf(this.#run.states);
-    const isMapped = this.#plan.outputs !== undefined && outcome === "succeeded";
-    const error = this.#error;
-    const base = {
-      error,
-      hasStarted: this.#hasStarted,
-      changes: this.#changes,
-      events: this.#events,
-      dispatches: this.#dispatches,
-      mustStop: false,
-    };
-    if (!outcome || isMapped) return { ...base, status: this.#status, isClosing: isMapped };
-    this.event({ type: `run.${outcome}`, data: error ? { error: errorData(error) } : {} });
-    return { ...base, status: outcome, isClosing: false, ended: {} };
-  }
-
-  #current(): { step: PlanStep; state: StepState } {
-    if (!this.#step || !this.#state) throw new Error("this transition names no step");
-    return { step: this.#step, state: this.#state };
-  }
-
-  #stepEvent(type: string, data: EventDraft["data"]): void {
-    const { step, state } = this.#current();
-    this.event({ type, stepId: step.id, attempt: state.attempt, ...itemOf(state), data });
-  }
+  const code = approval.onExpiry === "reject" ? "rejected" : "timeout";
+  draft.fail(target, { code, message: "The approval expired before it was decided" }, {});
 }
 
-interface EndResult {
-  readonly output?: Extract<Transition, { kind: "succeed" }>["output"];
-  readonly outputArtifactId?: string;
-  readonly error?: RunError;
-  readonly inputs?: Extract<Transition, { kind: "fail" }>["inputs"];
+function decideStep(
+  draft: RunDraft,
+  target: DraftStep,
+  { decision }: Extract<Transition, { kind: "decide" }>,
+): void {
+  const { state } = target;
+  if (!state.approval) return;
+  const approval = { ...state.approval, decisions: [...state.approval.decisions, decision] };
+  const { stepIndex, itemIndex } = state;
+  draft.change({ type: "approval", stepIndex, itemIndex, approval });
+  const { name: by, comment } = decision;
+  const told = { by, ...(comment === undefined ? {} : { comment }) };
+  if (decision.decision === "reject") {
+    const message = `Rejected by ${by}${comment === undefined ? "" : `: ${comment}`}`;
+    return draft.fail(target, { code: "rejected", message }, {});
+  }
+  const approvals = countApprovals(approval);
+  if (approvals >= approval.required)
+    return draft.end(
+      target,
+      STATE.succeeded,
+      { approvedBy: by },
+      { output: toApprovalOutput(approval, false) },
+    );
+  draft.stepEvent(target, "step.waiting", {
+    reason: "approval",
+    ...told,
+    approvals,
+    required: approval.required,
+  });
 }
 
-function keyOf(state: StepState): { stepIndex: number; itemIndex: number } {
-  return { stepIndex: state.stepIndex, itemIndex: state.itemIndex };
+function callRun(
+  draft: RunDraft,
+  target: DraftStep,
+  call: Extract<Transition, { kind: "call" }>,
+  run: RunState,
+): void {
+  const { stepIndex, itemIndex } = target.state;
+  if (run.depth >= MAX_DEPTH) {
+    const message = `Workflows run within each other at most ${MAX_DEPTH} deep`;
+    return draft.fail(target, { code: "invalid_input", message }, {});
+  }
+  const { childRunId, inputs, timeoutSeconds } = call;
+  draft.setLetter(target, STATE.running);
+  draft.startRun();
+  draft.change({ type: "call", stepIndex, itemIndex, childRunId, inputs, timeoutSeconds });
+  draft.stepEvent(target, "step.started", { childRunId });
 }
 
-function countsOf(counts: Pick<StepState, "lostCount" | "releasedCount">) {
-  return { lostCount: counts.lostCount, releasedCount: counts.releasedCount };
+function returnFromRun(
+  draft: RunDraft,
+  target: DraftStep,
+  child: Extract<Transition, { kind: "return" }>,
+  random: number,
+): void {
+  if (child.status === "succeeded")
+    return draft.end(target, STATE.succeeded, { childRunId: child.childRunId }, { output: child.output });
+  const isCanceled = child.status === "canceled";
+  const message = child.error?.message ?? `The run ${child.childRunId} has ${child.status}`;
+  const code = isCanceled ? "canceled" : (child.error?.code ?? "internal");
+  const details = { childRunId: child.childRunId };
+  draft.failOrRetry(target, { code, message, details }, { isRetryable: !isCanceled, random });
 }
 
-function itemOf(state: StepState): { itemIndex?: number } {
-  return state.itemIndex < 0 ? {} : { itemIndex: state.itemIndex };
+function report(
+  draft: RunDraft,
+  { step, state }: DraftStep,
+  { inputs, events }: Extract<Transition, { kind: "report" }>,
+): void {
+  const { stepIndex, itemIndex, attempt } = state;
+  if (inputs !== undefined) draft.change({ type: "inputs", stepIndex, itemIndex, inputs });
+  const item = itemIndex < 0 ? {} : { itemIndex };
+  for (const event of events) draft.event({ ...event, stepId: step.id, attempt, ...item });
+}
+
+function loseWorker(draft: RunDraft, target: DraftStep): void {
+  const { state } = target;
+  const error: RunError = { code: "worker_lost", message: "The worker that ran the step is gone" };
+  const lostCount = state.lostCount + 1;
+  if (lostCount >= MAX_LOST_WORKERS)
+    return draft.fail(target, { ...error, message: `${error.message}, ${lostCount} times` }, {});
+  draft.requeue(target, error, 0, { lostCount, releasedCount: state.releasedCount });
 }

@@ -77,6 +77,12 @@ export class StepStates {
     return this.#letters.every(isEndedLetter);
   }
 
+  /** Whether every step before an index has ended. */
+  areEndedBelow(end: number): boolean {
+    for (let index = 0; index < end; index += 1) if (!this.isEnded(index)) return false;
+    return true;
+  }
+
   toString(): string {
     return this.#letters.join("");
   }

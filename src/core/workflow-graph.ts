@@ -1,4 +1,4 @@
-import type { PlanStep, RunPlan } from "./plan.js";
+import { type Phase, phaseOf, type RunPlan, type StepTarget } from "./plan.js";
 
 /** One step as a box of the graph; `type` says what it runs. */
 export interface GraphNode {
@@ -11,10 +11,12 @@ export interface GraphNode {
     readonly mcpType?: string;
     readonly when?: string;
     readonly runAfter: string;
+    /** Which of the definition's lists it stands in. */
+    readonly phase: Phase;
   };
 }
 
-/** `target` waits for `source`. */
+/** `target` waits for `source`; both are of one phase. */
 export interface GraphEdge {
   readonly id: string;
   readonly source: string;
@@ -35,7 +37,8 @@ export interface GraphStep {
   readonly mcpType?: string;
   readonly when?: string | undefined;
   readonly runAfter: string;
-  /** Ids of the steps that it waits for. Unknown ones are left out. */
+  readonly phase: Phase;
+  /** Ids of the steps that it waits for. Unknown ones, and those of other phases, are left out. */
   readonly dependencies: readonly string[];
 }
 
@@ -52,13 +55,14 @@ export function buildWorkflowGraph(steps: readonly GraphStep[]): WorkflowGraph {
         label: step.label ?? step.id,
         uses: step.uses,
         runAfter: step.runAfter,
+        phase: step.phase,
         ...(step.mcpType === undefined ? {} : { mcpType: step.mcpType }),
         ...(step.when === undefined ? {} : { when: step.when }),
       },
     })),
     edges: drawn.flatMap((step) =>
       [...new Set(step.dependencies)]
-        .filter((source) => stepById.has(source))
+        .filter((source) => stepById.get(source)?.phase === step.phase)
         .map((source) => ({ id: `${source}->${step.id}`, source, target: step.id })),
     ),
   };
@@ -73,18 +77,20 @@ export function buildPlanGraph(
     plan.steps.map((step) => ({
       id: step.id,
       label: labels.get(step.id) ?? step.id,
-      uses: targetUses(step),
+      uses: usesOf(step.target),
       ...(step.target.kind === "mcp" ? { mcpType: step.target.mcpType } : {}),
       when: step.when,
       runAfter: step.runAfter,
+      phase: phaseOf(step),
       dependencies: step.dependencies.flatMap((index) => plan.steps[index]?.id ?? []),
     })),
   );
 }
 
-function targetUses(step: PlanStep): string {
-  if (step.target.kind === "builtin") return `builtin:${step.target.name}`;
-  return `mcp:${step.target.name}@${step.target.version}`;
+/** A target as a definition writes it, with its version pinned. */
+export function usesOf(target: StepTarget): string {
+  if (target.kind === "builtin") return `builtin:${target.name}`;
+  return `${target.kind}:${target.name}@${target.version}`;
 }
 
 function nodeType(uses: string): GraphNode["type"] {

@@ -27,7 +27,7 @@ describe("payloads of NOTIFY", () => {
 
   it("refuses what cannot be cut", () => {
     const runId = "x".repeat(8000);
-    expect(() => splitPayloads("control", { type: "stop-run", runId })).toThrow(RangeError);
+    expect(() => splitPayloads("control", { type: "stop-run", runId, below: 1 })).toThrow(RangeError);
     expect(() => splitPayloads("run-events", { runs: [{ runId, seq: 1, isRunEvent: true }] })).toThrow(
       RangeError,
     );

@@ -1,5 +1,5 @@
-import { BlockList, isIP } from "node:net";
 import { z } from "zod";
+import type { OutgoingGuard } from "../outgoing/outgoing-guard.js";
 
 /** 1 MiB: longer code belongs into a package. */
 export const MAX_CODE_CHARACTERS = 1024 * 1024;
@@ -84,71 +84,19 @@ export const innerPathField = z.string().superRefine((path, context) => {
   if (fault) context.addIssue({ code: "custom", message: fault });
 });
 
-/** Addresses that no outgoing call may reach unless the operator names them. */
-const PRIVATE_ADDRESSES = new BlockList();
-for (const [network, prefix] of [
-  ["0.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.0.0.0", 24],
-  ["192.168.0.0", 16],
-  ["198.18.0.0", 15],
-  ["224.0.0.0", 3],
-] as const) {
-  PRIVATE_ADDRESSES.addSubnet(network, prefix, "ipv4");
-}
-for (const [network, prefix] of [
-  ["::", 96],
-  ["::ffff:0:0", 96],
-  ["64:ff9b::", 96],
-  ["64:ff9b:1::", 48],
-  ["2002::", 16],
-  ["fc00::", 7],
-  ["fe80::", 10],
-  ["ff00::", 8],
-] as const) {
-  PRIVATE_ADDRESSES.addSubnet(network, prefix, "ipv6");
-}
-
-/**
- * Whether a host, as `URL.hostname` writes it, is this machine or a private network by its spelling alone. Names are
- * judged again when they are resolved; this only refuses early what can never be meant.
- */
-export function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
-  const family = isIP(host);
-  if (family !== 0) return PRIVATE_ADDRESSES.check(host, family === 4 ? "ipv4" : "ipv6");
-  return (
-    host === "localhost" || host.endsWith(".localhost") || host.endsWith(".internal") || !host.includes(".")
-  );
-}
-
 /** What an outgoing URL may be. */
 export interface OutgoingUrlRules {
   readonly protocols: readonly string[];
-  /** Whether the operator lets calls reach this private host. */
-  isAllowedPrivateHost(hostname: string): boolean;
+  readonly guard: Pick<OutgoingGuard, "findUrlFault">;
 }
 
-/** A URL that the platform will call: no credentials in it, no private address. */
-export function outgoingUrlField({ protocols, isAllowedPrivateHost }: OutgoingUrlRules): z.ZodString {
+/** A URL that the platform will call: no credentials in it, no private address. Names are judged again when called. */
+export function outgoingUrlField({ protocols, guard }: OutgoingUrlRules): z.ZodString {
   return z
     .string()
     .max(2_000)
     .superRefine((text, context) => {
-      const fail = (message: string): void => context.addIssue({ code: "custom", message });
-      const url = URL.canParse(text) ? new URL(text) : undefined;
-      if (!url || /\s/.test(text) || CONTROL.test(text)) return fail("must be a URL");
-      if (!protocols.includes(url.protocol)) {
-        return fail(`must begin with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`);
-      }
-      if (url.username !== "" || url.password !== "") return fail("must not hold credentials");
-      if (isPrivateHost(url.hostname) && !isAllowedPrivateHost(url.hostname)) {
-        return fail("must not name this machine or a private network");
-      }
-      return undefined;
+      const fault = guard.findUrlFault(text, protocols);
+      if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
     });
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { createOutgoingGuard } from "../outgoing/outgoing-guard.js";
 import { type LlmPromptConfig, llmPromptDefinition } from "./llm/definition.js";
 import { createMcpPackageDefinition, type McpPackageConfig } from "./mcp-package/definition.js";
 import { type NotebookConfig, notebookDefinition } from "./notebook/definition.js";
@@ -30,16 +31,14 @@ export interface DefinitionOptions {
 
 /** Every component type, one line each. What else must know the types derives it from here. */
 export function createExecutorDefinitions({ allowedPrivateHosts = [] }: DefinitionOptions = {}) {
-  const allowed = new Set(allowedPrivateHosts.map((host) => host.toLowerCase()));
-  const isAllowedPrivateHost = (hostname: string): boolean =>
-    allowed.has(hostname) || allowed.has(hostname.replace(/^\[|\]$/g, ""));
+  const guard = createOutgoingGuard({ allowedPrivateHosts });
   return [
     pythonScriptDefinition,
     typescriptScriptDefinition,
     notebookDefinition,
     llmPromptDefinition,
     streamlitAppDefinition,
-    createMcpPackageDefinition({ isAllowedPrivateHost }),
+    createMcpPackageDefinition({ guard }),
   ] as const satisfies readonly ExecutorDefinition[];
 }
 

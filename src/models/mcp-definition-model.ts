@@ -9,6 +9,8 @@ export class McpDefinitionModel extends BaseModel {
   declare description: string;
   declare tags: string[];
   declare mcpType: string;
+  /** How many of its steps may start within so many seconds, over all workers. */
+  declare rateLimit: { limit: number; seconds: number } | null;
   declare revision: number;
   declare createdBy: string | null;
   declare createdAt: Date;

@@ -10,6 +10,8 @@ export class WorkflowDefinitionModel extends BaseModel {
   declare tags: string[];
   declare latestVersion: number;
   declare publishedVersion: number | null;
+  /** Since when new runs are held; null: they are not. */
+  declare pausedAt: Date | null;
   declare revision: number;
   declare createdBy: string | null;
   declare createdAt: Date;

@@ -1,10 +1,9 @@
-import { AppError } from "../errors/app-error.js";
 import { createEnqueuer } from "./enqueue-runs.js";
 import { countAllJobs, findMissingSteps, removeWaitingSteps } from "./job-lookups.js";
 import type { QueueBackend } from "./queue-connections.js";
+import { callServer } from "./reachable-call.js";
 import type { RunQueue } from "./run-queue.js";
 import { removeStrandedRuns } from "./stranded-runs.js";
-import { withTimeLimit } from "./time-limit.js";
 
 const ENQUEUE_LIMIT_MS = 5000;
 const LOOK_LIMIT_MS = 20_000;
@@ -14,17 +13,8 @@ const STRANDED_AFTER_MS = 60_000;
 export function createRunQueue(backend: QueueBackend): RunQueue {
   const enqueue = createEnqueuer(backend);
 
-  /** Sends nothing to a server that is away: it would pile up in memory. */
-  async function within<T>(limitMs: number, what: string, work: () => Promise<T>): Promise<T> {
-    const startedAt = Date.now();
-    await backend.whenReachable(limitMs);
-    try {
-      return await withTimeLimit(work(), Math.max(1, limitMs - (Date.now() - startedAt)), what);
-    } catch (error) {
-      if (error instanceof AppError) throw error;
-      throw new AppError("NOT_READY", `${what} failed: the queue's server did not do it`, { cause: error });
-    }
-  }
+  const within = async <T>(limitMs: number, what: string, work: () => Promise<T>): Promise<T> =>
+    await callServer(backend, limitMs, what, work);
 
   return {
     enqueueRuns: (dispatches, timeoutMs = ENQUEUE_LIMIT_MS) =>

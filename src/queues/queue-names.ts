@@ -1,6 +1,9 @@
 /** The queue that parent jobs of runs wait in. */
 export const RUNS_QUEUE = "runs";
 
+/** The queue whose job schedulers say when a schedule may be due. */
+export const SCHEDULES_QUEUE = "schedules";
+
 /** The queue of a worker group's step jobs. Queue names hold no `:` (BullMQ refuses it). */
 export function stepsQueue(workerGroup: string): string {
   return `steps-${workerGroup}`;

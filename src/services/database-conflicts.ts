@@ -8,6 +8,11 @@ export function isForeignKeyViolation(error: unknown): boolean {
   return hasSqlState(error, "23503");
 }
 
+/** Whether PostgreSQL gave up waiting for a lock (`lock_timeout`). */
+export function isLockTimeout(error: unknown): boolean {
+  return hasSqlState(error, "55P03");
+}
+
 /** Objection wraps the driver's error and keeps it as `nativeError`. */
 function hasSqlState(error: unknown, state: string): boolean {
   if (typeof error !== "object" || error === null) return false;

@@ -7,6 +7,8 @@ export interface ExpressionFacts {
   readonly error?: string;
   /** Ids of the steps that it reads. */
   readonly stepIds: string[];
+  /** The names that it reads at its root: `input`, `steps`, `run`, `item`, `itemIndex`. */
+  readonly rootNames: string[];
 }
 
 /**
@@ -15,7 +17,7 @@ export interface ExpressionFacts {
  */
 export interface SafeEvaluator {
   /**
-   * The value of a JSONata expression over `{ input, steps, run, item }`; undefined when it has none.
+   * The value of a JSONata expression over `{ input, steps, run, item, itemIndex }`; undefined when it has none.
    * @throws EvaluationError when it fails, takes longer than `timeoutMs` (default 1000) or too much memory.
    */
   evaluate(
@@ -30,8 +32,11 @@ export interface SafeEvaluator {
   validate(schema: JsonValue, value: JsonValue, timeoutMs?: number): Promise<FieldFault[]>;
   /** Why a text is no JSONata expression, or undefined. Also the step ids it reads as `steps.<id>`. */
   inspectExpression(expression: string): Promise<ExpressionFacts>;
-  /** The facts of each expression, in order; thousands cost few round trips. */
-  inspectExpressions(expressions: readonly string[]): Promise<ExpressionFacts[]>;
+  /**
+   * The facts of each expression, in order; thousands cost few round trips. `names`: what there is at the root of
+   * expressions that are not a workflow's.
+   */
+  inspectExpressions(expressions: readonly string[], names?: readonly string[]): Promise<ExpressionFacts[]>;
   /** Faults of a JSON Schema itself; `path` is a JSON Pointer into the schema. */
   inspectSchema(schema: JsonValue): Promise<FieldFault[]>;
   close(): Promise<void>;

@@ -73,11 +73,11 @@ export function pubSubContract(openLab: () => Promise<PubSubLab>): void {
     await one.subscribe("run-events", (message) => heard.push(message));
     await one.subscribe("control", (message) => orders.push(message));
     await elsewhere.publish("run-events", events(1));
-    await elsewhere.publish("control", { type: "stop-run", runId: "theirs" });
-    await one.publish("control", { type: "stop-run", runId: "ours" });
+    await elsewhere.publish("control", { type: "stop-run", runId: "theirs", below: 1 });
+    await one.publish("control", { type: "stop-run", runId: "ours", below: 1 });
     await eventually("the order", () => orders.length > 0);
     await settle();
-    expect(orders).toEqual([{ type: "stop-run", runId: "ours" }]);
+    expect(orders).toEqual([{ type: "stop-run", runId: "ours", below: 1 }]);
     expect(heard).toEqual([]);
   });
 
@@ -160,7 +160,7 @@ export function pubSubContract(openLab: () => Promise<PubSubLab>): void {
     await eventually("hearing again", () => seqs.includes(7));
     const late: unknown[] = [];
     await other.subscribe("control", (message) => late.push(message));
-    await one.publish("control", { type: "stop-run", runId: "r" });
+    await one.publish("control", { type: "stop-run", runId: "r", below: 1 });
     await eventually("a later subscription", () => late.length === 1);
     expect(reconnects).toBe(1);
   });

@@ -25,8 +25,7 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
   afterAll(async () => harness?.close());
 
   function reconciler() {
-    const { knex, engine, runQueue, closeRun, metrics, logger } = harness.platform;
-    return createReconciler({ knex, engine, runQueue, closeRun, metrics, logger });
+    return createReconciler(harness.platform);
   }
 
   /** The queue loses all it has, as Redis without a disk does when it restarts. */
@@ -184,7 +183,9 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
     const versionId = await harness.saveVersion(buildPlan([{ id: "a" }]));
     const version = { workflowId: newId(), versionId, name: "idem", version: 1 };
     const versions = { resolveForRun: async () => version, ensureTestVersion: async () => version };
-    const commands = createRunCommands({ knex, engine, runQueue, evaluator, audit, logger, versions });
+    const { admission, followOutcome } = harness.platform;
+    const deps = { knex, engine, admission, followOutcome, runQueue, evaluator, audit, logger, versions };
+    const commands = createRunCommands(deps);
     const actor = { type: "user", userId: newId(), name: "u", role: "operator" } as const;
     const origin = { requestId: "r", address: null };
     const start = (input: object, who = actor) =>

@@ -35,7 +35,7 @@ describeWith(redisServer, "PubSub on Redis", () => {
       await redis.kill();
       await new Promise((resolve) => setTimeout(resolve, 300));
       const startedAt = Date.now();
-      await expect(pubSub.publish("control", { type: "stop-run", runId: "r" })).rejects.toThrow();
+      await expect(pubSub.publish("control", { type: "stop-run", runId: "r", below: 1 })).rejects.toThrow();
       expect(Date.now() - startedAt).toBeLessThan(1000);
     } finally {
       await pubSub.close();

@@ -24,7 +24,7 @@ describe("reading runs", () => {
       routes: ({ knex }) => {
         artifacts = createArtifactStore({ root, knex });
         const queries = createRunQueries({ knex, plans: createPlanCache({ knex }), artifacts });
-        const commands = { start: unused, startTest: unused, cancel: unused };
+        const commands = { start: unused, startTest: unused, cancel: unused, rerun: unused, decide: unused };
         return runRoutes({ commands, queries, hub: { waitForRun: unused } });
       },
     });
@@ -302,8 +302,14 @@ describe("reading runs", () => {
           reason: "worker",
           detail: "no live worker serves the group default",
           since: "2026-11-22T10:00:00.000Z",
+          workerGroup: "default",
         },
-        { reason: "dependency", detail: "waits for first, second", since: expect.any(String) },
+        {
+          reason: "dependency",
+          detail: "waits for first, second",
+          since: expect.any(String),
+          steps: ["first", "second"],
+        },
       ]);
       const worker = {
         id: newId(),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Transition } from "../../src/core/transition.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { Engine } from "../../src/services/engine/engine.js";
-import type { TransitionOutcome } from "../../src/services/engine/group-commit.js";
+import type { TransitionOutcome } from "../../src/services/engine/apply-batch.js";
 
 /** How long a result is kept while the database is away; by then the step has long been given to another. */
 const GIVE_UP_AFTER_MS = 10 * 60_000;

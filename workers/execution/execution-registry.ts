@@ -3,6 +3,8 @@ import { ExecutionError } from "../../src/executors/types.js";
 /** One execution under way in this worker. */
 export interface Execution {
   readonly runId: string;
+  /** Of a place that is held for a step to come: beyond all. */
+  stepIndex: number;
   readonly token: string;
   readonly controller: AbortController;
   /** Set once the claim is committed: only then can another have taken it away. */
@@ -13,11 +15,22 @@ export interface Execution {
 export function createExecutionRegistry() {
   const executions = new Map<string, Execution>();
   const idleWaiters = new Set<() => void>();
+  let isDraining = false;
 
   return {
+    /** The worker is about to stop: nothing further is begun. */
+    get isDraining(): boolean {
+      return isDraining;
+    },
     /** Notes an execution; `remove` it in every case. */
-    add(runId: string, token: string): Execution {
-      const execution: Execution = { runId, token, controller: new AbortController(), isClaimed: false };
+    add(runId: string, stepIndex: number, token: string): Execution {
+      const execution: Execution = {
+        runId,
+        stepIndex,
+        token,
+        controller: new AbortController(),
+        isClaimed: false,
+      };
       executions.set(token, execution);
       return execution;
     },
@@ -39,10 +52,10 @@ export function createExecutionRegistry() {
         .filter((execution) => execution.isClaimed)
         .map((execution) => execution.token);
     },
-    /** Ends every execution of a run: it was canceled or has expired. */
-    stopRun(runId: string): void {
+    /** Ends a run's executions of steps before `below`: it was canceled or has expired. Its `finally` steps go on. */
+    stopRun(runId: string, below: number): void {
       for (const execution of executions.values()) {
-        if (execution.runId === runId)
+        if (execution.runId === runId && execution.stepIndex < below)
           execution.controller.abort(new ExecutionError("canceled", "The run was stopped"));
       }
     },
@@ -59,8 +72,9 @@ export function createExecutionRegistry() {
       for (const { controller } of executions.values())
         controller.abort(new ExecutionError("worker_lost", "The worker stops"));
     },
-    /** Resolves when nothing runs, or after `timeoutMs`; says which. */
+    /** From now on nothing further is begun. Resolves when nothing runs, or after `timeoutMs`; says which. */
     async waitIdle(timeoutMs: number): Promise<boolean> {
+      isDraining = true;
       if (executions.size === 0) return true;
       return await new Promise((resolve) => {
         const wake = () => {

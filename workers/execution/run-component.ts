@@ -57,7 +57,7 @@ export function createComponentRunner(deps: RunComponentDeps) {
 
   return async function runComponent(run: ComponentRun): Promise<JsonValue> {
     const { step, owner, signal } = run;
-    if (step.target.kind === "builtin") return run.input;
+    if (step.target.kind !== "mcp") return run.input;
     const component = await deps.getComponent(step.target.mcpVersionId);
     const executor = deps.executors.get(component.type);
     if (!executor) throw new ExecutionError("internal", `This worker has no executor for ${component.type}`);

@@ -1,63 +1,49 @@
 import { randomUUID } from "node:crypto";
 import type { StepJob } from "../../src/contracts/step-job.js";
-import type { JsonValue } from "../../src/core/json.js";
-import type { PlanStep, RunPlan } from "../../src/core/plan.js";
+import type { PlanStep, RunPlan, StepTarget } from "../../src/core/plan.js";
 import { stepAt } from "../../src/core/settle.js";
-import type { RunError } from "../../src/core/statuses.js";
-import type { Transition } from "../../src/core/transition.js";
-import { ExecutionError } from "../../src/executors/types.js";
+import type { FreeWorker, Refusal, StepKey } from "../../src/core/transition.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { Metrics } from "../../src/observability/metrics.js";
 import type { JobContext } from "../../src/queues/queue-worker.js";
 import type { StepJobOutcome } from "../../src/queues/step-worker.js";
-import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
+import type { TransitionOutcome } from "../../src/services/engine/apply-batch.js";
 import type { Engine } from "../../src/services/engine/engine.js";
-import type { TransitionOutcome } from "../../src/services/engine/group-commit.js";
-import {
-  type InputResolver,
-  MappingError,
-  type ResolvedInputs,
-} from "../../src/services/engine/resolve-inputs.js";
-import type { RunCloser } from "../../src/services/engine/run-closer.js";
+import type { OutcomeFollower } from "../../src/services/engine/follow-outcome.js";
 import { commitResult } from "../execution/commit-result.js";
-import type { ComponentCache } from "../execution/component-cache.js";
-import { EventCollector } from "../execution/event-collector.js";
 import type { Execution, ExecutionRegistry } from "../execution/execution-registry.js";
-import type { ComponentRunner } from "../execution/run-component.js";
-import { createSecretMask, type SecretMask } from "../execution/secret-mask.js";
-import { toShownInputs, toStorableOutput } from "../execution/storable-output.js";
+import type { Attempt, AttemptRunner, Ending } from "../execution/run-attempt.js";
+import type { StepBeginner } from "./begin-step.js";
 
 /** The dependencies of the step processor. */
 export interface StepProcessorDeps {
   readonly workerId: string;
   readonly sandboxLevel: string;
+  readonly groups: readonly string[];
   readonly engine: Engine;
-  readonly resolver: InputResolver;
-  readonly closeRun: RunCloser;
-  readonly getComponent: ComponentCache;
-  readonly runComponent: ComponentRunner;
-  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
-  readonly artifacts: ArtifactStore;
+  readonly beginStep: StepBeginner;
+  readonly runAttempt: AttemptRunner;
+  readonly followOutcome: OutcomeFollower;
+  /** Milliseconds to wait before a step of this target may start; 0: at once. Those not known to be free are never asked. */
+  readonly throttle: (target: StepTarget, job: StepJob) => Promise<number>;
+  /** Whether a target is known to have no throttle. */
+  readonly isUnthrottled: (target: StepTarget) => boolean;
   readonly executions: ExecutionRegistry;
   readonly logger: Logger;
   readonly metrics: Metrics;
-  readonly maxLogBytes: number;
-  readonly maxOutputBytes: number;
 }
 
-const DEFAULT_TIMEOUT_SECONDS = 600;
-/** Inputs of executions that last longer than this are shown while they run. */
-const SHOW_INPUTS_AFTER_MS = 500;
+/**
+ * A worker goes on with the next step of a run for this long, counted from the job that it took. Fast chains are then
+ * not slowed by the queue; slow ones give way to what others have waiting there (ADR 0007).
+ */
+const GO_ON_FOR_MS = 250;
 
-interface Attempt {
-  readonly job: StepJob;
-  readonly plan: RunPlan;
-  readonly step: PlanStep;
-  readonly token: string;
+/** A step that this worker has claimed as it ended the one before. */
+interface Continuation {
+  readonly key: StepKey;
   readonly execution: Execution;
 }
-
-type Ending = { readonly transition: Transition; readonly failed?: string };
 
 /** Takes steps' jobs: claims, runs, commits how they ended. A job may come twice. */
 export class StepProcessor {
@@ -67,153 +53,124 @@ export class StepProcessor {
     this.#deps = deps;
   }
 
-  async #settle(job: StepJob, outcome: TransitionOutcome): Promise<void> {
-    if (outcome.isClosing) await this.#deps.closeRun(job.runId, job.versionId);
-  }
-
-  /** Judges `when` before the claim: a step that is skipped was never started. */
-  async #isWanted(job: StepJob, plan: RunPlan, step: PlanStep): Promise<boolean> {
-    const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, attempt: job.attempt };
-    let transition: Transition = { kind: "skip", ...key };
-    try {
-      if (await this.#deps.resolver.isWanted(job.runId, plan, step)) return true;
-    } catch (error) {
-      if (!(error instanceof MappingError)) throw error;
-      transition = { kind: "failQueued", ...key, error: { code: "invalid_input", message: error.message } };
+  /** Rejects only for faults of the platform: the job is then delivered again. */
+  async process(job: StepJob, context: Pick<JobContext, "delay">): Promise<StepJobOutcome> {
+    const startedAt = performance.now();
+    const { plan } = await this.#deps.engine.plans.get(job.versionId);
+    const step = stepAt(plan, job.stepIndex);
+    if (mayBeginAlone(step, job)) {
+      const begun = await this.#deps.beginStep(job, plan, step);
+      if (begun) return await this.#finish(job, begun, context);
     }
-    await this.#settle(job, await this.#deps.engine.commit.apply(job.runId, job.versionId, transition));
-    return false;
-  }
-
-  async #run(attempt: Attempt): Promise<Ending> {
-    const { job, step, plan, token } = attempt;
-    const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, token };
-    let inputs: JsonValue | undefined;
-    let mask: SecretMask = createSecretMask([]);
+    const waitMs = await this.#deps.throttle(step.target, job);
+    if (waitMs > 0) context.delay(waitMs);
+    if (waitMs > 0) return "done";
+    const execution = this.#deps.executions.add(job.runId, job.stepIndex, randomUUID());
     try {
-      const resolved = await this.#deps.resolver.resolveInputs(job.runId, plan, step);
-      const { secrets, timeoutSeconds } = await this.#prepare(step);
-      mask = createSecretMask([...resolved.secretValues, ...Object.values(secrets)]);
-      inputs = toShownInputs(resolved.shown);
-      const output = await this.#execute(attempt, { resolved, secrets, timeoutSeconds, mask, inputs });
-      return {
-        transition: { kind: "succeed", ...key, inputs, ...(await this.#store(mask.json(output), job)) },
-      };
-    } catch (error) {
-      return this.#toEnding(error, attempt, key, inputs, mask);
-    }
-  }
-
-  async #prepare(step: PlanStep) {
-    if (step.target.kind === "builtin")
-      return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
-    const component = await this.#deps.getComponent(step.target.mcpVersionId);
-    const secrets = component.secrets.length > 0 ? await this.#deps.readSecrets(component.secrets) : {};
-    const timeoutSeconds = step.timeoutSeconds ?? component.config.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
-    return { secrets, timeoutSeconds };
-  }
-
-  async #execute(
-    attempt: Attempt,
-    given: {
-      resolved: ResolvedInputs;
-      secrets: Record<string, string>;
-      timeoutSeconds: number;
-      mask: SecretMask;
-      inputs: JsonValue;
-    },
-  ): Promise<JsonValue> {
-    const { job, step, execution } = attempt;
-    const key = { stepIndex: job.stepIndex, itemIndex: job.itemIndex, token: attempt.token };
-    const report = (change: Pick<Extract<Transition, { kind: "report" }>, "events" | "inputs">) =>
-      this.#deps.engine.commit.apply(job.runId, job.versionId, { kind: "report", ...key, ...change });
-    const onLost = (error: unknown) =>
-      this.#deps.logger.warn({ err: error, runId: job.runId }, "events not committed");
-    const collector = new EventCollector({
-      mask: given.mask,
-      maxLogBytes: this.#deps.maxLogBytes,
-      submit: (events) => report({ events }),
-      onLost,
-    });
-    const showInputs = setTimeout(
-      () => void report({ events: [], inputs: given.inputs }).catch(onLost),
-      SHOW_INPUTS_AFTER_MS,
-    );
-    const stopTimer = startTimeout(execution.controller, given.timeoutSeconds);
-    try {
-      return await this.#deps.runComponent({
-        step,
-        owner: ownerOf(job),
-        input: given.resolved.values,
-        secrets: given.secrets,
-        emit: collector,
-        signal: execution.controller.signal,
-        timeoutSeconds: given.timeoutSeconds,
-      });
+      const refusal = await this.#claim(job, execution);
+      if (refusal) return await this.#finish(job, refusal, context);
+      return await this.#runChain({ job, plan, step, token: execution.token, execution }, startedAt);
     } finally {
-      stopTimer();
-      clearTimeout(showInputs);
-      collector.finish();
+      this.#deps.executions.remove(execution.token);
     }
   }
 
-  async #store(output: JsonValue, job: StepJob): Promise<{ output: JsonValue; outputArtifactId?: string }> {
-    const { value, large } = toStorableOutput(output, this.#deps.maxOutputBytes);
-    if (large === undefined) return { output: value };
-    const content = { kind: "output", name: `${job.stepId}.json`, contentType: "application/json" } as const;
-    const artifact = await this.#deps.artifacts.saveBytes(ownerOf(job), content, Buffer.from(large));
-    return { output: null, outputArtifactId: artifact.id };
+  /** Follows what needed no execution; one that came too early comes again. */
+  async #finish(
+    job: StepJob,
+    outcome: TransitionOutcome,
+    context: Pick<JobContext, "delay">,
+  ): Promise<StepJobOutcome> {
+    if (outcome.refusal?.reason === "early") context.delay(outcome.refusal.waitMs);
+    await this.#deps.followOutcome(job.runId, job.versionId, outcome);
+    return "done";
   }
 
-  #toEnding(
-    error: unknown,
+  /** The outcome of a refused claim. */
+  async #claim(
+    job: StepJob,
+    execution: Execution,
+  ): Promise<(TransitionOutcome & { refusal: Refusal }) | undefined> {
+    const { workerId, sandboxLevel, engine } = this.#deps;
+    const { stepIndex, itemIndex, attempt } = job;
+    const { token } = execution;
+    const claim = { kind: "claim", stepIndex, itemIndex, attempt, token, workerId, sandboxLevel } as const;
+    const outcome = await engine.commit.apply(job.runId, job.versionId, claim);
+    if (outcome.refusal) return { ...outcome, refusal: outcome.refusal };
+    execution.isClaimed = true;
+    return undefined;
+  }
+
+  /** Runs a claimed step, and as long as time allows what it makes ready. */
+  async #runChain(first: Attempt, startedAt: number): Promise<StepJobOutcome> {
+    let failed: string | undefined;
+    let attempt: Attempt | undefined = first;
+    while (attempt) {
+      const current: Attempt = attempt;
+      try {
+        const ended = await this.#runClaimed(current, startedAt);
+        failed ??= ended.failed;
+        attempt = ended.next;
+      } finally {
+        this.#deps.executions.remove(current.token);
+      }
+    }
+    return failed === undefined ? "done" : { failed };
+  }
+
+  async #runClaimed(
     attempt: Attempt,
-    key: { stepIndex: number; itemIndex: number; token: string },
-    inputs: JsonValue | undefined,
-    mask: SecretMask,
-  ): Ending {
-    const fault = toFault(error, attempt.execution.controller.signal);
-    if (fault.code === "internal")
-      this.#deps.logger.error(
-        { err: error, runId: attempt.job.runId, stepId: attempt.step.id },
-        "step failed for a reason of ours",
-      );
-    const shown: RunError = {
-      code: fault.code,
-      message: mask.text(fault.message).slice(0, 10_000),
-      ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
-    };
-    if (fault.code === "worker_lost")
-      return { transition: { kind: "release", ...key }, failed: shown.message };
-    return {
-      transition: { kind: "fail", ...key, error: shown, isRetryable: fault.retryable, inputs },
-      failed: `${shown.code}: ${shown.message}`,
-    };
-  }
-
-  async #runClaimed(attempt: Attempt): Promise<StepJobOutcome> {
-    const { job, step } = attempt;
-    const type = step.target.kind === "mcp" ? step.target.mcpType : step.target.name;
-    const endTimer = this.#deps.metrics.stepSeconds.startTimer({ type });
-    this.#deps.metrics.stepsRunning.inc();
+    startedAt: number,
+  ): Promise<{ failed: string | undefined; next: Attempt | undefined }> {
+    const { job, step, plan } = attempt;
+    const { metrics } = this.#deps;
+    const type = typeOf(step);
+    const endTimer = metrics.stepSeconds.startTimer({ type });
+    metrics.stepsRunning.inc();
+    let offered: Execution | undefined;
     try {
-      const { transition, failed } = await this.#run(attempt);
-      const outcome = await this.#commit(job, transition);
-      if (outcome.refusal?.reason === "stale") this.#deps.metrics.staleWritesTotal.inc();
-      this.#deps.metrics.stepsTotal.inc({
-        type,
-        outcome: outcome.refusal ? "refused" : failed ? "failed" : "succeeded",
-      });
-      await this.#settle(job, outcome);
-      return failed === undefined ? "done" : { failed };
+      const offer = () => (offered = this.#offer(job.runId, startedAt));
+      const ending = await this.#deps.runAttempt(attempt, () => this.#toFreeWorker(offer()));
+      const outcome = await this.#commit(job, ending);
+      if (outcome.refusal?.reason === "stale") metrics.staleWritesTotal.inc();
+      const result = outcome.refusal ? "refused" : ending.failed ? "failed" : "succeeded";
+      metrics.stepsTotal.inc({ type, outcome: result });
+      await this.#deps.followOutcome(job.runId, job.versionId, outcome);
+      const next = offered && outcome.continued && { key: outcome.continued, execution: offered };
+      if (next) offered = undefined;
+      return { failed: ending.failed, next: next && toAttempt(job, plan, next) };
     } finally {
-      this.#deps.metrics.stepsRunning.dec();
+      if (offered) this.#deps.executions.remove(offered.token);
+      metrics.stepsRunning.dec();
       endTimer();
     }
   }
 
+  /** The place of an execution that may follow; noted before the commit, so that an order to stop finds it. */
+  #offer(runId: string, startedAt: number): Execution | undefined {
+    const { executions } = this.#deps;
+    if (executions.isDraining || performance.now() - startedAt > GO_ON_FOR_MS) return undefined;
+    // which step it will be, only the commit says
+    return executions.add(runId, Number.MAX_SAFE_INTEGER, randomUUID());
+  }
+
+  #toFreeWorker(execution: Execution | undefined): FreeWorker | undefined {
+    if (!execution) return undefined;
+    const { workerId, sandboxLevel, groups, isUnthrottled } = this.#deps;
+    return {
+      token: execution.token,
+      workerId,
+      sandboxLevel,
+      accepts: (step) =>
+        groups.includes(step.workerGroup) &&
+        isRunHere(step) &&
+        step.when === undefined &&
+        isUnthrottled(step.target),
+    };
+  }
+
   /** A value that PostgreSQL refuses fails the step: nothing else would ever end it. */
-  async #commit(job: StepJob, transition: Transition): Promise<TransitionOutcome> {
+  async #commit(job: StepJob, { transition }: Ending): Promise<TransitionOutcome> {
     try {
       return await commitResult(this.#deps, job.runId, job.versionId, transition);
     } catch (error) {
@@ -232,54 +189,34 @@ export class StepProcessor {
       return await commitResult(this.#deps, job.runId, job.versionId, failure);
     }
   }
-
-  /** Rejects only for faults of the platform: the job is then delivered again. */
-  async process(job: StepJob, context: Pick<JobContext, "delay">): Promise<StepJobOutcome> {
-    const { plan } = await this.#deps.engine.plans.get(job.versionId);
-    const step = stepAt(plan, job.stepIndex);
-    if (step.when !== undefined && !(await this.#isWanted(job, plan, step))) return "done";
-    const token = randomUUID();
-    const execution = this.#deps.executions.add(job.runId, token);
-    try {
-      const { workerId, sandboxLevel } = this.#deps;
-      const { stepIndex, itemIndex, attempt } = job;
-      const claim = { kind: "claim", stepIndex, itemIndex, attempt, token, workerId, sandboxLevel } as const;
-      const { refusal } = await this.#deps.engine.commit.apply(job.runId, job.versionId, claim);
-      if (refusal?.reason === "early") context.delay(refusal.waitMs);
-      if (refusal) return "done";
-      execution.isClaimed = true;
-      return await this.#runClaimed({ job, plan, step, token, execution });
-    } finally {
-      this.#deps.executions.remove(token);
-    }
-  }
 }
 
-function ownerOf(job: StepJob): ArtifactOwner {
-  const { runId, stepIndex, itemIndex, attempt } = job;
-  return { runId, stepIndex, itemIndex, attempt };
+function toAttempt(job: StepJob, plan: RunPlan, { key, execution }: Continuation): Attempt {
+  const step = stepAt(plan, key.stepIndex);
+  execution.stepIndex = key.stepIndex;
+  execution.isClaimed = true;
+  return {
+    job: { ...job, ...key, stepId: step.id, attempt: 1 },
+    plan,
+    step,
+    token: execution.token,
+    execution,
+  };
 }
 
-function startTimeout(controller: AbortController, seconds: number): () => void {
-  const timer = setTimeout(() => {
-    controller.abort(new ExecutionError("timeout", `The step took longer than ${seconds} seconds`));
-  }, seconds * 1000);
-  return () => clearTimeout(timer);
+/** Whether a worker executes a step; the others are only begun by it. */
+function isRunHere({ target }: PlanStep): boolean {
+  return (
+    target.kind === "mcp" ||
+    (target.kind === "builtin" && target.name !== "wait" && target.name !== "approval")
+  );
 }
 
-/** Whatever was thrown, as an ExecutionError; an abort's own reason comes before what the executor made of it. */
-function toFault(error: unknown, signal: AbortSignal): ExecutionError {
-  if (signal.aborted && signal.reason instanceof ExecutionError) {
-    const details = error instanceof ExecutionError ? error.details : undefined;
-    return new ExecutionError(signal.reason.code, signal.reason.message, {
-      details,
-      retryable: signal.reason.retryable,
-    });
-  }
-  if (error instanceof ExecutionError) return error;
-  if (error instanceof MappingError)
-    return new ExecutionError("invalid_input", error.message, { cause: error });
-  return new ExecutionError("internal", "The step could not be run; the worker's log has the reason", {
-    cause: error,
-  });
+function mayBeginAlone(step: PlanStep, job: StepJob): boolean {
+  if (!isRunHere(step)) return true;
+  return job.itemIndex < 0 && (step.when !== undefined || step.forEach !== undefined);
+}
+
+function typeOf({ target }: PlanStep): string {
+  return target.kind === "mcp" ? target.mcpType : target.name;
 }

@@ -22,10 +22,19 @@ export const createMcpVersionSchema = z.strictObject({
 });
 export type CreateMcpVersion = z.infer<typeof createMcpVersionSchema>;
 
+const rateLimitSchema = z
+  .strictObject({ limit: z.int().min(1).max(1_000_000), seconds: z.int().min(1).max(86_400) })
+  .meta({
+    id: "McpRateLimit",
+    description:
+      "Steps that may start within so many seconds, over all workers and versions; the others wait.",
+  });
+
 /** Body of `POST /mcp-definitions`. `mcpType` is one of the types that the executors have. */
 export const createMcpDefinitionSchema = z.strictObject({
   ...newDefinitionShape,
   mcpType: z.string().max(100).meta({ example: "python_script" }),
+  rateLimit: rateLimitSchema.nullable().optional(),
   version: createMcpVersionSchema.optional().meta({ description: "The first version." }),
 });
 export type CreateMcpDefinition = z.infer<typeof createMcpDefinitionSchema>;
@@ -34,6 +43,7 @@ export type CreateMcpDefinition = z.infer<typeof createMcpDefinitionSchema>;
 export const updateMcpDefinitionSchema = z.strictObject({
   description: newDefinitionShape.description,
   tags: newDefinitionShape.tags,
+  rateLimit: rateLimitSchema.nullable().optional(),
 });
 export type UpdateMcpDefinition = z.infer<typeof updateMcpDefinitionSchema>;
 
@@ -55,6 +65,7 @@ export const mcpDefinitionSchema = z
     description: z.string(),
     tags: z.array(z.string()),
     mcpType: z.string(),
+    rateLimit: rateLimitSchema.nullable(),
     latestVersion: z.object({ id: z.string(), version: z.string() }).nullable().meta({
       description: "The newest: highest release that is not deprecated. `mcp:NAME` means this one.",
     }),

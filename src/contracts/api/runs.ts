@@ -145,6 +145,7 @@ export const runSummarySchema = z
     createdBy: z.object({ id: z.string().nullable(), name: z.string() }),
     parentRunId: z.string().optional(),
     replayOf: z.string().optional(),
+    isPinned: z.boolean().meta({ description: "Retention leaves it alone." }),
   })
   .meta({ id: "RunSummary" });
 export type RunSummary = z.infer<typeof runSummarySchema>;
@@ -161,14 +162,63 @@ export const runSchema = runSummarySchema
   .meta({ id: "Run" });
 export type Run = z.infer<typeof runSchema>;
 
-/** Why a step is not running. */
+/** Every reason why a step is not running. */
+export const WAITING_REASONS = [
+  "dependency",
+  "paused",
+  "delay",
+  "concurrency",
+  "rate_limit",
+  "retry",
+  "throttle",
+  "worker",
+  "capacity",
+  "queue",
+  "run_concurrency",
+  "wait",
+  "approval",
+] as const;
+
+/** Why a step is not running. Beside `detail`, which is for people, each reason tells what it knows in members of its own. */
 export const waitingForSchema = z
   .object({
-    reason: z
-      .enum(["dependency", "delay", "retry", "worker", "capacity", "queue", "approval", "wait", "throttle"])
-      .or(z.string()),
+    reason: z.enum(WAITING_REASONS).or(z.string()),
     detail: z.string(),
     since: instantSchema,
+    until: instantSchema
+      .optional()
+      .meta({
+        description: "Of delay, rate_limit, retry, throttle, wait and approval: when it is over, or expires.",
+      }),
+    key: z.string().optional().meta({ description: "Of concurrency and rate_limit: the evaluated key." }),
+    limit: z
+      .int()
+      .optional()
+      .meta({ description: "Of concurrency, rate_limit, throttle and run_concurrency." }),
+    seconds: z
+      .number()
+      .optional()
+      .meta({ description: "Of rate_limit and throttle: the span of the limit." }),
+    runIds: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "Of concurrency: ten runs that hold the key." }),
+    steps: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "Of dependency: ids of steps that have not ended." }),
+    workerGroup: z.string().optional().meta({ description: "Of worker, capacity and queue." }),
+    items: z
+      .object({ total: z.int(), queued: z.int(), ended: z.int() })
+      .optional()
+      .meta({ description: "Of run_concurrency: the items of the forEach." }),
+    approvers: z
+      .object({ roles: z.array(z.string()), users: z.array(z.string()), required: z.int() })
+      .optional()
+      .meta({ description: "Of approval: who may decide (nobody named: everyone), and how many have to." }),
+    approvals: z.int().optional().meta({ description: "Of approval: how many have approved so far." }),
+    message: z.string().optional().meta({ description: "Of approval: what is asked." }),
+    form: z.unknown().optional().meta({ description: "Of approval: JSON Schema of the values to be given." }),
   })
   .meta({ id: "WaitingFor" });
 export type WaitingFor = z.infer<typeof waitingForSchema>;

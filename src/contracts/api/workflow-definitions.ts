@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PHASES } from "../../core/plan.js";
 import { definitionNameSchema, workflowDefinitionDocumentSchema } from "../workflow-definition.js";
 import { fieldFaultSchema, instantSchema, pageOf, pageQuerySchema, revisionSchema } from "./common.js";
 import { definitionListShape, newDefinitionShape } from "./definition-fields.js";
@@ -53,6 +54,7 @@ export const workflowSummarySchema = z
     tags: z.array(z.string()),
     latestVersion: z.int(),
     publishedVersion: z.int().nullable().meta({ description: "What runs take unless they name another." }),
+    isPaused: z.boolean().meta({ description: "New runs are held until the workflow is resumed." }),
     revision: revisionSchema,
     createdBy: z.string().nullable(),
     createdAt: instantSchema,
@@ -96,6 +98,7 @@ export const workflowGraphSchema = z
           mcpType: z.string().optional(),
           when: z.string().optional(),
           runAfter: z.string(),
+          phase: z.enum(PHASES).meta({ description: "Which of the definition's lists the step stands in." }),
         }),
       }),
     ),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { OutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import {
   envField,
   memoryMbField,
@@ -6,50 +7,19 @@ import {
   textField,
   timeoutSecondsField,
 } from "../config-fields.js";
+import { headersField } from "../header-fields.js";
 import type { ExecutorDefinition } from "../types.js";
 
 const MAX_ARGUMENTS = 100;
-/** Headers that decide where a request goes or how it is framed. */
-const FORBIDDEN_HEADERS = new Set([
-  "host",
-  "connection",
-  "content-length",
-  "transfer-encoding",
-  "upgrade",
-  "te",
-  "trailer",
-  "keep-alive",
-  "expect",
-  "proxy-authorization",
-  "proxy-connection",
-]);
-
-const headersField = z
-  .record(
-    z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/, "must be the name of an HTTP header"),
-    z
-      .string()
-      .max(8_192)
-      .regex(/^[\t\x20-\x7e\x80-\xff]*$/, "must not contain control characters"),
-  )
-  .superRefine((headers, context) => {
-    if (Object.keys(headers).length > 50)
-      context.addIssue({ code: "custom", message: "must have at most 50 headers" });
-    for (const name of Object.keys(headers)) {
-      if (FORBIDDEN_HEADERS.has(name.toLowerCase())) {
-        context.addIssue({ code: "custom", path: [name], message: "is set by the platform" });
-      }
-    }
-  });
 
 /** What the configuration of packages depends on. */
 export interface McpPackageOptions {
-  /** Whether the operator lets calls reach this private host (`ALLOWED_HOSTS_PRIVATE`). */
-  isAllowedPrivateHost(hostname: string): boolean;
+  /** Judges the URLs that a configuration names. */
+  readonly guard: Pick<OutgoingGuard, "findUrlFault">;
 }
 
 /** Configuration of a Model Context Protocol server. Saving one starts nothing. */
-export function createMcpPackageConfigSchema({ isAllowedPrivateHost }: McpPackageOptions) {
+export function createMcpPackageConfigSchema({ guard }: McpPackageOptions) {
   const stdioSchema = z.strictObject({
     kind: z.literal("stdio"),
     command: textField(1_000).min(1, "must not be empty"),
@@ -58,7 +28,7 @@ export function createMcpPackageConfigSchema({ isAllowedPrivateHost }: McpPackag
   });
   const httpSchema = z.strictObject({
     kind: z.literal("http"),
-    url: outgoingUrlField({ protocols: ["https:", "http:"], isAllowedPrivateHost }),
+    url: outgoingUrlField({ protocols: ["https:", "http:"], guard }),
     headers: headersField.optional(),
   });
   return z.strictObject({

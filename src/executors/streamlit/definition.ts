@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { createOutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import {
   codeField,
   findPathFault,
@@ -34,7 +35,7 @@ export const streamlitAppConfigSchema = z
     type: z.literal("streamlit_app"),
     code: codeField.optional(),
     files: filesField.optional(),
-    gitRepoUrl: outgoingUrlField({ protocols: ["https:"], isAllowedPrivateHost: () => false }).optional(),
+    gitRepoUrl: outgoingUrlField({ protocols: ["https:"], guard: createOutgoingGuard() }).optional(),
     mainScriptPath: innerPathField.default("app.py"),
     requirements: pythonRequirementsField,
     mode: z.enum(["server", "browser"]).default("server"),

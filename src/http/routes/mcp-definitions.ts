@@ -103,7 +103,7 @@ function definitionChangeRoutes(registry: McpRegistry): RouteDefinition[] {
       method: "patch",
       path: `${PATH}/:id`,
       permission: "definition:write",
-      summary: "Change description or tags of an MCP",
+      summary: "Change description, tags or rate limit of an MCP",
       tag: TAG,
       params: nameOrIdParamsSchema,
       body: updateMcpDefinitionSchema,

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Bytes that are safe on disk. */
@@ -16,6 +16,10 @@ export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 const HEAD_BYTES = 4096;
 const SHA256 = /^[0-9a-f]{64}$/;
+/** Bytes stored within this time may be about to get their row: they are not removed. */
+const FRESH_MS = 24 * 3_600_000;
+/** Storing bytes again makes them fresh again; more often than this would change nothing. */
+const TOUCH_AFTER_MS = 3_600_000;
 /** Files whose bytes were compared with their name; bounded, since a name is forgotten rather than trusted. */
 const MOST_VERIFIED = 10_000;
 
@@ -33,8 +37,13 @@ export function createArtifactFiles(root: string) {
   }
 
   async function isStored(sha256: string, sizeBytes: number): Promise<boolean> {
-    const found = await stat(pathOf(sha256)).catch(ignoreMissing);
-    return found?.isFile() === true && found.size === sizeBytes;
+    const path = pathOf(sha256);
+    const found = await stat(path).catch(ignoreMissing);
+    if (found?.isFile() !== true || found.size !== sizeBytes) return false;
+    if (Date.now() - found.mtimeMs < TOUCH_AFTER_MS) return true;
+    const now = new Date();
+    // gone in between: a removal has overtaken us, and our own copy takes its place
+    return (await utimes(path, now, now).then(() => true, ignoreMissing)) === true;
   }
 
   async function keep(temporary: string, bytes: StoredBytes): Promise<void> {
@@ -79,7 +88,36 @@ export function createArtifactFiles(root: string) {
       await handle.close();
       return undefined;
     },
+
+    /**
+     * Removes bytes that no row names. They are put aside first and judged once more, so that whoever stores the same
+     * bytes meanwhile either makes them fresh before, and they come back, or finds them gone and keeps a copy.
+     * @returns false when they have to stay: they are in use, or fresh.
+     */
+    async remove(sha256: string, isInUse: () => Promise<boolean>): Promise<boolean> {
+      return await removeUnused(root, pathOf(sha256), isInUse);
+    },
   };
+}
+
+async function removeUnused(root: string, path: string, isInUse: () => Promise<boolean>): Promise<boolean> {
+  const found = await stat(path).catch(ignoreMissing);
+  if (!found) return true;
+  if (isFresh(found.mtimeMs) || (await isInUse())) return false;
+  const folder = join(root, "incoming");
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const aside = join(folder, randomUUID());
+  await rename(path, aside);
+  if (isFresh((await stat(aside)).mtimeMs) || (await isInUse())) {
+    await rename(aside, path);
+    return false;
+  }
+  await rm(aside, { force: true });
+  return true;
+}
+
+function isFresh(mtimeMs: number): boolean {
+  return Date.now() - mtimeMs < FRESH_MS;
 }
 
 /** See {@link createArtifactFiles}. */

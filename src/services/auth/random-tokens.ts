@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 
 /** A new token of 256 random bits behind a prefix that says what it is. */
-export function makeRandomToken(prefix: "hr_" | "hrr_"): string {
+export function makeRandomToken(prefix: "hr_" | "hrr_" | "hrw_"): string {
   return `${prefix}${randomBytes(32).toString("base64url")}`;
 }
 

@@ -5,7 +5,7 @@ import type { RunDispatch, RunQueue } from "../../queues/run-queue.js";
 import { isRunTerminal } from "../../core/statuses.js";
 import { stepAt } from "../../core/settle.js";
 import type { DispatchDraft } from "../../core/transition.js";
-import type { CommittedRun } from "./group-commit.js";
+import type { CommittedRun } from "./apply-batch.js";
 
 /** How long a committed transition waits for the queue before it leaves the rest to the reconciler. */
 const ENQUEUE_TIMEOUT_MS = 1500;
@@ -16,6 +16,8 @@ export function createAfterCommit(deps: {
   pubSub: PubSub;
   logger: Logger;
   metrics: Metrics;
+  /** Told of every commit, before its jobs are enqueued; must not throw. */
+  onCommitted(runs: readonly CommittedRun[]): void;
 }) {
   const { runQueue, pubSub, logger, metrics } = deps;
 
@@ -39,8 +41,10 @@ export function createAfterCommit(deps: {
     const messages = [
       pubSub.publish("run-events", { runs: notices }),
       ...runs
-        .filter((run) => run.mustStop)
-        .map((run) => pubSub.publish("control", { type: "stop-run", runId: run.runId })),
+        .filter((run) => run.stopBelow !== undefined)
+        .map(({ runId, stopBelow = 0 }) =>
+          pubSub.publish("control", { type: "stop-run", runId, below: stopBelow }),
+        ),
     ];
     for (const message of messages)
       message.catch((error: unknown) => logger.warn({ err: error }, "publish failed"));
@@ -49,6 +53,7 @@ export function createAfterCommit(deps: {
   return async function afterCommit(runs: readonly CommittedRun[]): Promise<void> {
     for (const run of runs) if (isRunTerminal(run.status)) metrics.runsTotal.inc({ status: run.status });
     publish(runs);
+    deps.onCommitted(runs);
     await enqueue(runs);
   };
 }
@@ -57,8 +62,8 @@ function toDispatch(run: CommittedRun): RunDispatch {
   return {
     runId: run.runId,
     flow: run.flow,
-    isFirst: run.isNew,
-    isSingleStep: run.plan.steps.length === 1,
+    isFirst: run.isFirst,
+    isSingleStep: run.plan.steps.length === 1 && run.plan.steps[0]?.forEach === undefined,
     steps: run.dispatches.map((draft) => toStepDispatch(run, draft)),
   };
 }

@@ -4,7 +4,9 @@ import type { PubSub } from "../../events/pub-sub.js";
 import type { Logger } from "../../observability/logger.js";
 import type { Metrics } from "../../observability/metrics.js";
 import type { RunQueue } from "../../queues/run-queue.js";
+import { isRunTerminal } from "../../core/statuses.js";
 import { createAfterCommit } from "./after-commit.js";
+import type { CommittedRun } from "./apply-batch.js";
 import { createGroupCommit, type GroupCommit } from "./group-commit.js";
 import { createPlanCache, type PlanCache } from "./plan-cache.js";
 
@@ -22,6 +24,10 @@ export interface EngineDeps {
 export interface Engine {
   readonly commit: GroupCommit;
   readonly plans: PlanCache;
+  /** Called after each commit with what it has changed, in the process that committed. Returns the way to stop. */
+  onCommitted(listener: (run: CommittedRun) => void): () => void;
+  /** Called when a run has ended, in the process that ended it. Returns the way to stop. */
+  onRunEnded(listener: (run: CommittedRun) => void): () => void;
   /** Lets flushes under way end, then closes its connections. */
   close(): Promise<void>;
 }
@@ -41,11 +47,27 @@ export function createEngine(deps: EngineDeps): Engine {
   } as pg.PoolConfig);
   pool.on("error", (error) => deps.logger.warn({ err: error }, "idle engine connection lost"));
   const plans = createPlanCache({ knex: deps.knex });
-  const afterCommit = createAfterCommit(deps);
+  const listeners = new Set<(run: CommittedRun) => void>();
+  const afterCommit = createAfterCommit({
+    ...deps,
+    onCommitted(runs) {
+      for (const run of runs) for (const listener of listeners) listener(run);
+    },
+  });
+  function onCommitted(listener: (run: CommittedRun) => void): () => void {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
   const commit = createGroupCommit({ pool, plans, metrics: deps.metrics, afterCommit });
   return {
     commit,
     plans,
+    onCommitted,
+    onRunEnded(listener) {
+      return onCommitted((run) => {
+        if (isRunTerminal(run.status)) listener(run);
+      });
+    },
     async close() {
       await commit.close();
       await pool.end();

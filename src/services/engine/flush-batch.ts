@@ -2,15 +2,26 @@ import { newId } from "../../core/ids.js";
 import type { JsonValue } from "../../core/json.js";
 import { lastSteps, type RunPlan } from "../../core/plan.js";
 import { isRunTerminal, type RunError, type RunStatus } from "../../core/statuses.js";
-import { type StepStates, statusOf } from "../../core/step-states.js";
-import type { Advance, EventDraft, StepChange } from "../../core/transition.js";
+import { type STATE, type StepStates, statusOf } from "../../core/step-states.js";
+import type { Advance, EventDraft, RunState, StepKey } from "../../core/transition.js";
 import * as sql from "./engine-statements.js";
+import { json, Rows } from "./flush-rows.js";
+import { StepChanges } from "./step-changes.js";
 
 /** One named statement with its parameters. */
 export interface Statement {
   readonly name: string;
   readonly text: string;
   readonly values: readonly unknown[];
+}
+
+/** What a rerun takes over: steps of the new plan, by their index, and where their result is. */
+export interface ReusedSteps {
+  readonly fromRunId: string;
+  readonly steps: ReadonlyMap<
+    number,
+    { readonly fromIndex: number; readonly letter: typeof STATE.succeeded | typeof STATE.skipped }
+  >;
 }
 
 /** What a new run's row holds beside what the engine works out. */
@@ -27,8 +38,15 @@ export interface NewRun {
   readonly delayMs: number;
   readonly createdBy: string | null;
   readonly createdByName: string;
-  readonly parentRunId?: string;
+  /** The step that starts it, of another run. */
+  readonly parent?: StepKey & { readonly runId: string };
   readonly replayOf?: string;
+  readonly reused?: ReusedSteps;
+  /** The keys of its workflow's flow control. */
+  readonly admission?: { readonly concurrencyKey?: string; readonly rateKey?: string };
+  /** It waits for its turn: no step is queued before an `admit`. */
+  readonly isHeld?: boolean;
+  readonly schedule?: { readonly id: string; readonly dueAt: Date };
 }
 
 /** A run while a flush works on it: read under its lock, or new. */
@@ -36,60 +54,46 @@ export interface RunInFlush {
   readonly id: string;
   readonly plan: RunPlan;
   readonly states: StepStates;
-  readonly flow: number;
   readonly priority: number;
   readonly isNew: NewRun | undefined;
+  readonly depth: number;
+  readonly workflowId: string | null;
+  readonly parent: (StepKey & { readonly runId: string }) | undefined;
+  readonly concurrencyKey: string | null;
+  readonly rateKey: string | null;
+  flow: number;
   status: RunStatus;
   error: RunError | null;
+  ending: RunState["ending"];
   lastSeq: number;
   hasStarted: boolean;
+  isNewFlow: boolean;
   output: JsonValue | undefined;
-}
-
-type Column = unknown[];
-
-/** Columns of one statement, filled row by row. */
-class Rows {
-  readonly columns: Column[];
-
-  constructor(width: number) {
-    this.columns = Array.from({ length: width }, () => []);
-  }
-
-  add(...values: unknown[]): void {
-    values.forEach((value, index) => this.columns[index]?.push(value));
-  }
-
-  get isEmpty(): boolean {
-    return (this.columns[0]?.length ?? 0) === 0;
-  }
-}
-
-function json(value: unknown): string | null {
-  return value === undefined || value === null ? null : JSON.stringify(value);
 }
 
 /** Everything that one flush writes, gathered transition by transition and written in one round trip. */
 export class FlushBatch {
   readonly #runs = new Map<string, RunInFlush>();
-  readonly #starts = new Rows(6);
-  readonly #ends = new Rows(8);
-  readonly #archives = new Rows(4);
-  readonly #queues = new Rows(7);
-  readonly #inputs = new Rows(4);
+  readonly #changes = new StepChanges();
   readonly #events = new Rows(7);
   readonly #newSteps = new Rows(10);
+  readonly #copies = new Rows(4);
 
   /** Takes over what a transition did to a run. */
   add(run: RunInFlush, result: Advance): void {
     this.#runs.set(run.id, run);
     run.status = result.status;
     run.error = result.error;
+    run.ending = result.ending;
     run.hasStarted ||= result.hasStarted;
+    if (result.isNewFlow && !run.isNewFlow) {
+      run.isNewFlow = true;
+      run.flow += 1;
+    }
     if (result.ended) run.output = result.ended.output;
     for (const event of result.events) this.#addEvent(run, event);
     if (run.isNew) this.#addNewSteps(run, run.isNew, result);
-    else for (const change of result.changes) this.#addChange(run.id, change);
+    else for (const change of result.changes) this.#changes.add(run, change);
   }
 
   /** The statements, in the order in which they must run within the transaction. */
@@ -98,11 +102,8 @@ export class FlushBatch {
     const candidates: [{ name: string; text: string }, Rows][] = [
       [sql.INSERT_RUNS, newRunRows(runs.filter((run) => run.isNew))],
       [sql.INSERT_STEPS, this.#newSteps],
-      [sql.START_STEPS, this.#starts],
-      [sql.RECORD_INPUTS, this.#inputs],
-      [sql.ARCHIVE_ATTEMPTS, this.#archives],
-      [sql.QUEUE_STEPS, this.#queues],
-      [sql.END_STEPS, this.#ends],
+      [sql.COPY_RESULTS, this.#copies],
+      ...this.#changes.statements(),
       [sql.INSERT_EVENTS, this.#events],
       [sql.UPDATE_RUNS, changedRunRows(runs.filter((run) => !run.isNew))],
     ];
@@ -117,67 +118,32 @@ export class FlushBatch {
     this.#events.add(run.id, run.lastSeq, type, stepId, itemIndex, attempt, json(data) ?? "{}");
   }
 
-  #addChange(runId: string, change: StepChange): void {
-    const { stepIndex, itemIndex } = change;
-    switch (change.type) {
-      case "start":
-        return this.#starts.add(
-          runId,
-          stepIndex,
-          itemIndex,
-          change.token,
-          change.workerId,
-          change.sandboxLevel,
-        );
-      case "end":
-        return this.#ends.add(
-          runId,
-          stepIndex,
-          itemIndex,
-          change.status,
-          change.output === undefined ? null : JSON.stringify(change.output),
-          change.outputArtifactId ?? null,
-          json(change.error),
-          json(change.inputs),
-        );
-      case "archive":
-        return this.#archives.add(runId, stepIndex, itemIndex, json(change.error));
-      case "queue": {
-        const { attempt, lostCount, releasedCount, delayMs } = change;
-        return this.#queues.add(runId, stepIndex, itemIndex, attempt, lostCount, releasedCount, delayMs);
-      }
-      case "inputs":
-        return this.#inputs.add(runId, stepIndex, itemIndex, json(change.inputs));
-    }
-  }
-
   #addNewSteps(run: RunInFlush, isNew: NewRun, result: Advance): void {
     const errors = new Map(
       result.changes.flatMap((change) => (change.type === "end" ? [[change.stepIndex, change.error]] : [])),
     );
     for (const step of run.plan.steps) {
-      const status = statusOf(run.states.get(step.index));
-      const priority = step.priority || run.priority;
-      const error = json(errors.get(step.index));
-      const timeout = step.queueTimeoutSeconds ?? null;
       this.#newSteps.add(
         run.id,
         step.index,
         newId(),
         step.id,
-        status,
+        statusOf(run.states.get(step.index)),
         step.workerGroup,
-        priority,
-        timeout,
+        step.priority || run.priority,
+        step.queueTimeoutSeconds ?? null,
         isNew.delayMs,
-        error,
+        json(errors.get(step.index)),
       );
     }
+    const { reused } = isNew;
+    for (const [index, { fromIndex }] of reused?.steps ?? [])
+      this.#copies.add(run.id, index, reused?.fromRunId, fromIndex);
   }
 }
 
 function newRunRows(runs: readonly RunInFlush[]): Rows {
-  const rows = new Rows(19);
+  const rows = new Rows(27);
   for (const run of runs) {
     const { isNew } = run;
     if (!isNew) continue;
@@ -194,29 +160,35 @@ function newRunRows(runs: readonly RunInFlush[]): Rows {
       isNew.priority,
       isNew.createdBy,
       isNew.createdByName,
-      isNew.parentRunId ?? null,
+      isNew.parent?.runId ?? null,
       isNew.replayOf ?? null,
       isNew.delayMs,
       run.lastSeq,
       run.states.toString(),
       isRunTerminal(run.status),
       json(run.error),
+      isNew.parent?.stepIndex ?? null,
+      isNew.parent?.itemIndex ?? null,
+      run.depth,
+      isNew.admission?.concurrencyKey ?? null,
+      isNew.admission?.rateKey ?? null,
+      isNew.isHeld ?? false,
+      isNew.schedule?.id ?? null,
+      isNew.schedule?.dueAt.toISOString() ?? null,
     );
   }
   return rows;
 }
 
 function changedRunRows(runs: readonly RunInFlush[]): Rows {
-  const rows = new Rows(10);
+  const rows = new Rows(12);
   for (const run of runs) {
-    const isEnded = isRunTerminal(run.status);
     const isCollected = run.status === "succeeded" && run.output === undefined;
     const collect = isCollected
       ? lastSteps(run.plan)
           .map((step) => step.index)
           .join(",")
       : null;
-    const timeout = run.plan.timeoutSeconds ?? null;
     rows.add(
       run.id,
       run.status,
@@ -224,10 +196,12 @@ function changedRunRows(runs: readonly RunInFlush[]): Rows {
       run.lastSeq,
       json(run.error),
       run.hasStarted,
-      timeout,
-      isEnded,
+      run.plan.timeoutSeconds ?? null,
+      isRunTerminal(run.status),
       run.output === undefined ? null : JSON.stringify(run.output),
       collect,
+      run.ending,
+      run.flow,
     );
   }
   return rows;

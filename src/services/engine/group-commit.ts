@@ -1,50 +1,15 @@
 import type { Writable } from "node:stream";
 import type pg from "pg";
-import { advance, beginRun } from "../../core/advance.js";
 import type { RunPlan } from "../../core/plan.js";
-import type { RunStatus } from "../../core/statuses.js";
-import { StepStates } from "../../core/step-states.js";
-import type {
-  Advance,
-  DispatchDraft,
-  Refusal,
-  StepChange,
-  StepState,
-  Transition,
-} from "../../core/transition.js";
+import type { Transition } from "../../core/transition.js";
 import { toError } from "../../errors/app-error.js";
 import type { Metrics } from "../../observability/metrics.js";
-import { FlushBatch, type NewRun, type RunInFlush } from "./flush-batch.js";
-import { type LoadedState, loadState, stepKey } from "./load-state.js";
+import { applyBatch, type CommittedRun, type FlushItem, type TransitionOutcome } from "./apply-batch.js";
+import type { NewRun } from "./flush-batch.js";
+import { loadState } from "./load-state.js";
 import type { PlanCache } from "./plan-cache.js";
 
-/** What became of a transition, once it is committed. */
-export interface TransitionOutcome {
-  readonly refusal?: Refusal;
-  readonly status: RunStatus;
-  /** A `close` has to follow: the workflow maps its outputs. */
-  readonly isClosing: boolean;
-}
-
-/** What follows a commit: queues and listeners learn of it only now. */
-export interface CommittedRun {
-  readonly runId: string;
-  readonly versionId: string;
-  readonly plan: RunPlan;
-  readonly flow: number;
-  readonly isNew: boolean;
-  readonly seq: number;
-  readonly status: RunStatus;
-  readonly isRunEvent: boolean;
-  readonly mustStop: boolean;
-  readonly priority: number;
-  readonly dispatches: readonly DispatchDraft[];
-}
-
-interface Pending {
-  readonly runId: string;
-  readonly versionId: string;
-  readonly work: { readonly transition: Transition } | { readonly create: NewRun };
+interface Pending extends FlushItem {
   resolve(outcome: TransitionOutcome): void;
   reject(error: Error): void;
 }
@@ -115,9 +80,17 @@ export function createGroupCommit(deps: GroupCommitDeps) {
   }
 
   return {
-    /** Applies a transition; resolves when it is committed and what follows is enqueued. */
-    apply(runId: string, versionId: string, transition: Transition): Promise<TransitionOutcome> {
-      return submit(runId, versionId, { transition });
+    /**
+     * Applies a transition; resolves when it is committed and what follows is enqueued.
+     * @param child the run that a `call` starts: created in the same transaction, if the call is not refused.
+     */
+    apply(
+      runId: string,
+      versionId: string,
+      transition: Transition,
+      child?: NewRun,
+    ): Promise<TransitionOutcome> {
+      return submit(runId, versionId, { transition, child });
     },
     /** Creates a run; resolves when it is committed and its first steps are enqueued. */
     create(run: NewRun): Promise<TransitionOutcome> {
@@ -137,7 +110,9 @@ export type GroupCommit = ReturnType<typeof createGroupCommit>;
 async function commit(deps: GroupCommitDeps, batch: readonly Pending[]) {
   const plans = await loadPlans(
     deps.plans,
-    batch.map((item) => item.versionId),
+    batch.flatMap(({ versionId, work }) =>
+      "transition" in work && work.child ? [versionId, work.child.versionId] : [versionId],
+    ),
   );
   const client = await deps.pool.connect();
   try {
@@ -208,99 +183,4 @@ async function loadPlans(cache: PlanCache, versionIds: readonly string[]): Promi
 
 function toTransition({ runId, work }: Pending) {
   return "transition" in work ? [{ runId, transition: work.transition }] : [];
-}
-
-function toNewRun(run: NewRun, plan: RunPlan): RunInFlush {
-  const states = StepStates.allPending(plan.steps.length);
-  return {
-    id: run.id,
-    plan,
-    states,
-    flow: 1,
-    priority: run.priority,
-    isNew: run,
-    status: "queued",
-    error: null,
-    lastSeq: 0,
-    hasStarted: false,
-    output: undefined,
-  };
-}
-
-function applyBatch(batch: readonly Pending[], loaded: LoadedState, plans: Map<string, RunPlan>) {
-  const flushBatch = new FlushBatch();
-  const follow = new Map<string, { item: Pending; run: RunInFlush; results: Advance[] }>();
-  const outcomes = batch.map((item): TransitionOutcome => {
-    const plan = plans.get(item.versionId);
-    const run =
-      "create" in item.work
-        ? plan
-          ? toNewRun(item.work.create, plan)
-          : undefined
-        : loaded.runs.get(item.runId);
-    // gone with an old partition: nothing to do, and nothing that a retry could mend
-    if (!run) return { refusal: { reason: "ended" }, status: "canceled", isClosing: false };
-    const result = applyOne(item, run, loaded.steps);
-    if (result.refusal) return { refusal: result.refusal, status: run.status, isClosing: false };
-    flushBatch.add(run, result);
-    const entry = follow.get(run.id) ?? { item, run, results: [] };
-    entry.results.push(result);
-    follow.set(run.id, entry);
-    return { status: run.status, isClosing: result.isClosing };
-  });
-  const committed = [...follow.values()].map(({ item, run, results }) => toCommitted(item, run, results));
-  return { batch: flushBatch, outcomes, committed };
-}
-
-function applyOne(item: Pending, run: RunInFlush, steps: Map<string, StepState>): Advance {
-  if ("create" in item.work) return beginRun(run.plan, run, item.work.create.delayMs);
-  const { transition } = item.work;
-  const key =
-    "stepIndex" in transition ? stepKey(run.id, transition.stepIndex, transition.itemIndex) : undefined;
-  const step = key ? steps.get(key) : undefined;
-  const result = advance({ plan: run.plan, run, step, transition, random: Math.random() });
-  // later transitions of the same flush must see what this one did to the row
-  for (const change of result.changes) {
-    const changedKey = stepKey(run.id, change.stepIndex, change.itemIndex);
-    const before = steps.get(changedKey);
-    if (before) steps.set(changedKey, changed(before, change));
-  }
-  return result;
-}
-
-function changed(step: StepState, change: StepChange): StepState {
-  switch (change.type) {
-    case "start":
-      return { ...step, status: "running", leaseToken: change.token };
-    case "queue":
-      return {
-        ...step,
-        status: "queued",
-        attempt: change.attempt,
-        leaseToken: null,
-        waitMs: change.delayMs,
-        lostCount: change.lostCount,
-        releasedCount: change.releasedCount,
-      };
-    case "end":
-      return { ...step, status: change.status, leaseToken: null };
-    default:
-      return step;
-  }
-}
-
-function toCommitted(item: Pending, run: RunInFlush, results: readonly Advance[]): CommittedRun {
-  return {
-    runId: run.id,
-    versionId: item.versionId,
-    plan: run.plan,
-    flow: run.flow,
-    isNew: run.isNew !== undefined,
-    seq: run.lastSeq,
-    status: run.status,
-    isRunEvent: results.some((result) => result.events.some((event) => event.type.startsWith("run."))),
-    priority: run.priority,
-    mustStop: results.some((result) => result.mustStop),
-    dispatches: results.flatMap((result) => result.dispatches),
-  };
 }

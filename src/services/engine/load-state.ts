@@ -2,7 +2,7 @@ import type pg from "pg";
 import type { RunPlan } from "../../core/plan.js";
 import type { RunError, RunStatus } from "../../core/statuses.js";
 import { StepStates } from "../../core/step-states.js";
-import type { StepState, Transition } from "../../core/transition.js";
+import type { FanOut, StepState, Transition } from "../../core/transition.js";
 import { LOAD_STEPS, LOCK_RUNS } from "./engine-statements.js";
 import type { RunInFlush } from "./flush-batch.js";
 
@@ -21,6 +21,14 @@ interface RunRow {
   readonly flow: number;
   readonly priority: number;
   readonly error: RunError | null;
+  readonly ending: RunInFlush["ending"];
+  readonly depth: number;
+  readonly workflow_id: string | null;
+  readonly parent_run_id: string | null;
+  readonly parent_step_index: number | null;
+  readonly parent_item_index: number | null;
+  readonly concurrency_key: string | null;
+  readonly rate_key: string | null;
 }
 
 interface StepRow {
@@ -33,6 +41,14 @@ interface StepRow {
   readonly released_count: number;
   readonly lease_token: string | null;
   readonly wait_ms: number;
+  readonly items_total: number | null;
+  readonly items_next: number | null;
+  readonly items_ended: number | null;
+  readonly items_failed: number | null;
+  readonly items_error: RunError | null;
+  readonly child_run_id: string | null;
+  readonly approval: StepState["approval"];
+  readonly is_due: boolean | null;
 }
 
 /**
@@ -69,6 +85,8 @@ function stepKeys(
     if (!("stepIndex" in transition)) continue;
     const { stepIndex, itemIndex } = transition;
     keys.set(stepKey(runId, stepIndex, itemIndex), [runId, stepIndex, itemIndex]);
+    // what becomes of an item is counted on the row of its whole
+    if (itemIndex >= 0) keys.set(stepKey(runId, stepIndex, -1), [runId, stepIndex, -1]);
   }
   const rows = [...keys.values()];
   return [rows.map((row) => row[0]), rows.map((row) => row[1]), rows.map((row) => row[2])];
@@ -87,10 +105,24 @@ function toRun(row: RunRow, plan: RunPlan): RunInFlush {
     flow: row.flow,
     priority: row.priority,
     isNew: undefined,
+    depth: row.depth,
+    workflowId: row.workflow_id,
+    parent:
+      row.parent_run_id === null
+        ? undefined
+        : {
+            runId: row.parent_run_id,
+            stepIndex: row.parent_step_index ?? 0,
+            itemIndex: row.parent_item_index ?? -1,
+          },
+    concurrencyKey: row.concurrency_key,
+    rateKey: row.rate_key,
     status: row.status,
     error: row.error,
+    ending: row.ending,
     lastSeq: row.last_seq,
     hasStarted: false,
+    isNewFlow: false,
     output: undefined,
   };
 }
@@ -105,5 +137,20 @@ function toStep(row: StepRow): StepState {
     releasedCount: row.released_count,
     leaseToken: row.lease_token,
     waitMs: row.wait_ms,
+    fanOut: toFanOut(row),
+    childRunId: row.child_run_id,
+    approval: row.approval,
+    isDue: row.is_due ?? false,
+  };
+}
+
+function toFanOut(row: StepRow): FanOut | null {
+  if (row.items_total === null) return null;
+  return {
+    total: row.items_total,
+    next: row.items_next ?? 0,
+    ended: row.items_ended ?? 0,
+    failed: row.items_failed ?? 0,
+    error: row.items_error,
   };
 }

@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import type { JsonValue } from "../../core/json.js";
 import type { RunPlan } from "../../core/plan.js";
 
 /** What the engine knows of a workflow version. Versions never change, so this may be kept for ever. */
@@ -8,6 +9,8 @@ export interface CompiledVersion {
   readonly name: string;
   readonly version: number;
   readonly plan: RunPlan;
+  /** JSON Schema of the input; null when the workflow has none. */
+  readonly inputSchema: JsonValue;
 }
 
 const MOST_VERSIONS = 500;
@@ -17,9 +20,16 @@ export function createPlanCache(deps: { knex: Knex }) {
   const versions = new Map<string, Promise<CompiledVersion>>();
 
   async function load(versionId: string): Promise<CompiledVersion> {
-    const row = await deps
-      .knex("workflow_versions")
-      .first("id", "workflow_definition_id", "name", "version", "plan")
+    const { knex } = deps;
+    const row = await knex("workflow_versions")
+      .first(
+        "id",
+        "workflow_definition_id",
+        "name",
+        "version",
+        "plan",
+        knex.raw("definition -> 'inputs' AS inputs"),
+      )
       .where("id", versionId);
     if (!row) throw new Error(`workflow version ${versionId} is gone`);
     return {
@@ -28,6 +38,7 @@ export function createPlanCache(deps: { knex: Knex }) {
       name: row.name,
       version: row.version,
       plan: row.plan,
+      inputSchema: row.inputs ?? null,
     };
   }
 

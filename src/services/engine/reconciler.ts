@@ -5,7 +5,9 @@ import type { Logger } from "../../observability/logger.js";
 import type { Metrics } from "../../observability/metrics.js";
 import type { RunQueue } from "../../queues/run-queue.js";
 import type { Engine } from "./engine.js";
+import type { OutcomeFollower } from "./follow-outcome.js";
 import type { RunCloser } from "./run-closer.js";
+import type { SubRuns } from "./sub-runs.js";
 
 /** Most rows that one look takes on of each kind, so that a large backlog cannot starve the rest. */
 const MOST_PER_LOOK = 500;
@@ -18,6 +20,8 @@ export interface ReconcilerDeps {
   readonly engine: Engine;
   readonly runQueue: RunQueue;
   readonly closeRun: RunCloser;
+  readonly followOutcome: OutcomeFollower;
+  readonly subRuns: SubRuns;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -30,7 +34,15 @@ export function createReconciler(deps: ReconcilerDeps) {
   return {
     /** One look at everything. Each part is tried even when another fails; rejects with the first failure. */
     async reconcile(): Promise<void> {
-      const parts = [returnLostSteps, dispatchMissing, failOverdueSteps, expireRuns, closeForgotten];
+      const parts = [
+        returnLostSteps,
+        dispatchMissing,
+        failOverdueSteps,
+        expireRuns,
+        joinForgotten,
+        closeForgotten,
+        () => deps.subRuns.mend(),
+      ];
       const results = [];
       for (const part of parts) results.push(...(await Promise.allSettled([part(deps)])));
       const failed = results.find((result) => result.status === "rejected");
@@ -57,6 +69,8 @@ async function returnLostSteps(deps: ReconcilerDeps): Promise<void> {
     .leftJoin("workers as w", "w.id", "s.worker_id")
     .join("workflow_runs as r", "r.id", "s.run_id")
     .where("s.status", "running")
+    // a forEach and a step that waits for another run are nobody's
+    .whereNotNull("s.lease_token")
     .whereRaw("(w.id IS NULL OR w.lease_until < now())")
     .limit(MOST_PER_LOOK)
     .select("s.run_id", "s.step_index", "s.item_index", "s.lease_token", "r.workflow_version_id");
@@ -153,6 +167,21 @@ async function expireRuns(deps: ReconcilerDeps): Promise<void> {
   }));
 }
 
+/** A `forEach` whose items have all ended while nobody lived to join them. */
+async function joinForgotten({ knex, followOutcome, metrics }: ReconcilerDeps): Promise<void> {
+  const rows = await knex("step_runs as s")
+    .join("workflow_runs as r", "r.id", "s.run_id")
+    .where("s.status", "running")
+    .whereRaw("s.items_ended = s.items_total")
+    .limit(MOST_PER_LOOK)
+    .select("s.run_id", "s.step_index", "r.workflow_version_id", "r.status");
+  for (const row of rows) {
+    const { status, step_index: joining } = row;
+    await followOutcome(row.run_id, row.workflow_version_id, { status, isClosing: false, joining });
+    metrics.reconciledTotal.inc({ kind: "joined" });
+  }
+}
+
 /** Runs whose steps have all ended while nobody lived to close them. */
 async function closeForgotten({ knex, closeRun, metrics }: ReconcilerDeps): Promise<void> {
   const rows = await knex("workflow_runs")
@@ -167,7 +196,7 @@ async function closeForgotten({ knex, closeRun, metrics }: ReconcilerDeps): Prom
 }
 
 async function applyAll<Row extends KeyRow>(
-  { engine, closeRun, metrics }: ReconcilerDeps,
+  { engine, followOutcome, metrics }: ReconcilerDeps,
   kind: string,
   rows: readonly Row[],
   toTransition: (row: Row) => Transition,
@@ -176,7 +205,7 @@ async function applyAll<Row extends KeyRow>(
     rows.map(async (row) => {
       const outcome = await engine.commit.apply(row.run_id, row.workflow_version_id, toTransition(row));
       if (!outcome.refusal) metrics.reconciledTotal.inc({ kind });
-      if (outcome.isClosing) await closeRun(row.run_id, row.workflow_version_id);
+      await followOutcome(row.run_id, row.workflow_version_id, outcome);
     }),
   );
 }

@@ -3,13 +3,16 @@ import { resolvePointer } from "../../core/json-pointer.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.js";
 import type { InputMapping, PlanStep, RunPlan } from "../../core/plan.js";
 import type { StepStatus } from "../../core/statuses.js";
+import { ITEMS_PER_CHUNK } from "./step-changes.js";
 import { EvaluationError, type SafeEvaluator } from "../evaluation-types.js";
 
-/** What mappings and expressions read: `{ input, steps, run }`. */
+/** What mappings and expressions read: `{ input, steps, run }`, and within a `forEach` the item and its place. */
 export type RunBindings = {
   readonly input: JsonValue;
   readonly steps: { [stepId: string]: { output: JsonValue; status: StepStatus; error: JsonValue } };
   readonly run: JsonObject;
+  readonly item?: JsonValue;
+  readonly itemIndex?: number;
 };
 
 /** The values of a set of mappings, and the same with secrets hidden, fit to be stored. */
@@ -35,6 +38,8 @@ export interface InputResolverDeps {
   /** Reads an output that is too large for its row. */
   readonly readLargeOutput: (artifactId: string) => Promise<JsonValue>;
   readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  /** Most items of a `forEach`. */
+  readonly maxItems: number;
 }
 
 /** Shown in place of a secret wherever inputs are stored. */
@@ -45,14 +50,20 @@ export function createInputResolver(deps: InputResolverDeps) {
   return {
     /**
      * The inputs of a step. A mapping that finds nothing leaves its input out.
+     * @param itemIndex the item of a `forEach`, else −1.
      * @throws MappingError
      */
-    async resolveInputs(runId: string, plan: RunPlan, step: PlanStep): Promise<ResolvedInputs> {
+    async resolveInputs(
+      runId: string,
+      plan: RunPlan,
+      step: PlanStep,
+      itemIndex: number,
+    ): Promise<ResolvedInputs> {
       const isWhole = step.wholeInput === true;
       const mappings = Object.values(step.inputs);
       if (!isWhole && mappings.every((mapping) => "value" in mapping))
         return await resolve(deps, step.inputs, EMPTY);
-      const context = await readBindings(deps, runId, plan, step.dependencies);
+      const context = await readContext(deps, { runId, plan, step, itemIndex }, mappings);
       if (!isWhole) return await resolve(deps, step.inputs, context);
       const values = isJsonObject(context.input) ? context.input : {};
       return { values, shown: values, secretValues: [] };
@@ -63,13 +74,33 @@ export function createInputResolver(deps: InputResolverDeps) {
      */
     async isWanted(runId: string, plan: RunPlan, step: PlanStep): Promise<boolean> {
       if (step.when === undefined) return true;
-      const context = await readBindings(deps, runId, plan, step.dependencies);
-      try {
-        return isTruthy(await deps.evaluator.evaluate(step.when, { ...context }));
-      } catch (error) {
-        if (!(error instanceof EvaluationError)) throw error;
-        throw new MappingError(`the condition failed: ${error.message}`, { cause: error });
-      }
+      const context = await readContext(deps, { runId, plan, step, itemIndex: -1 }, [
+        { expression: step.when },
+      ]);
+      return isTruthy(await evaluate(deps, "the condition", step.when, context));
+    },
+    /**
+     * The items of a step's `forEach`.
+     * @throws MappingError also when it is no array, or a longer one than is allowed.
+     */
+    async resolveItems(runId: string, plan: RunPlan, step: PlanStep): Promise<readonly JsonValue[]> {
+      if (step.forEach === undefined || "secret" in step.forEach)
+        throw new MappingError("there is no forEach");
+      const context = await readContext(deps, { runId, plan, step, itemIndex: -1 }, [step.forEach]);
+      const items = await resolveOne(deps, "forEach", step.forEach, context);
+      if (!Array.isArray(items))
+        throw new MappingError(`forEach must be an array, not ${describeType(items)}`);
+      if (items.length > deps.maxItems)
+        throw new MappingError(`forEach has ${items.length} items, more than the limit of ${deps.maxItems}`);
+      return items;
+    },
+    /**
+     * The value of an expression as a step sees it.
+     * @throws MappingError
+     */
+    async evaluateFor(at: StepOfRun, what: string, expression: string): Promise<JsonValue | undefined> {
+      const context = await readContext(deps, at, [{ expression }]);
+      return await evaluate(deps, what, expression, context);
     },
     /**
      * The outputs of a run, where the workflow maps them.
@@ -85,6 +116,47 @@ export function createInputResolver(deps: InputResolverDeps) {
 
 /** See {@link createInputResolver}. */
 export type InputResolver = ReturnType<typeof createInputResolver>;
+
+/** A step of a run, or one item of it. */
+export interface StepOfRun {
+  readonly runId: string;
+  readonly plan: RunPlan;
+  readonly step: PlanStep;
+  readonly itemIndex: number;
+}
+
+/** What mappings of a step read: the run, of the steps that it may read those that they name, and its item. */
+async function readContext(
+  deps: InputResolverDeps,
+  { runId, plan, step, itemIndex }: StepOfRun,
+  mappings: readonly InputMapping[],
+): Promise<RunBindings> {
+  const [context, item] = await Promise.all([
+    readBindings(deps, runId, plan, readBy(plan, step, mappings)),
+    itemIndex < 0 ? undefined : readItem(deps.knex, runId, step.index, itemIndex),
+  ]);
+  return itemIndex < 0 ? context : { ...context, item: item ?? null, itemIndex };
+}
+
+/**
+ * An item must not load what only the whole has read: its array, ten thousand times. An expression without the word
+ * `steps` reads none.
+ */
+function readBy(plan: RunPlan, step: PlanStep, mappings: readonly InputMapping[]): number[] {
+  const readable = [...step.dependencies, ...(step.reads ?? [])];
+  if (mappings.some((mapping) => "expression" in mapping && mapping.expression.includes("steps")))
+    return readable;
+  const named = new Set(mappings.flatMap((mapping) => ("step" in mapping ? [mapping.step] : [])));
+  return readable.filter((index) => named.has(plan.steps[index]?.id ?? ""));
+}
+
+async function readItem(knex: Knex, runId: string, stepIndex: number, itemIndex: number): Promise<JsonValue> {
+  const row = await knex("step_items")
+    .first(knex.raw("items -> ?::int AS item", [itemIndex % ITEMS_PER_CHUNK]))
+    .where({ run_id: runId, step_index: stepIndex, chunk: Math.floor(itemIndex / ITEMS_PER_CHUNK) });
+  if (!row) throw new MappingError("the item is gone");
+  return row.item;
+}
 
 async function readBindings(
   deps: InputResolverDeps,
@@ -171,12 +243,26 @@ async function resolveOne(
   if ("value" in mapping) return mapping.value;
   if ("input" in mapping) return resolvePointer(context.input, mapping.input);
   if ("step" in mapping) return resolvePointer(context.steps[mapping.step]?.output ?? null, mapping.output);
+  return await evaluate(deps, `the expression of "${name}"`, mapping.expression, context);
+}
+
+async function evaluate(
+  deps: InputResolverDeps,
+  what: string,
+  expression: string,
+  context: RunBindings,
+): Promise<JsonValue | undefined> {
   try {
-    return await deps.evaluator.evaluate(mapping.expression, { ...context });
+    return await deps.evaluator.evaluate(expression, { ...context });
   } catch (error) {
     if (!(error instanceof EvaluationError)) throw error;
-    throw new MappingError(`the expression of "${name}" failed: ${error.message}`, { cause: error });
+    throw new MappingError(`${what} failed: ${error.message}`, { cause: error });
   }
+}
+
+function describeType(value: JsonValue | undefined): string {
+  if (value === undefined) return "nothing";
+  return value === null ? "null" : `a ${typeof value}`;
 }
 
 const EMPTY: RunBindings = { input: null, steps: {}, run: {} };
@@ -189,7 +275,7 @@ function neededSteps(plan: RunPlan, mappings: readonly InputMapping[]): number[]
 }
 
 /** JSONata's own notion of truth ($boolean): empty strings, arrays and objects, zero and null are false. */
-function isTruthy(value: JsonValue | undefined): boolean {
+export function isTruthy(value: JsonValue | undefined): boolean {
   if (value === undefined || value === null) return false;
   if (Array.isArray(value)) return value.some((item) => isTruthy(item));
   if (typeof value === "object") return Object.keys(value).length > 0;

@@ -10,9 +10,13 @@ import type { RunQueue } from "../../queues/run-queue.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import type { SafeEvaluator } from "../evaluation-types.js";
 import type { RunCommands, StartRun } from "../runs/run-commands.js";
+import type { Admission } from "./admission.js";
+import { createApprovalDecider } from "./decide-approval.js";
 import type { Engine } from "./engine.js";
 import type { NewRun } from "./flush-batch.js";
+import type { OutcomeFollower } from "./follow-outcome.js";
 import { reserveRunId } from "./idempotency.js";
+import { createRerunner } from "./rerun-run.js";
 
 /** A workflow version that a run can be started from. */
 export interface RunnableVersion {
@@ -22,12 +26,16 @@ export interface RunnableVersion {
   readonly version: number;
   /** JSON Schema of the input, if the workflow has one. */
   readonly inputSchema?: JsonValue | null;
+  /** New runs of the workflow are held. */
+  readonly isPaused?: boolean;
 }
 
 /** The dependencies of the run commands. */
 export interface RunCommandDeps {
   readonly knex: Knex;
   readonly engine: Engine;
+  readonly admission: Admission;
+  readonly followOutcome: OutcomeFollower;
   readonly runQueue: RunQueue;
   readonly evaluator: SafeEvaluator;
   readonly audit: AuditLog;
@@ -45,7 +53,7 @@ const MOST_REMOVED = 1000;
 
 /** Starts and cancels runs. */
 export function createRunCommands(deps: RunCommandDeps): RunCommands {
-  const { knex, engine } = deps;
+  const { knex, engine, admission } = deps;
 
   async function checkInput(version: RunnableVersion, input: JsonValue): Promise<void> {
     if (version.inputSchema === undefined || version.inputSchema === null) return;
@@ -64,7 +72,7 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
     const reserved = await reserveRunId(knex, key, run.id);
     if (!reserved.isNew && (await exists(reserved.runId))) return { runId: reserved.runId, replayed: true };
     try {
-      await engine.commit.create({ ...run, id: reserved.runId });
+      await admission.create({ ...run, id: reserved.runId }, version.isPaused ?? false);
       return { runId: reserved.runId, replayed: false };
     } catch (error) {
       // two calls at once took the same key: the other one created the run
@@ -84,7 +92,7 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
       await checkInput(version, input);
       const run = toNewRun(command, version, input, actor);
       if (command.idempotencyKey !== undefined) return await createReserved(command, version, run, actor);
-      await engine.commit.create(run);
+      await admission.create(run, version.isPaused ?? false);
       return { runId: run.id, replayed: false };
     },
 
@@ -108,6 +116,9 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
         .removeSteps(waiting)
         .catch((error: unknown) => deps.logger.warn({ err: error, runId }, "jobs left on the queue"));
     },
+
+    rerun: createRerunner({ ...deps, plans: engine.plans }),
+    decide: createApprovalDecider(deps),
   };
 }
 
@@ -147,6 +158,7 @@ function toNewRun(command: StartRun, version: RunnableVersion, input: JsonValue,
     delayMs: (command.delaySeconds ?? 0) * 1000,
     createdBy: actor.userId,
     createdByName: actor.name,
+    ...(command.schedule === undefined ? {} : { schedule: command.schedule }),
   };
 }
 

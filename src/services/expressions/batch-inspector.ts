@@ -1,7 +1,11 @@
 import { EvaluationError, type ExpressionFacts } from "../evaluation-types.js";
 
 /** Inspects a batch in one round trip. @throws EvaluationError when it takes longer than `deadlineMs`. */
-export type InspectTexts = (texts: readonly string[], deadlineMs: number) => Promise<ExpressionFacts[]>;
+export type InspectTexts = (
+  texts: readonly string[],
+  deadlineMs: number,
+  names?: readonly string[],
+) => Promise<ExpressionFacts[]>;
 
 const BATCH_SIZE = 500;
 const BATCH_TIMEOUT_MS = 1000;
@@ -13,14 +17,17 @@ const BATCH_TIMEOUT_MS = 1000;
 export function createBatchInspector(
   inspect: InspectTexts,
   concurrency: number,
-): (texts: readonly string[]) => Promise<ExpressionFacts[]> {
+): (texts: readonly string[], names?: readonly string[]) => Promise<ExpressionFacts[]> {
   /** A batch that overruns is inspected one by one, for as long as patience lasts. */
-  async function inspectBatch(texts: readonly string[]): Promise<ExpressionFacts[]> {
+  async function inspectBatch(
+    texts: readonly string[],
+    names: readonly string[] | undefined,
+  ): Promise<ExpressionFacts[]> {
     try {
-      return await inspect(texts, BATCH_TIMEOUT_MS);
+      return await inspect(texts, BATCH_TIMEOUT_MS, names);
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error;
-      if (texts.length <= 1) return texts.map(() => ({ error: error.message, stepIds: [] }));
+      if (texts.length <= 1) return texts.map(() => ({ error: error.message, stepIds: [], rootNames: [] }));
     }
     const until = Date.now() + BATCH_TIMEOUT_MS;
     const facts: ExpressionFacts[] = [];
@@ -28,21 +35,21 @@ export function createBatchInspector(
       const isPatient = Date.now() < until;
       facts.push(
         ...(isPatient
-          ? await inspectBatch([text])
-          : [{ error: "could not be inspected in time", stepIds: [] }]),
+          ? await inspectBatch([text], names)
+          : [{ error: "could not be inspected in time", stepIds: [], rootNames: [] }]),
       );
     }
     return facts;
   }
 
-  return async (texts) => {
+  return async (texts, names) => {
     const batches: ExpressionFacts[][] = [];
     let next = 0;
     const inspectRest = async () => {
       while (next * BATCH_SIZE < texts.length) {
         const at = next;
         next += 1;
-        batches[at] = await inspectBatch(texts.slice(at * BATCH_SIZE, (at + 1) * BATCH_SIZE));
+        batches[at] = await inspectBatch(texts.slice(at * BATCH_SIZE, (at + 1) * BATCH_SIZE), names);
       }
     };
     await Promise.all(Array.from({ length: concurrency }, inspectRest));

@@ -15,7 +15,11 @@ export type EvaluationJob =
     }
   | { readonly kind: "validate"; readonly schemaText: string; readonly value: unknown }
   | { readonly kind: "inspectSchema"; readonly schemaText: string }
-  | { readonly kind: "inspectExpressions"; readonly texts: readonly string[] };
+  | {
+      readonly kind: "inspectExpressions";
+      readonly texts: readonly string[];
+      readonly names?: readonly string[] | undefined;
+    };
 
 /** One child process that does one job at a time. After `isDead` it is of no use. */
 export interface EvaluationProcess {

@@ -181,9 +181,20 @@ describe("inspectExpression", () => {
     ["$$.secret.x", /secret/],
     ["$keys(steps)", /name each step/],
     ["env.HOME", /only input, steps, run and item/],
+    ["items.name", /only input/],
     ["$match(input, /(a)\\1/)", /regular expression/],
   ])("refuses %s", async (expression, message) => {
     expect((await evaluator.inspectExpression(expression)).error).toMatch(message);
+  });
+
+  it.each<[string, string[]]>([
+    ["item.name & $string(itemIndex)", ["item", "itemIndex"]],
+    ["$$.item = 1 or $lookup(steps, 'a').item", ["item", "steps"]],
+    ["input.rows[item = 1].itemIndex", ["input"]],
+    ["$map(run.labels, function($v) { $v & $$.item })", ["item", "run"]],
+    ["item.", []],
+  ])("%s has the root names %j", async (expression, names) => {
+    expect((await evaluator.inspectExpression(expression)).rootNames.sort()).toEqual(names);
   });
 
   it("refuses what is nested too deeply", async () => {

@@ -28,8 +28,8 @@ export function createSafeEvaluator(): SafeEvaluator {
   const submit = createPool();
 
   const inspectExpressions = createBatchInspector(
-    async (texts, deadlineMs) =>
-      (await submit.run({ kind: "inspectExpressions", texts }, deadlineMs)) as ExpressionFacts[],
+    async (texts, deadlineMs, names) =>
+      (await submit.run({ kind: "inspectExpressions", texts, names }, deadlineMs)) as ExpressionFacts[],
     MAX_PROCESSES,
   );
 
@@ -49,7 +49,7 @@ export function createSafeEvaluator(): SafeEvaluator {
     },
     async inspectExpression(expression) {
       const [facts] = await inspectExpressions([expression]);
-      return facts ?? { stepIds: [] };
+      return facts ?? { stepIds: [], rootNames: [] };
     },
     async inspectSchema(schema) {
       const job = { kind: "inspectSchema", schemaText: toText(schema) } as const;

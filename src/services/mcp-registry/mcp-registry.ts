@@ -197,6 +197,7 @@ async function insertDefinition(
       description: body.description ?? "",
       tags: [...new Set(body.tags ?? [])],
       mcpType: body.mcpType,
+      rateLimit: body.rateLimit ?? null,
       createdBy: actor.userId,
     });
   } catch (error) {
@@ -264,6 +265,7 @@ function stateOf(row: McpDefinitionModel) {
     description: row.description,
     tags: row.tags,
     mcpType: row.mcpType,
+    rateLimit: row.rateLimit,
     revision: row.revision,
   };
 }

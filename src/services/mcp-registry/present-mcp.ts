@@ -16,6 +16,7 @@ export function presentMcpDefinition(row: McpDefinitionModel, summary: VersionSu
     description: row.description,
     tags: row.tags,
     mcpType: row.mcpType,
+    rateLimit: row.rateLimit,
     latestVersion: summary.latestVersion,
     versionCount: summary.versionCount,
     revision: row.revision,

@@ -24,24 +24,39 @@ const CLOCK_SKEW_MS = 10 * 60_000;
 /** One page of runs, newest first. Every condition has an index, and times also bound ids, so partitions prune. */
 export async function listRuns(knex: Knex, filter: RunFilter, page: PageRequest): Promise<Page<RunSummary>> {
   const after = parseCursor(page.cursor);
-  const workflowId = filter.workflow === undefined ? undefined : await findWorkflowId(knex, filter.workflow);
-  if (workflowId === null) return { items: [], nextCursor: null };
+  const narrow = await prepareRunFilter(knex, filter);
+  if (!narrow) return { items: [], nextCursor: null };
   const query = knex<RunSummaryRow>("workflow_runs")
     .select(...RUN_SUMMARY_COLUMNS)
     .orderBy("id", "desc")
     .limit(page.limit + 1);
   if (after !== undefined) void query.where("id", "<", after);
-  if (workflowId !== undefined) void query.where("workflow_id", workflowId);
-  if (filter.status !== undefined) void query.where("status", filter.status);
-  if (filter.trigger !== undefined) void query.where("trigger", filter.trigger);
-  narrowByLabels(query, filter.label ?? []);
-  narrowByTime(query, filter);
+  narrow(query);
   const rows = (await query) as RunSummaryRow[];
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   return {
     items: shown.map(presentRunSummary),
     nextCursor: rows.length > page.limit && last ? toCursor(last.id) : null,
+  };
+}
+
+/**
+ * What narrows a query over `workflow_runs` to what a filter leaves; undefined when that is nothing. Looks the
+ * workflow's name up, so it is asked for beforehand.
+ */
+export async function prepareRunFilter(
+  knex: Knex,
+  filter: RunFilter,
+): Promise<((query: Knex.QueryBuilder) => void) | undefined> {
+  const workflowId = filter.workflow === undefined ? undefined : await findWorkflowId(knex, filter.workflow);
+  if (workflowId === null) return undefined;
+  return (query) => {
+    if (workflowId !== undefined) void query.where("workflow_id", workflowId);
+    if (filter.status !== undefined) void query.where("status", filter.status);
+    if (filter.trigger !== undefined) void query.where("trigger", filter.trigger);
+    narrowByLabels(query, filter.label ?? []);
+    narrowByTime(query, filter);
   };
 }
 

@@ -1,16 +1,18 @@
 import type { Knex } from "knex";
 import type { StepRun } from "../../contracts/api/runs.js";
 import type { JsonValue } from "../../core/json.js";
-import { isRunTerminal, type RunError, type RunStatus, type StepStatus } from "../../core/statuses.js";
+import type { ApprovalState } from "../../core/approval.js";
+import type { RunError, StepStatus } from "../../core/statuses.js";
 import { invalidFields, notFound } from "../../errors/app-error.js";
 import type { ArtifactModel } from "../../models/artifact-model.js";
 import type { Page, PageRequest } from "../../models/repository.js";
 import type { ArtifactStore } from "../artifacts/artifact-store.js";
 import type { PlanCache } from "../engine/plan-cache.js";
-import { explainWaiting, type LiveWorker, type WaitingWorld } from "./explain-waiting.js";
+import { explainWaiting, type IdleStep } from "./explain-waiting.js";
 import { presentStep } from "./present-step.js";
 import type { ShownOutput } from "./present-run.js";
 import { MOST_SHOWN_BYTES, type OutputBudget, showStoredOutput } from "./show-outputs.js";
+import { readWaitingWorld, type WaitingRun, waitingRunColumns } from "./waiting-world.js";
 
 /** A row of `step_runs` without its inputs and output. */
 export interface StepRow {
@@ -32,6 +34,10 @@ export interface StepRow {
   readonly cache_hit: boolean;
   readonly sandbox_level: string | null;
   readonly output_artifact_id: string | null;
+  readonly items_total: number | null;
+  readonly items_next: number | null;
+  readonly items_ended: number | null;
+  readonly approval: ApprovalState | null;
 }
 
 /** A row of `step_attempts`. */
@@ -50,13 +56,6 @@ export interface AttemptRow {
 /** What a step took in and gave. */
 export interface StepValues extends ShownOutput {
   readonly inputs: JsonValue;
-}
-
-interface RunRow {
-  readonly status: RunStatus;
-  readonly workflow_version_id: string;
-  readonly step_states: string;
-  readonly created_at: Date;
 }
 
 /** What reading steps needs. */
@@ -83,16 +82,17 @@ export async function listSteps(
   const { knex } = deps;
   const after = parseStepCursor(page.cursor);
   const run = (await knex("workflow_runs")
-    .first("status", "workflow_version_id", "step_states", "created_at")
-    .where("id", runId)) as RunRow | undefined;
+    .first(...waitingRunColumns(knex))
+    .where("id", runId)) as WaitingRun | undefined;
   if (!run) throw notFound("Run");
   const rows = await readSteps(knex, runId, after, page.limit + 1);
   const shown = rows.slice(0, page.limit);
+  const queued = shown.filter((row) => row.status === "queued").map((row) => row.step_index);
   const [attempts, files, values, world] = await Promise.all([
     readAttempts(knex, runId),
     deps.artifacts.listFilesOfRun(runId, MOST_ARTIFACTS),
     readValues(deps, runId, shown),
-    readWorld(deps, run),
+    readWaitingWorld(deps, run, new Set(queued)),
   ]);
   const attemptsByStep = groupByStep(attempts, (row) => stepKey(row.step_index, row.item_index));
   const filesByStep = groupByStep(files, (row: ArtifactModel) => stepKey(row.stepIndex, row.itemIndex));
@@ -118,7 +118,7 @@ async function readSteps(
   const { rows } = await knex.raw<{ rows: StepRow[] }>(
     `SELECT step_index, item_index, id, step_id, status, attempt, worker_id, worker_group, queued_at, available_at,
        COALESCE(available_at > now(), false) AS is_delayed, started_at, finished_at, error, waiting_for, cache_hit,
-       sandbox_level, output_artifact_id
+       sandbox_level, output_artifact_id, items_total, items_next, items_ended, approval
      FROM step_runs WHERE run_id = ? AND (step_index, item_index) > (?, ?)
      ORDER BY step_index, item_index LIMIT ?`,
     [runId, ...after, limit],
@@ -187,22 +187,7 @@ function parseText(text: string | null): JsonValue {
   return text === null ? null : (JSON.parse(text) as JsonValue);
 }
 
-/** What the reasons for waiting are judged on; undefined when the run has ended and nothing waits. */
-async function readWorld(deps: ListStepsDeps, run: RunRow): Promise<WaitingWorld | undefined> {
-  if (isRunTerminal(run.status)) return undefined;
-  const [version, workers] = await Promise.all([
-    deps.plans.get(run.workflow_version_id),
-    deps.knex("workers").select("groups", "concurrency", "running").whereRaw("lease_until > now()"),
-  ]);
-  return {
-    plan: version.plan,
-    stepStates: run.step_states,
-    runCreatedAt: run.created_at,
-    workers: workers as LiveWorker[],
-  };
-}
-
-function toIdleStep(row: StepRow) {
+function toIdleStep(row: StepRow): IdleStep {
   return {
     stepIndex: row.step_index,
     status: row.status,
@@ -210,8 +195,14 @@ function toIdleStep(row: StepRow) {
     workerGroup: row.worker_group,
     queuedAt: row.queued_at,
     availableAt: row.available_at,
+    startedAt: row.started_at,
     isDelayed: row.is_delayed,
     waitingFor: row.waiting_for ?? null,
+    approval: row.approval,
+    items:
+      row.items_total === null
+        ? null
+        : { total: row.items_total, queued: row.items_next ?? 0, ended: row.items_ended ?? 0 },
   };
 }
 

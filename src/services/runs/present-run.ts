@@ -22,6 +22,7 @@ export const RUN_SUMMARY_COLUMNS = [
   "created_by_name",
   "parent_run_id",
   "replay_of",
+  "is_pinned",
 ] as const;
 
 /** A row with {@link RUN_SUMMARY_COLUMNS}. */
@@ -43,6 +44,7 @@ export interface RunSummaryRow {
   readonly created_by_name: string;
   readonly parent_run_id: string | null;
   readonly replay_of: string | null;
+  readonly is_pinned: boolean;
 }
 
 /** A run's output as it is shown: in place, or by name when it is too large. */
@@ -69,6 +71,7 @@ export function presentRunSummary(row: RunSummaryRow): RunSummary {
     createdBy: { id: row.created_by, name: row.created_by_name },
     ...(row.parent_run_id === null ? {} : { parentRunId: row.parent_run_id }),
     ...(row.replay_of === null ? {} : { replayOf: row.replay_of }),
+    isPinned: row.is_pinned,
   };
 }
 

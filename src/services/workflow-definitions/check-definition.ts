@@ -1,15 +1,18 @@
 import { compilePlan, stepsReadBy } from "../../core/compile-plan.js";
-import { findCycles } from "../../core/graph.js";
 import type { JsonObject, JsonValue } from "../../core/json.js";
-import type { InputMapping, RunPlan } from "../../core/plan.js";
-import { buildWorkflowGraph, type WorkflowGraph } from "../../core/workflow-graph.js";
+import type { InputMapping, RunPlan, StepTarget } from "../../core/plan.js";
+import { buildWorkflowGraph, usesOf, type WorkflowGraph } from "../../core/workflow-graph.js";
 import type { FieldFault } from "../../errors/app-error.js";
 import type { ExecutorDefinition } from "../../executors/types.js";
 import type { Db } from "../../models/repository.js";
 import type { ExpressionFacts, SafeEvaluator } from "../evaluation-types.js";
 import { findUnknownNames, type NameLookup } from "../name-lookup.js";
+import { checkBuiltinInputs, type UrlJudge } from "./check-builtin-inputs.js";
 import { checkStepInputs } from "./check-mappings.js";
 import { checkReferences } from "./check-references.js";
+import { checkStepRules } from "./check-step-rules.js";
+import { describeCycles } from "./describe-cycles.js";
+import type { OwnWorkflow } from "./judge-nesting.js";
 import { type DraftDefinition, parseDefinition } from "./parse-definition.js";
 import { type ResolvedTargets, resolveTargets } from "./resolve-targets.js";
 import { findIneffective, findUnsupported } from "./unsupported-features.js";
@@ -20,8 +23,19 @@ export interface DefinitionCheckDeps {
   readonly evaluator: SafeEvaluator;
   readonly executors: readonly ExecutorDefinition[];
   readonly secrets: NameLookup;
+  /** Judges the URLs that are constants. */
+  readonly outgoing: UrlJudge;
   /** The setting `MAX_STEPS`. */
   readonly maxSteps: number;
+}
+
+/** A definition without a fault, and what it was compiled to. */
+export interface CompiledDefinition {
+  readonly definition: JsonObject;
+  readonly plan: RunPlan;
+  readonly mcpVersionIds: readonly string[];
+  /** The versions of other workflows that it has as steps. */
+  readonly usedWorkflows: readonly { readonly workflowId: string; readonly versionId: string }[];
 }
 
 /** A definition, judged. Pointers are relative to it. */
@@ -31,58 +45,83 @@ export interface DefinitionCheck {
   /** Of what could be read, even when there are faults. */
   readonly graph: WorkflowGraph;
   /** There exactly when there is no fault. */
-  readonly compiled?: {
-    readonly definition: JsonObject;
-    readonly plan: RunPlan;
-    readonly mcpVersionIds: readonly string[];
-  };
+  readonly compiled?: CompiledDefinition;
 }
 
 /** Faults beyond this many are counted, not listed. */
 const MAX_FAULTS = 1000;
-/** Ids of a cycle beyond this many are counted, not listed. */
-const MAX_PATH = 12;
 
 /**
  * Judges a definition completely, all faults at once, in time linear in its size: one query for all components,
- * one for all secrets, expressions inspected in batches. Executes nothing.
+ * one for all secrets, two for all workflows, expressions inspected in batches. Executes nothing. Whether it runs
+ * itself through other workflows can be told only of an `own` one.
  */
-export async function checkDefinition(deps: DefinitionCheckDeps, value: unknown): Promise<DefinitionCheck> {
+export async function checkDefinition(
+  deps: DefinitionCheckDeps,
+  value: unknown,
+  own?: OwnWorkflow,
+): Promise<DefinitionCheck> {
   const { draft, body, faults: shapeFaults } = parseDefinition(value, deps.maxSteps);
-  const [targets, expressions, unknownSecrets, inputFaults] = await Promise.all([
-    resolveTargets(deps, draft.steps),
+  const resolving = resolveTargets(deps, draft.steps, own);
+  const [targets, expressions, unknownSecrets, inputFaults, builtinFaults] = await Promise.all([
+    resolving,
     inspectExpressions(deps.evaluator, draft),
     findUnknownNames(deps.secrets, secretsOf(draft)),
     draft.inputs ? deps.evaluator.inspectSchema(draft.inputs as JsonValue) : [],
+    resolving.then(async (resolved) => await checkBuiltinInputs(deps, draft.steps, resolved)),
   ]);
   const references = checkReferences(draft, { expressions, unknownSecrets });
+  const rules = checkStepRules(draft.steps);
   const expressionSteps = new Map([...expressions].map(([text, facts]) => [text, facts.stepIds]));
   const faults = dedupe([
     ...shapeFaults,
     ...findUnsupported(draft),
     ...inputFaults.map(({ path, message }) => ({ path: `/inputs${path}`, message })),
     ...targets.faults,
+    ...rules.faults,
     ...references.faults,
     ...checkInputs(draft, targets),
-    ...describeCycles(draft, expressionSteps),
+    ...builtinFaults,
+    ...describeCycles(draft.steps, expressionSteps),
   ]);
   const check = {
     faults: capped(faults),
-    warnings: capped([...findIneffective(value), ...targets.warnings, ...references.warnings]),
+    warnings: capped([
+      ...findIneffective(value),
+      ...targets.warnings,
+      ...rules.warnings,
+      ...references.warnings,
+    ]),
     graph: drawGraph(draft, targets, expressionSteps),
   };
   if (faults.length > 0 || !body) return check;
   const targetList = draft.steps.flatMap((step) => targets.targets.get(step.index)?.target ?? []);
   const plan = compilePlan(body, { targets: targetList, expressionSteps });
-  const mcpVersionIds = targetList.flatMap((target) => (target.kind === "mcp" ? [target.mcpVersionId] : []));
+  return { ...check, compiled: { definition: value as JsonObject, plan, ...listUsed(targetList) } };
+}
+
+/** What a plan's targets use, each once. */
+function listUsed(targets: readonly StepTarget[]) {
+  const mcpVersionIds = new Set<string>();
+  const workflowByVersion = new Map<string, string>();
+  for (const target of targets) {
+    if (target.kind === "mcp") mcpVersionIds.add(target.mcpVersionId);
+    if (target.kind === "workflow") workflowByVersion.set(target.versionId, target.workflowId);
+  }
   return {
-    ...check,
-    compiled: { definition: value as JsonObject, plan, mcpVersionIds: [...new Set(mcpVersionIds)] },
+    mcpVersionIds: [...mcpVersionIds],
+    usedWorkflows: [...workflowByVersion].map(([versionId, workflowId]) => ({ workflowId, versionId })),
   };
 }
 
 function mappingsOf(draft: DraftDefinition): InputMapping[] {
-  return [...draft.steps.flatMap((step) => Object.values(step.inputs)), ...Object.values(draft.outputs)];
+  return [
+    ...draft.steps.flatMap((step) => [
+      ...Object.values(step.inputs),
+      ...(step.forEach === undefined ? [] : [step.forEach]),
+    ]),
+    ...Object.values(draft.outputs),
+  ];
 }
 
 function secretsOf(draft: DraftDefinition): string[] {
@@ -95,52 +134,21 @@ async function inspectExpressions(
 ): Promise<Map<string, ExpressionFacts>> {
   const texts = new Set<string>();
   for (const mapping of mappingsOf(draft)) if ("expression" in mapping) texts.add(mapping.expression);
-  for (const step of draft.steps) if (step.when !== undefined) texts.add(step.when);
+  for (const { when, cache } of draft.steps) {
+    if (when !== undefined) texts.add(when);
+    if (cache?.key !== undefined) texts.add(cache.key);
+  }
+  for (const { text } of draft.runKeys) texts.add(text);
   const list = [...texts];
   const facts = await evaluator.inspectExpressions(list);
-  return new Map(list.map((text, at) => [text, facts[at] ?? { stepIds: [] }]));
+  return new Map(list.map((text, at) => [text, facts[at] ?? { stepIds: [], rootNames: [] }]));
 }
 
 function checkInputs(draft: DraftDefinition, { targets }: ResolvedTargets): FieldFault[] {
   return draft.steps.flatMap((step) => {
-    const schema = targets.get(step.index)?.inputSchema;
-    return schema ? checkStepInputs(step, schema) : [];
+    const resolved = targets.get(step.index);
+    return resolved ? checkStepInputs(step, resolved) : [];
   });
-}
-
-/** A fault for each step on a cycle, with the cycle seen from that step. */
-function describeCycles(
-  draft: DraftDefinition,
-  expressionSteps: ReadonlyMap<string, readonly string[]>,
-): FieldFault[] {
-  const placeById = new Map<string, number>();
-  draft.steps.forEach((step, place) => {
-    if (step.id !== undefined && !placeById.has(step.id)) placeById.set(step.id, place);
-  });
-  const dependencies = draft.steps.map((step, place) =>
-    [...stepsReadBy(step, expressionSteps)]
-      .flatMap((id) => placeById.get(id) ?? [])
-      // a step that waits for itself is a fault of its own
-      .filter((other) => other !== place),
-  );
-  const described = new Set<number>();
-  return findCycles(dependencies).flatMap((cycle) =>
-    cycle.flatMap((place, at) => {
-      if (described.has(place) || described.size > MAX_FAULTS) return [];
-      described.add(place);
-      const ids = [...cycle.slice(at), ...cycle.slice(0, at), place].map(
-        (one) => draft.steps[one]?.id ?? "?",
-      );
-      const message = `waits for itself in a cycle: ${shorten(ids).join(" → ")}`;
-      return [{ path: `/steps/${place}`, message }];
-    }),
-  );
-}
-
-function shorten(ids: readonly string[]): string[] {
-  if (ids.length <= MAX_PATH) return [...ids];
-  const left = ids.length - MAX_PATH;
-  return [...ids.slice(0, MAX_PATH - 2), `(${left} more)`, ...ids.slice(-2)];
 }
 
 function drawGraph(
@@ -156,10 +164,11 @@ function drawGraph(
         {
           id: step.id,
           label: step.name ?? step.id,
-          uses: target?.kind === "mcp" ? `mcp:${target.name}@${target.version}` : (step.uses ?? ""),
+          uses: target ? usesOf(target) : (step.uses ?? ""),
           ...(target?.kind === "mcp" ? { mcpType: target.mcpType } : {}),
           when: step.when,
           runAfter: step.runAfter,
+          phase: step.phase,
           dependencies: [...stepsReadBy(step, expressionSteps)],
         },
       ];

@@ -2,6 +2,7 @@ import { parsePointer, toPointer } from "../../core/json-pointer.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.js";
 import type { FieldFault } from "../../errors/app-error.js";
 import type { DraftStep } from "./parse-definition.js";
+import type { ResolvedTarget } from "./resolve-targets.js";
 
 /** Keywords that may declare properties elsewhere than in `properties`. */
 const COMPOSING = [
@@ -16,23 +17,23 @@ const COMPOSING = [
 ];
 
 /**
- * Faults of a step's inputs against the schema of its component: inputs that the schema lacks, and required ones
- * that are not mapped. A schema that declares `properties` and says nothing of others is taken to mean that it
- * knows no others: a misspelt name is far likelier than an undeclared input.
+ * Faults of a step's inputs against the schema of its component or workflow: inputs that the schema lacks, and
+ * required ones that are not mapped. A schema that declares `properties` and says nothing of others is taken to mean
+ * that it knows no others: a misspelt name is far likelier than an undeclared input.
  */
-export function checkStepInputs(step: DraftStep, schema: JsonObject): FieldFault[] {
-  const base = `/steps/${step.index}/inputs`;
+export function checkStepInputs(step: DraftStep, { target, inputSchema }: ResolvedTarget): FieldFault[] {
+  if (!inputSchema) return [];
+  const base = `${step.path}/inputs`;
+  const owner =
+    target.kind === "workflow" ? `the schema of ${target.name}'s inputs` : "the component's inputSchema";
   const faults = Object.keys(step.inputs)
-    .filter((name) => lacksProperty(schema, name))
-    .map((name) => ({
-      path: base + toPointer([name]),
-      message: `the component's inputSchema has no "${name}"`,
-    }));
+    .filter((name) => lacksProperty(inputSchema, name))
+    .map((name) => ({ path: base + toPointer([name]), message: `${owner} has no "${name}"` }));
   if (!step.isInputsWhole) return faults;
-  const required = Array.isArray(schema["required"]) ? schema["required"] : [];
+  const required = Array.isArray(inputSchema["required"]) ? inputSchema["required"] : [];
   for (const name of required) {
     if (typeof name === "string" && !Object.hasOwn(step.inputs, name)) {
-      faults.push({ path: base, message: `"${name}" is required by the component's inputSchema` });
+      faults.push({ path: base, message: `"${name}" is required by ${owner}` });
     }
   }
   return faults;

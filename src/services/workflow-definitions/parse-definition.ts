@@ -4,14 +4,19 @@ import {
   stepSchema,
   type WorkflowDefinitionBody,
   workflowDefinitionBodySchema,
+  type WorkflowStep,
 } from "../../contracts/workflow-definition.js";
 import { isJsonObject, type JsonObject } from "../../core/json.js";
-import type { InputMapping } from "../../core/plan.js";
+import type { InputMapping, Phase } from "../../core/plan.js";
 import type { FieldFault } from "../../errors/app-error.js";
 
 /** What could be read of one step: all of it, or, of a faulty one, the members that are good. */
 export interface DraftStep {
+  /** Place among the steps of all phases, as in the plan. */
   readonly index: number;
+  readonly phase: Phase;
+  /** Where it stands in the definition: a JSON Pointer. */
+  readonly path: string;
   /** As written, even when it is no valid id: other steps may name it. */
   readonly id: string | undefined;
   readonly name?: string | undefined;
@@ -21,6 +26,8 @@ export interface DraftStep {
   readonly isInputsWhole: boolean;
   readonly dependsOn: readonly string[];
   readonly when?: string | undefined;
+  readonly forEach?: InputMapping | undefined;
+  readonly cache?: { readonly key?: string | undefined } | undefined;
   readonly runAfter: string;
   /** The members that were written, good or bad. */
   readonly members: ReadonlySet<string>;
@@ -28,10 +35,12 @@ export interface DraftStep {
 
 /** What could be read of a definition. */
 export interface DraftDefinition {
+  /** Those of all phases, in the order of the phases. */
   readonly steps: readonly DraftStep[];
   readonly outputs: Readonly<Record<string, InputMapping>>;
   readonly inputs?: JsonObject | undefined;
-  readonly members: ReadonlySet<string>;
+  /** The expressions that make the keys of `concurrency` and `rateLimit`, and where they stand. */
+  readonly runKeys: readonly { readonly path: string; readonly text: string }[];
 }
 
 /** A definition as read: `body` is there exactly when no fault of shape was found. */
@@ -41,10 +50,17 @@ export interface ParsedDefinition {
   readonly faults: readonly FieldFault[];
 }
 
+/** The lists of steps, in the order of their phases, and the member of the definition that each stands in. */
+export const STEP_LISTS = [
+  { phase: "main", member: "steps" },
+  { phase: "onFailure", member: "onFailure" },
+  { phase: "finally", member: "finally" },
+] as const;
+
 /** Edges and other mappings of one definition; beyond it a graph is no longer drawn or checked in time. */
 const MAX_EDGES = 200_000;
 
-const NOTHING: DraftDefinition = { steps: [], outputs: {}, members: new Set() };
+const NOTHING: DraftDefinition = { steps: [], outputs: {}, runKeys: [] };
 
 /** Reads a definition, judging its shape alone. Too large a one is refused before it is looked at closely. */
 export function parseDefinition(value: unknown, maxSteps: number): ParsedDefinition {
@@ -56,24 +72,16 @@ export function parseDefinition(value: unknown, maxSteps: number): ParsedDefinit
   if (!result.success) return { draft: salvage(value), faults: toSchemaFaults(result.error.issues) };
   const body = result.data;
   const draft = {
-    steps: body.steps.map((step, index) => ({
-      ...step,
-      index,
-      inputs: step.inputs ?? {},
-      isInputsWhole: true,
-      dependsOn: step.dependsOn ?? [],
-      members: membersOf((value["steps"] as unknown[])[index]),
-    })),
+    steps: placeSteps((member) => body[member], value, wholeStep),
     outputs: body.outputs ?? {},
     inputs: body.inputs,
-    members: membersOf(value),
+    runKeys: runKeysOf(body.concurrency?.key, body.rateLimit?.key),
   };
   return { draft, body, faults: [] };
 }
 
 function findExcess(value: JsonObject, maxSteps: number): FieldFault | undefined {
-  const steps = value["steps"];
-  if (!Array.isArray(steps)) return undefined;
+  const steps = STEP_LISTS.flatMap(({ member }) => listIn(value, member));
   if (steps.length > maxSteps) {
     return { path: "/steps", message: `must be at most ${maxSteps} steps, not ${steps.length}` };
   }
@@ -90,40 +98,95 @@ function findExcess(value: JsonObject, maxSteps: number): FieldFault | undefined
   };
 }
 
+function listIn(value: JsonObject, member: string): unknown[] {
+  const list = value[member];
+  return Array.isArray(list) ? list : [];
+}
+
+type Placed = Pick<DraftStep, "index" | "phase" | "path" | "members">;
+
+/** The steps of all lists, each with its place. */
+function placeSteps<Read>(
+  listOf: (member: (typeof STEP_LISTS)[number]["member"]) => readonly Read[] | undefined,
+  written: JsonObject,
+  toDraft: (step: Read, place: Placed) => DraftStep,
+): DraftStep[] {
+  const steps: DraftStep[] = [];
+  for (const { phase, member } of STEP_LISTS) {
+    const originals = listIn(written, member);
+    listOf(member)?.forEach((step, at) => {
+      const members = membersOf(originals[at]);
+      steps.push(toDraft(step, { index: steps.length, phase, path: `/${member}/${at}`, members }));
+    });
+  }
+  return steps;
+}
+
+function wholeStep(step: WorkflowStep, { index, phase, path, members }: Placed): DraftStep {
+  return {
+    index,
+    phase,
+    path,
+    members,
+    id: step.id,
+    name: step.name,
+    uses: step.uses,
+    inputs: step.inputs ?? {},
+    isInputsWhole: true,
+    dependsOn: step.dependsOn ?? [],
+    when: step.when,
+    forEach: step.forEach,
+    cache: step.cache,
+    runAfter: step.runAfter,
+  };
+}
+
 function membersOf(value: unknown): Set<string> {
   return new Set(isJsonObject(value) ? Object.keys(value) : []);
 }
 
+function runKeysOf(concurrencyKey: string | undefined, rateLimitKey: string | undefined) {
+  return [
+    ...(concurrencyKey === undefined ? [] : [{ path: "/concurrency/key", text: concurrencyKey }]),
+    ...(rateLimitKey === undefined ? [] : [{ path: "/rateLimit/key", text: rateLimitKey }]),
+  ];
+}
+
 /** Keeps what is good of a faulty definition, so that the faults behind the first ones are found as well. */
 function salvage(value: JsonObject): DraftDefinition {
-  const steps = Array.isArray(value["steps"]) ? value["steps"] : [];
+  const { concurrency, rateLimit } = workflowDefinitionBodySchema.shape;
   return {
-    steps: steps.map(salvageStep),
+    steps: placeSteps((member) => listIn(value, member), value, salvageStep),
     outputs: salvageMappings(value["outputs"]),
     inputs: isJsonObject(value["inputs"]) ? value["inputs"] : undefined,
-    members: membersOf(value),
+    runKeys: runKeysOf(
+      concurrency.safeParse(value["concurrency"]).data?.key,
+      rateLimit.safeParse(value["rateLimit"]).data?.key,
+    ),
   };
 }
 
-function salvageStep(value: unknown, index: number): DraftStep {
+function salvageStep(value: unknown, place: Placed): DraftStep {
   const step = isJsonObject(value) ? value : {};
   const inputs = salvageMappings(step["inputs"]);
   const written = isJsonObject(step["inputs"]) ? Object.keys(step["inputs"]).length : 0;
   const dependsOn = Array.isArray(step["dependsOn"]) ? step["dependsOn"] : [];
+  const { shape } = stepSchema;
   return {
-    index,
+    ...place,
     id: typeof step["id"] === "string" ? step["id"] : undefined,
-    name: stepSchema.shape.name.safeParse(step["name"]).data,
-    uses: stepSchema.shape.uses.safeParse(step["uses"]).data,
+    name: shape.name.safeParse(step["name"]).data,
+    uses: shape.uses.safeParse(step["uses"]).data,
     inputs,
     isInputsWhole:
       (step["inputs"] === undefined || isJsonObject(step["inputs"])) &&
       Object.keys(inputs).length === written,
     // a place for each, so that pointers stay right; "" names no step and was reported as a fault of shape
     dependsOn: dependsOn.map((id) => (typeof id === "string" ? id : "")),
-    when: stepSchema.shape.when.safeParse(step["when"]).data,
-    runAfter: stepSchema.shape.runAfter.safeParse(step["runAfter"]).data ?? "allSucceeded",
-    members: membersOf(value),
+    when: shape.when.safeParse(step["when"]).data,
+    forEach: shape.forEach.safeParse(step["forEach"]).data,
+    cache: shape.cache.safeParse(step["cache"]).data,
+    runAfter: shape.runAfter.safeParse(step["runAfter"]).data ?? "allSucceeded",
   };
 }
 

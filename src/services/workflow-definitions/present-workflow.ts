@@ -11,6 +11,7 @@ export function presentWorkflow(row: WorkflowDefinitionModel): WorkflowSummary {
     tags: row.tags,
     latestVersion: row.latestVersion,
     publishedVersion: row.publishedVersion,
+    isPaused: row.pausedAt !== null,
     revision: row.revision,
     createdBy: row.createdBy,
     createdAt: row.createdAt.toISOString(),

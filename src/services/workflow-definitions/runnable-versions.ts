@@ -18,6 +18,8 @@ export interface RunnableVersion {
   readonly version: number;
   /** JSON Schema of the input, if there is one. */
   readonly inputSchema: JsonObject | null;
+  /** New runs of the workflow are held. */
+  readonly isPaused: boolean;
 }
 
 interface RunnableRow {
@@ -28,6 +30,7 @@ interface RunnableRow {
   readonly version: number | null;
   readonly publishedAt: Date | null;
   readonly inputSchema: JsonObject | null;
+  readonly isPaused: boolean;
 }
 
 /**
@@ -44,7 +47,7 @@ export async function resolveRunnable(
   const { rows } = (await knex.raw(
     `SELECT workflow.id AS "workflowId", workflow.name, workflow.published_version AS "publishedVersion",
        version.id AS "versionId", version.version, version.published_at AS "publishedAt",
-       version.definition -> 'inputs' AS "inputSchema"
+       version.definition -> 'inputs' AS "inputSchema", workflow.paused_at IS NOT NULL AS "isPaused"
      FROM workflow_definitions AS workflow
      LEFT JOIN workflow_versions AS version ON version.workflow_definition_id = workflow.id
        AND version.version = coalesce(?::int, workflow.published_version)
@@ -60,8 +63,8 @@ export async function resolveRunnable(
   if (row.publishedAt === null && !canRole(actor.role, "definition:write")) {
     throw new AppError("FORBIDDEN", "Only who may change workflows may run a draft");
   }
-  const { workflowId, versionId, name, inputSchema } = row;
-  return { workflowId, versionId, name, version: row.version, inputSchema };
+  const { workflowId, versionId, name, inputSchema, isPaused } = row;
+  return { workflowId, versionId, name, version: row.version, inputSchema, isPaused };
 }
 
 interface TestedRow {
@@ -87,7 +90,8 @@ export async function ensureTestVersion(
     throw invalidFields([{ path: "", message: `a component of type ${tested.mcpType} ${NOT_YET}` }]);
   }
   const versionId = tested.versionId ?? (await makeTestVersion(deps.knex, tested));
-  return { workflowId: null, versionId, name: tested.name, version: 1, inputSchema: tested.inputSchema };
+  const { name, inputSchema } = tested;
+  return { workflowId: null, versionId, name, version: 1, inputSchema, isPaused: false };
 }
 
 async function findTested(knex: Knex, mcpVersionId: string): Promise<TestedRow> {

@@ -4,7 +4,7 @@ import { conflict } from "../../errors/app-error.js";
 import type { Db } from "../../models/repository.js";
 import { WorkflowVersionModel } from "../../models/workflow-version-model.js";
 import { isForeignKeyViolation } from "../database-conflicts.js";
-import type { DefinitionCheck } from "./check-definition.js";
+import type { CompiledDefinition } from "./check-definition.js";
 import { workflowVersions } from "./workflow-queries.js";
 
 /** A version to be stored. Exactly one of `workflowId` and `testedMcpVersionId`. */
@@ -17,12 +17,12 @@ export interface NewVersion {
 }
 
 /**
- * Stores a version and which components it uses.
+ * Stores a version and which components and other workflows it uses.
  * @throws AppError CONFLICT when one of them was deleted in the meantime.
  */
 export async function storeVersion(
   db: Db,
-  compiled: NonNullable<DefinitionCheck["compiled"]>,
+  compiled: CompiledDefinition,
   version: NewVersion,
   actor: Actor,
 ): Promise<WorkflowVersionModel> {
@@ -38,6 +38,7 @@ export async function storeVersion(
     ...(version.isPublished ? { publishedAt: WorkflowVersionModel.raw("now()") as unknown as Date } : {}),
   });
   await linkMcps(db, row.id, compiled.mcpVersionIds);
+  await linkWorkflows(db, row.id, compiled.usedWorkflows);
   return row;
 }
 
@@ -52,5 +53,23 @@ export async function linkMcps(db: Db, versionId: string, mcpVersionIds: readonl
   } catch (error) {
     if (!isForeignKeyViolation(error)) throw error;
     throw conflict("An MCP that the workflow uses was deleted at this moment");
+  }
+}
+
+async function linkWorkflows(
+  db: Db,
+  versionId: string,
+  used: CompiledDefinition["usedWorkflows"],
+): Promise<void> {
+  if (used.length === 0) return;
+  try {
+    await db.raw(
+      `INSERT INTO workflow_version_workflows (version_id, used_workflow_id, used_version_id)
+       SELECT ?, * FROM unnest(?::uuid[], ?::uuid[])`,
+      [versionId, used.map(({ workflowId }) => workflowId), used.map((one) => one.versionId)],
+    );
+  } catch (error) {
+    if (!isForeignKeyViolation(error)) throw error;
+    throw conflict("A workflow that it uses was deleted at this moment");
   }
 }

@@ -3,17 +3,10 @@ import type { FieldFault } from "../../errors/app-error.js";
 import type { DraftDefinition } from "./parse-definition.js";
 
 /** What the contract has and the engine does not run yet: refused, since ignoring it would run something else. */
-const STEP_MEMBERS = ["forEach", "maxParallel", "cache", "waitForSubmit"];
-const DEFINITION_MEMBERS = ["concurrency", "rateLimit", "onFailure", "finally"];
+const STEP_MEMBERS = ["waitForSubmit"];
 
-/** Built-in steps, and whether the engine runs them. */
-export const BUILTINS: ReadonlyMap<string, boolean> = new Map([
-  ["noop", true],
-  ["approval", false],
-  ["wait", false],
-  ["sql", false],
-  ["http", false],
-]);
+/** Built-in steps of the contract that the engine does not run yet. */
+export const BUILTINS_NOT_YET: readonly string[] = ["sql"];
 
 /** The words for everything of this kind. */
 export const NOT_YET = "cannot be run by this version of Headrace yet";
@@ -26,15 +19,10 @@ export function findIneffective(definition: unknown): FieldFault[] {
 
 /** A fault for each member that asks for what cannot be run yet. */
 export function findUnsupported(draft: DraftDefinition): FieldFault[] {
-  const ofDefinition = DEFINITION_MEMBERS.filter((member) => draft.members.has(member)).map((member) => ({
-    path: `/${member}`,
-    message: `${member} ${NOT_YET}`,
-  }));
-  const ofSteps = draft.steps.flatMap((step) =>
+  return draft.steps.flatMap((step) =>
     STEP_MEMBERS.filter((member) => step.members.has(member)).map((member) => ({
-      path: `/steps/${step.index}/${member}`,
+      path: `${step.path}/${member}`,
       message: `${member} ${NOT_YET}`,
     })),
   );
-  return [...ofDefinition, ...ofSteps];
 }

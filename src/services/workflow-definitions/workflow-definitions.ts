@@ -17,9 +17,12 @@ import type { Db, Page, PageRequest } from "../../models/repository.js";
 import { WorkflowDefinitionModel } from "../../models/workflow-definition-model.js";
 import { WorkflowVersionModel } from "../../models/workflow-version-model.js";
 import { executorDefinitions } from "../../executors/registry.js";
+import { createOutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import type { AuditLog } from "../audit/audit-log.js";
-import { isUniqueViolation } from "../database-conflicts.js";
-import { checkDefinition, type DefinitionCheck, type DefinitionCheckDeps } from "./check-definition.js";
+import { isForeignKeyViolation, isUniqueViolation } from "../database-conflicts.js";
+import { checkDefinition, type CompiledDefinition, type DefinitionCheckDeps } from "./check-definition.js";
+import type { OwnWorkflow } from "./judge-nesting.js";
+import { STEP_LISTS } from "./parse-definition.js";
 import { presentWorkflow, presentWorkflowVersion } from "./present-workflow.js";
 import { ensureTestVersion, type RunnableVersion, resolveRunnable } from "./runnable-versions.js";
 import { storeVersion } from "./store-version.js";
@@ -30,6 +33,7 @@ import {
   workflows,
   workflowVersions,
 } from "./workflow-queries.js";
+import { assertWorkflowUnused, dropOrphanedUses } from "./workflow-users.js";
 
 /** Who asks, and from where, for the audit log. */
 export interface By {
@@ -49,7 +53,7 @@ export interface WorkflowDefinitions {
    * `revision` is given and is not the stored one.
    */
   update(nameOrId: string, body: UpdateWorkflow, revision: number | undefined, by: By): Promise<Workflow>;
-  /** Its runs keep their versions to the end. @throws AppError NOT_FOUND */
+  /** Its runs keep their versions to the end. @throws AppError NOT_FOUND; CONFLICT while other workflows use it. */
   remove(nameOrId: string, by: By): Promise<void>;
   listVersions(nameOrId: string, page: PageRequest): Promise<Page<WorkflowVersion>>;
   /** @throws AppError NOT_FOUND */
@@ -67,16 +71,20 @@ export interface WorkflowDefinitions {
 }
 
 /** The dependencies of the workflow service. */
-export interface WorkflowDefinitionsDeps extends Omit<DefinitionCheckDeps, "executors"> {
+export interface WorkflowDefinitionsDeps extends Omit<DefinitionCheckDeps, "executors" | "outgoing"> {
   readonly knex: Knex;
   readonly audit: AuditLog;
+  /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that `builtin:http` may call. */
+  readonly allowedPrivateHosts?: readonly string[];
 }
 
 type Deps = WorkflowDefinitionsDeps & DefinitionCheckDeps;
 
 /** Makes the service over a database. */
 export function createWorkflowDefinitions(given: WorkflowDefinitionsDeps): WorkflowDefinitions {
-  const deps: Deps = { ...given, executors: executorDefinitions };
+  const { allowedPrivateHosts = [] } = given;
+  const outgoing = createOutgoingGuard({ allowedPrivateHosts });
+  const deps: Deps = { ...given, executors: executorDefinitions, outgoing };
   const { knex } = deps;
   return {
     list: async (filter) => await listWorkflows(knex, filter),
@@ -112,13 +120,16 @@ export function createWorkflowDefinitions(given: WorkflowDefinitionsDeps): Workf
 
 /** The graph of a stored version, labelled with the names that its author gave the steps. */
 function graphOf(version: WorkflowVersionModel): WorkflowGraph {
-  const steps = version.definition["steps"] as { id: string; name?: string }[];
-  const labels = new Map(steps.flatMap((step) => (step.name === undefined ? [] : [[step.id, step.name]])));
-  return buildPlanGraph(version.plan, labels as Map<string, string>);
+  const labels = new Map<string, string>();
+  for (const { member } of STEP_LISTS) {
+    const steps = (version.definition[member] ?? []) as { id: string; name?: string }[];
+    for (const { id, name } of steps) if (name !== undefined) labels.set(id, name);
+  }
+  return buildPlanGraph(version.plan, labels);
 }
 
-async function compile(deps: Deps, definition: unknown): Promise<NonNullable<DefinitionCheck["compiled"]>> {
-  const { faults, compiled } = await checkDefinition(deps, definition);
+async function compile(deps: Deps, definition: unknown, own: OwnWorkflow): Promise<CompiledDefinition> {
+  const { faults, compiled } = await checkDefinition(deps, definition, own);
   if (!compiled) throw invalidFields(underDefinition(faults));
   return compiled;
 }
@@ -128,7 +139,7 @@ function underDefinition(faults: readonly FieldFault[]): FieldFault[] {
 }
 
 async function createWorkflow(deps: Deps, body: CreateWorkflow, by: By): Promise<Workflow> {
-  const compiled = await compile(deps, body.definition);
+  const compiled = await compile(deps, body.definition, { name: body.name });
   const isPublished = body.draft !== true;
   return await deps.knex.transaction(async (trx) => {
     const row = await insertWorkflow(trx, body, isPublished, by.actor);
@@ -174,7 +185,9 @@ async function updateWorkflow(
       { path: "/draft", message: "says what becomes of a definition, and there is none" },
     ]);
   }
-  const compiled = body.definition === undefined ? undefined : await compile(deps, body.definition);
+  const { id, name } = found;
+  const compiled =
+    body.definition === undefined ? undefined : await compile(deps, body.definition, { id, name });
   return await deps.knex.transaction(async (trx) => {
     const before = await lockWorkflow(trx, found.id, revision);
     const version = compiled && (await addVersion(trx, before, compiled, body.draft !== true, by.actor));
@@ -207,7 +220,7 @@ async function lockWorkflow(trx: Db, id: string, revision?: number): Promise<Wor
 async function addVersion(
   trx: Db,
   workflow: WorkflowDefinitionModel,
-  compiled: NonNullable<DefinitionCheck["compiled"]>,
+  compiled: CompiledDefinition,
   isPublished: boolean,
   actor: Actor,
 ): Promise<{ latestVersion: number; publishedVersion: number | null }> {
@@ -250,9 +263,20 @@ async function publishVersion(deps: Deps, nameOrId: string, number: number, by: 
 async function removeWorkflow(deps: Deps, nameOrId: string, by: By): Promise<void> {
   const row = await getWorkflowByNameOrId(deps.knex, nameOrId);
   await deps.knex.transaction(async (trx) => {
-    if (!(await workflows.delete(trx, row.id))) throw notFound("Workflow");
+    await assertWorkflowUnused(trx, row);
+    await deleteUnused(trx, row);
     await deps.audit.record(trx, { ...entryOf("workflow.delete", row, by), before: stateOf(row) });
   });
+}
+
+async function deleteUnused(trx: Db, row: WorkflowDefinitionModel): Promise<void> {
+  try {
+    await dropOrphanedUses(trx, row.id);
+    if (!(await workflows.delete(trx, row.id))) throw notFound("Workflow");
+  } catch (error) {
+    if (!isForeignKeyViolation(error)) throw error;
+    throw conflict(`${row.name} came into use while it was being deleted`);
+  }
 }
 
 async function present(db: Db, row: WorkflowDefinitionModel): Promise<Workflow> {

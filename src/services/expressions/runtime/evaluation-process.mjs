@@ -27,7 +27,7 @@ const HANDLERS = {
   evaluate,
   validate: ({ schemaText, value }) => validateValue(schemaText, value),
   inspectSchema: ({ schemaText }) => inspectSchema(schemaText),
-  inspectExpressions: ({ texts }) => texts.map(inspectExpression),
+  inspectExpressions: ({ texts, names }) => texts.map((text) => inspectExpression(text, names)),
 };
 
 process.on("message", async (job) => {

@@ -3,24 +3,26 @@ import { compilePattern } from "./regex-engine.mjs";
 
 const MAX_CHARACTERS = 10_000;
 
-/** What an expression may read at its root. Secrets are not among them, on purpose. */
-const ROOT_NAMES = new Set(["input", "steps", "run", "item"]);
+/** What a workflow's expression may read at its root. Secrets are not among them, on purpose. */
+const ROOT_NAMES = ["input", "steps", "run", "item", "itemIndex"];
+const WORKFLOW_NAMES = "input, steps, run and item (with itemIndex)";
 
 /**
- * Why a text is no expression that a workflow may hold, or undefined, and the ids of the steps that it reads.
- * Parses only; evaluates nothing.
+ * Why a text is no expression that a workflow may hold, or undefined, the ids of the steps that it reads, and
+ * the names that it reads at its root. Parses only; evaluates nothing. `names`: what there is at the root, when the
+ * expression is not a workflow's.
  */
-export function inspectExpression(text) {
+export function inspectExpression(text, names = ROOT_NAMES) {
   if (text.length > MAX_CHARACTERS)
-    return { error: `is longer than ${MAX_CHARACTERS} characters`, stepIds: [] };
-  const facts = { stepIds: new Set(), errors: [] };
+    return { error: `is longer than ${MAX_CHARACTERS} characters`, stepIds: [], rootNames: [] };
+  const facts = { names: new Set(names), stepIds: new Set(), rootNames: new Set(), errors: [] };
   try {
     walk(jsonata(text).ast(), true, facts);
   } catch (error) {
-    return { error: describeSyntaxError(error), stepIds: [] };
+    return { error: describeSyntaxError(error), stepIds: [], rootNames: [] };
   }
-  const stepIds = [...facts.stepIds];
-  return facts.errors.length > 0 ? { error: facts.errors[0], stepIds } : { stepIds };
+  const known = { stepIds: [...facts.stepIds], rootNames: [...facts.rootNames] };
+  return facts.errors.length > 0 ? { error: facts.errors[0], ...known } : known;
 }
 
 function describeSyntaxError(error) {
@@ -29,13 +31,14 @@ function describeSyntaxError(error) {
   return `is no JSONata expression: ${String(error?.message ?? error).slice(0, 300)}${at}`;
 }
 
-/** `isRoot`: whether names at this place are looked up in `{ input, steps, run, item }` itself. */
+/** `isRoot`: whether names at this place are looked up in `{ input, steps, run, item, itemIndex }` itself. */
 function walk(node, isRoot, facts) {
   if (node === null || typeof node !== "object") return;
   if (node.type === "path") walkPath(node, isRoot, facts);
   else if (node.type === "regex") walkRegex(node, facts);
-  else if (node.type === "function" && isStepLookup(node)) {
+  else if (node.type === "function" && facts.names.has("steps") && isStepLookup(node)) {
     facts.stepIds.add(node.arguments[1].value);
+    facts.rootNames.add("steps");
   } else walkChildren(node, isRoot, facts);
   walkFilters(node, isRoot && isRootVariable(node, isRoot), facts);
 }
@@ -58,13 +61,15 @@ function isRootVariable(node, isRoot) {
 }
 
 function noteRootName(name, next, facts) {
-  if (name === "steps") {
+  facts.rootNames.add(name);
+  if (name === "steps" && facts.names.has(name)) {
     if (next?.type === "name") facts.stepIds.add(next.value);
     else facts.errors.push("must name each step that it reads, as steps.<id>");
   } else if (/^secrets?$/i.test(name)) {
     facts.errors.push("must not read secrets: map a secret to an input of a step instead");
-  } else if (!ROOT_NAMES.has(name)) {
-    facts.errors.push(`reads "${name}", but an expression has only input, steps, run and item`);
+  } else if (!facts.names.has(name)) {
+    const known = facts.names.has("item") ? WORKFLOW_NAMES : [...facts.names].join(", ");
+    facts.errors.push(`reads "${name}", but an expression has only ${known}`);
   }
 }
 

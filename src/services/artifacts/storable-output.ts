@@ -1,5 +1,5 @@
-import type { JsonValue } from "../../src/core/json.js";
-import { ExecutionError } from "../../src/executors/types.js";
+import type { JsonValue } from "../../core/json.js";
+import { ExecutionError } from "../../executors/types.js";
 
 /** Outputs up to this size live in their row; larger ones in the artifact store. */
 export const MAX_ROW_BYTES = 256 * 1024;

@@ -1,0 +1,215 @@
+import type { StepJob } from "../../src/contracts/step-job.js";
+import type { JsonValue } from "../../src/core/json.js";
+import type { PlanStep, RunPlan } from "../../src/core/plan.js";
+import type { RunError } from "../../src/core/statuses.js";
+import type { FreeWorker, Transition } from "../../src/core/transition.js";
+import { ExecutionError } from "../../src/executors/types.js";
+import type { Logger } from "../../src/observability/logger.js";
+import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
+import { toShownInputs, toStorableOutput } from "../../src/services/artifacts/storable-output.js";
+import type { Engine } from "../../src/services/engine/engine.js";
+import {
+  type InputResolver,
+  MappingError,
+  type ResolvedInputs,
+} from "../../src/services/engine/resolve-inputs.js";
+import type { ComponentCache } from "./component-cache.js";
+import { EventCollector } from "./event-collector.js";
+import type { Execution } from "./execution-registry.js";
+import type { ResultCache } from "./result-cache.js";
+import type { ComponentRunner } from "./run-component.js";
+import { createSecretMask, type SecretMask } from "./secret-mask.js";
+
+/** The dependencies of running an attempt. */
+export interface AttemptRunnerDeps {
+  readonly engine: Engine;
+  readonly resolver: InputResolver;
+  readonly getComponent: ComponentCache;
+  readonly runComponent: ComponentRunner;
+  readonly resultCache: ResultCache;
+  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  readonly artifacts: ArtifactStore;
+  readonly logger: Logger;
+  readonly maxLogBytes: number;
+  readonly maxOutputBytes: number;
+}
+
+/** A claimed attempt of a step, or of one item of it. */
+export interface Attempt {
+  readonly job: StepJob;
+  readonly plan: RunPlan;
+  readonly step: PlanStep;
+  readonly token: string;
+  readonly execution: Execution;
+}
+
+/** How an attempt ended: what is to be committed, and why it failed. */
+export interface Ending {
+  readonly transition: Extract<Transition, { token: string }>;
+  readonly failed?: string;
+}
+
+interface Prepared {
+  readonly resolved: ResolvedInputs;
+  readonly secrets: Record<string, string>;
+  readonly timeoutSeconds: number;
+  readonly mask: SecretMask;
+  readonly inputs: JsonValue;
+}
+
+const DEFAULT_TIMEOUT_SECONDS = 600;
+/** Inputs of executions that last longer than this are shown while they run. */
+const SHOW_INPUTS_AFTER_MS = 500;
+
+/** Runs claimed attempts: resolves inputs, executes, and says how it ended. Never rejects for what the step does. */
+export function createAttemptRunner(deps: AttemptRunnerDeps) {
+  async function prepare(attempt: Attempt): Promise<Prepared> {
+    const { job, step, plan } = attempt;
+    const resolved = await deps.resolver.resolveInputs(job.runId, plan, step, job.itemIndex);
+    const { secrets, timeoutSeconds } = await readComponentNeeds(step);
+    const mask = createSecretMask([...resolved.secretValues, ...Object.values(secrets)]);
+    return { resolved, secrets, timeoutSeconds, mask, inputs: toShownInputs(resolved.shown) };
+  }
+
+  async function readComponentNeeds(step: PlanStep) {
+    if (step.target.kind !== "mcp")
+      return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
+    const component = await deps.getComponent(step.target.mcpVersionId);
+    const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : {};
+    const timeoutSeconds = step.timeoutSeconds ?? component.config.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
+    return { secrets, timeoutSeconds };
+  }
+
+  async function execute(attempt: Attempt, prepared: Prepared): Promise<JsonValue> {
+    const { job, step, execution } = attempt;
+    const { mask, inputs, timeoutSeconds } = prepared;
+    const report = (change: Pick<Extract<Transition, { kind: "report" }>, "events" | "inputs">) =>
+      deps.engine.commit.apply(job.runId, job.versionId, { kind: "report", ...keyOf(attempt), ...change });
+    const onLost = (error: unknown) =>
+      deps.logger.warn({ err: error, runId: job.runId }, "events not committed");
+    const { maxLogBytes } = deps;
+    const collector = new EventCollector({
+      mask,
+      maxLogBytes,
+      submit: (events) => report({ events }),
+      onLost,
+    });
+    const showInputs = setTimeout(
+      () => void report({ events: [], inputs }).catch(onLost),
+      SHOW_INPUTS_AFTER_MS,
+    );
+    const stopTimer = startTimeout(execution.controller, timeoutSeconds);
+    try {
+      return await deps.runComponent({
+        step,
+        owner: ownerOf(job),
+        input: prepared.resolved.values,
+        secrets: prepared.secrets,
+        emit: collector,
+        signal: execution.controller.signal,
+        timeoutSeconds,
+      });
+    } finally {
+      stopTimer();
+      clearTimeout(showInputs);
+      collector.finish();
+    }
+  }
+
+  async function store(
+    output: JsonValue,
+    job: StepJob,
+  ): Promise<{ output: JsonValue; outputArtifactId?: string }> {
+    const { value, large } = toStorableOutput(output, deps.maxOutputBytes);
+    if (large === undefined) return { output: value };
+    const content = { kind: "output", name: `${job.stepId}.json`, contentType: "application/json" } as const;
+    const artifact = await deps.artifacts.saveBytes(ownerOf(job), content, Buffer.from(large));
+    return { output: null, outputArtifactId: artifact.id };
+  }
+
+  function toEnding(error: unknown, attempt: Attempt, prepared: Prepared | undefined): Ending {
+    const { job, step, execution } = attempt;
+    const fault = toFault(error, execution.controller.signal);
+    if (fault.code === "internal")
+      deps.logger.error(
+        { err: error, runId: job.runId, stepId: step.id },
+        "step failed for a reason of ours",
+      );
+    const mask = prepared?.mask ?? createSecretMask([]);
+    const shown: RunError = {
+      code: fault.code,
+      message: mask.text(fault.message).slice(0, 10_000),
+      ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
+    };
+    const key = keyOf(attempt);
+    if (fault.code === "worker_lost")
+      return { transition: { kind: "release", ...key }, failed: shown.message };
+    const { retryable: isRetryable } = fault;
+    return {
+      transition: { kind: "fail", ...key, error: shown, isRetryable, inputs: prepared?.inputs },
+      failed: `${shown.code}: ${shown.message}`,
+    };
+  }
+
+  /** @param next the worker that is free once this attempt has succeeded. */
+  return async function runAttempt(
+    attempt: Attempt,
+    next: (() => FreeWorker | undefined) | undefined,
+  ): Promise<Ending> {
+    const { job } = attempt;
+    const key = keyOf(attempt);
+    let prepared: Prepared | undefined;
+    try {
+      prepared = await prepare(attempt);
+      const { inputs, mask } = prepared;
+      const cached = await deps.resultCache.find(attempt, prepared.resolved);
+      if (cached?.hit) {
+        const { output } = cached.hit;
+        return {
+          transition: { kind: "succeed", ...key, inputs, output, isCacheHit: true, next: next?.() },
+        };
+      }
+      const stored = await store(mask.json(await execute(attempt, prepared)), job);
+      await cached?.keep(stored);
+      return { transition: { kind: "succeed", ...key, inputs, ...stored, next: next?.() } };
+    } catch (error) {
+      return toEnding(error, attempt, prepared);
+    }
+  };
+}
+
+/** See {@link createAttemptRunner}. */
+export type AttemptRunner = ReturnType<typeof createAttemptRunner>;
+
+function keyOf({ job, token }: Attempt) {
+  return { stepIndex: job.stepIndex, itemIndex: job.itemIndex, token };
+}
+
+function ownerOf(job: StepJob): ArtifactOwner {
+  const { runId, stepIndex, itemIndex, attempt } = job;
+  return { runId, stepIndex, itemIndex, attempt };
+}
+
+function startTimeout(controller: AbortController, seconds: number): () => void {
+  const timer = setTimeout(() => {
+    controller.abort(new ExecutionError("timeout", `The step took longer than ${seconds} seconds`));
+  }, seconds * 1000);
+  return () => clearTimeout(timer);
+}
+
+/** Whatever was thrown, as an ExecutionError; an abort's own reason comes before what the executor made of it. */
+export function toFault(error: unknown, signal: AbortSignal): ExecutionError {
+  if (signal.aborted && signal.reason instanceof ExecutionError) {
+    const details = error instanceof ExecutionError ? error.details : undefined;
+    return new ExecutionError(signal.reason.code, signal.reason.message, {
+      details,
+      retryable: signal.reason.retryable,
+    });
+  }
+  if (error instanceof ExecutionError) return error;
+  if (error instanceof MappingError)
+    return new ExecutionError("invalid_input", error.message, { cause: error });
+  return new ExecutionError("internal", "The step could not be run; the worker's log has the reason", {
+    cause: error,
+  });
+}
