@@ -77,28 +77,8 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   const audit = createAuditLog({ knex });
   const keys = loadKeys(settings);
   const secrets = createSecretStore({ knex, audit, keys });
-  const artifacts = createArtifactStore({ root: `${settings.DATA_DIR}/artifacts`, knex });
-  const readLargeOutput = async (id: string): Promise<JsonValue> =>
-    await artifacts.readJson(id, settings.MAX_OUTPUT_BYTES);
   const readSecrets = async (names: readonly string[]) => await secrets.readValues(names);
-  const resolver = createInputResolver({
-    knex,
-    evaluator,
-    readLargeOutput,
-    readSecrets,
-    maxItems: settings.MAX_ITEMS,
-  });
-  const closeRun = createRunCloser({ engine, resolver, logger });
-  const joinItems = createItemJoiner({
-    knex,
-    engine,
-    artifacts,
-    readLargeOutput,
-    maxOutputBytes: settings.MAX_OUTPUT_BYTES,
-  });
-  const followOutcome = createOutcomeFollower({ joinItems, closeRun });
-  const subRuns = createSubRuns({ knex, engine, followOutcome, logger });
-  const admission = createAdmission({ knex, engine, evaluator, closeRun, logger });
+  const parts = openRunServices({ settings, knex, engine, evaluator, secrets, logger });
   return {
     settings,
     logger,
@@ -114,15 +94,10 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
     keys,
     secrets,
     readSecrets,
-    artifacts,
-    resolver,
-    closeRun,
-    followOutcome,
-    subRuns,
-    admission,
+    ...parts,
     async close() {
-      await subRuns.close();
-      await admission.close();
+      await parts.subRuns.close();
+      await parts.admission.close();
       await engine.close();
       await evaluator.close();
       await pubSub.close();
@@ -130,4 +105,33 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
       await knex.destroy();
     },
   };
+}
+
+/** What runs need beside the engine, in the API and the scheduler as in a worker. */
+function openRunServices(
+  deps: Pick<Platform, "settings" | "knex" | "engine" | "evaluator" | "secrets" | "logger">,
+) {
+  const { settings, knex, engine, evaluator, secrets, logger } = deps;
+  const artifacts = createArtifactStore({ root: `${settings.DATA_DIR}/artifacts`, knex });
+  const readLargeOutput = async (id: string): Promise<JsonValue> =>
+    await artifacts.readJson(id, settings.MAX_OUTPUT_BYTES);
+  const resolver = createInputResolver({
+    knex,
+    evaluator,
+    readLargeOutput,
+    readSecrets: async (names) => await secrets.readBound(names),
+    maxItems: settings.MAX_ITEMS,
+  });
+  const closeRun = createRunCloser({ engine, resolver, logger });
+  const joinItems = createItemJoiner({
+    knex,
+    engine,
+    artifacts,
+    readLargeOutput,
+    maxOutputBytes: settings.MAX_OUTPUT_BYTES,
+  });
+  const followOutcome = createOutcomeFollower({ joinItems, closeRun });
+  const subRuns = createSubRuns({ knex, engine, followOutcome, logger });
+  const admission = createAdmission({ knex, engine, evaluator, closeRun, logger });
+  return { artifacts, resolver, closeRun, followOutcome, subRuns, admission };
 }

@@ -15,7 +15,7 @@ export interface Scheduler {
 
 const SWEEP_EVERY_MS = 2000;
 const SYNC_EVERY_MS = 5000;
-const LEASE_MS = 12_000;
+const LEASE_MS = 8000;
 const DRAIN_MS = 3000;
 
 /**

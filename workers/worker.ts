@@ -3,25 +3,22 @@ import { join } from "node:path";
 import { readInstallerEnvironment } from "../src/config/installer-environment.js";
 import type { Platform } from "../src/container.js";
 import { newId } from "../src/core/ids.js";
+import {
+  createHttpRequestBuiltin,
+  type HttpRequestBuiltin,
+} from "../src/executors/http-request/http-request-builtin.js";
 import { createExecutors } from "../src/executors/registry.js";
 import type { Executor, McpType } from "../src/executors/types.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
-import { createRunCaller } from "../src/services/engine/call-run.js";
-import { createStepThrottle } from "../src/services/engine/step-throttle.js";
-import { createStepCache } from "../src/services/step-cache/step-cache.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
-import { createComponentCache } from "./execution/component-cache.js";
 import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
-import { createResultCache } from "./execution/result-cache.js";
-import { createAttemptRunner } from "./execution/run-attempt.js";
-import { createComponentRunner } from "./execution/run-component.js";
 import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
 import { type Loop, startLoop } from "./loop.js";
-import { createStepBeginner } from "./processors/begin-step.js";
+import { createSteps } from "./create-steps.js";
 import { createRunProcessor } from "./processors/run-processor.js";
-import { StepProcessor } from "./processors/step-processor.js";
+import type { StepProcessor } from "./processors/step-processor.js";
 import { createSandbox, type WorkerSandbox } from "./sandbox/create-sandbox.js";
 
 /** A running worker: takes steps of its groups until it is closed. */
@@ -48,6 +45,7 @@ const STOP_GRACE_MS = 5000;
 interface WorkerParts {
   readonly isolation: WorkerSandbox;
   readonly executors: ReadonlyMap<McpType, Executor>;
+  readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
   readonly registry: WorkerRegistry;
   readonly queueWorkers: QueueWorker[];
@@ -69,6 +67,7 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     cacheRoot,
     installerEnv: readInstallerEnvironment(),
   });
+  const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
   const { groups, concurrency, version } = options;
   const registry = createWorkerRegistry({
     knex,
@@ -87,7 +86,7 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const stopListening = await platform.pubSub.subscribe("control", (message) =>
     executions.stopRun(message.runId, message.below),
   );
-  const steps = createSteps(platform, { id, groups, isolation, executors, executions });
+  const steps = createSteps(platform, { id, groups, isolation, executors, http, executions });
   const queueWorkers = await openQueueWorkers(platform, options, steps);
   let isClosing = false;
   const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
@@ -98,7 +97,7 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   });
   const loops = [startHousekeeping(platform), heartbeat];
   logger.info({ workerId: id, groups, sandbox: sandbox.level }, "worker started");
-  const parts = { isolation, executors, executions, registry, queueWorkers, loops, stopListening };
+  const parts = { isolation, executors, http, executions, registry, queueWorkers, loops, stopListening };
   return {
     id,
     async close(drainMs) {
@@ -118,72 +117,6 @@ async function openIsolation({ settings, logger }: Platform): Promise<WorkerSand
   });
   await isolation.workdirs.sweep();
   return isolation;
-}
-
-function createSteps(
-  platform: Platform,
-  worker: {
-    id: string;
-    groups: readonly string[];
-    isolation: WorkerSandbox;
-    executors: ReadonlyMap<McpType, Executor>;
-    executions: ExecutionRegistry;
-  },
-): StepProcessor {
-  const {
-    knex,
-    engine,
-    resolver,
-    followOutcome,
-    readSecrets,
-    artifacts,
-    evaluator,
-    logger,
-    metrics,
-    settings,
-  } = platform;
-  const { sandbox, workdirs } = worker.isolation;
-  const getComponent = createComponentCache({ knex });
-  const maxOutputBytes = settings.MAX_OUTPUT_BYTES;
-  const { executors, executions } = worker;
-  const { plans } = engine;
-  const runComponent = createComponentRunner({
-    getComponent,
-    executors,
-    evaluator,
-    sandbox,
-    workdirs,
-    artifacts,
-    maxOutputBytes,
-  });
-  const runAttempt = createAttemptRunner({
-    engine,
-    resolver,
-    getComponent,
-    runComponent,
-    resultCache: createResultCache({ plans, resolver, cache: createStepCache({ knex }), logger }),
-    readSecrets,
-    artifacts,
-    logger,
-    maxLogBytes: settings.MAX_LOG_BYTES,
-    maxOutputBytes,
-  });
-  const prepareCall = createRunCaller({ knex, plans, evaluator });
-  const { admission } = platform;
-  return new StepProcessor({
-    workerId: worker.id,
-    sandboxLevel: sandbox.level,
-    groups: worker.groups,
-    engine,
-    beginStep: createStepBeginner({ engine, resolver, prepareCall, admission }),
-    runAttempt,
-    followOutcome,
-    throttle: createStepThrottle({ knex }),
-    isUnthrottled: (target) => target.kind !== "mcp",
-    executions,
-    logger,
-    metrics,
-  });
 }
 
 async function openQueueWorkers(
@@ -208,7 +141,7 @@ async function openQueueWorkers(
 }
 
 async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
-  const { isolation, executors, executions, registry, queueWorkers, loops } = parts;
+  const { isolation, executors, http, executions, registry, queueWorkers, loops } = parts;
   for (const worker of queueWorkers) worker.pause();
   if (!(await executions.waitIdle(drainMs))) {
     executions.stopAll();
@@ -218,6 +151,7 @@ async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
   for (const loop of loops) await loop.stop();
   await parts.stopListening();
   await Promise.all([...executors.values()].map((executor) => executor.close?.()));
+  await http.close();
   await isolation.sandbox.close();
   await registry.unregister();
 }

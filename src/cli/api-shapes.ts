@@ -107,3 +107,6 @@ export const workflowShape = z.looseObject({
   revision: z.number().optional(),
 });
 export type Workflow = z.infer<typeof workflowShape>;
+
+/** A schedule; what a manifest may set is compared by name. */
+export const scheduleShape = z.looseObject({ id: z.string(), name: z.string(), revision: z.number() });

@@ -10,12 +10,13 @@ import {
   type Workflow,
   workflowShape,
 } from "./api-shapes.js";
+import { applySchedule } from "./apply-schedule.js";
 import { CliError } from "./cli-error.js";
 import type { Manifests, McpManifest, WorkflowManifest } from "./load-manifests.js";
 
 /** What became of one manifest. */
 export interface Applied {
-  readonly kind: "Mcp" | "Workflow";
+  readonly kind: "Mcp" | "Workflow" | "Schedule";
   readonly name: string;
   readonly version: string;
   readonly outcome: "created" | "updated" | "unchanged";
@@ -25,7 +26,8 @@ const MCPS = "/api/v1/mcp-definitions";
 const WORKFLOWS = "/api/v1/workflow-definitions";
 
 /**
- * Registers what is new or has changed: MCPs first, since workflows name them. Applying the same twice changes
+ * Registers what is new or has changed: MCPs first, since workflows name them, and
+ * schedules last. Applying the same twice changes
  * nothing. `onApplied` is told of each as it is done; what was applied before a fault stays.
  * @throws CliError for an MCP version that is registered with other contents, ApiError for what the API refuses.
  */
@@ -42,6 +44,9 @@ export async function applyManifests(
   for (const mcp of manifests.mcps) note(await naming(mcp.source, () => applyMcp(api, mcp)));
   for (const workflow of manifests.workflows) {
     note(await naming(workflow.source, () => applyWorkflow(api, workflow)));
+  }
+  for (const schedule of manifests.schedules) {
+    note(await naming(schedule.source, () => applySchedule(api, schedule)));
   }
   return done;
 }

@@ -33,10 +33,26 @@ const workflowManifestSchema = z.strictObject({
 });
 export type WorkflowManifest = z.infer<typeof workflowManifestSchema>;
 
+/** `kind: Schedule`; what it leaves out stays as it is. */
+const scheduleManifestSchema = z.strictObject({
+  kind: z.literal("Schedule"),
+  name: z.string(),
+  workflow: z.string(),
+  cron: z.string().optional(),
+  everySeconds: z.number().optional(),
+  timezone: z.string().optional(),
+  input: z.unknown().optional(),
+  enabled: z.boolean().optional(),
+  overlap: z.string().optional(),
+  catchUp: z.string().optional(),
+});
+export type ScheduleManifest = z.infer<typeof scheduleManifestSchema>;
+
 /** What a file or a folder of YAML asks for; each with the place it was read from. */
 export interface Manifests {
   readonly mcps: readonly (McpManifest & { readonly source: string })[];
   readonly workflows: readonly (WorkflowManifest & { readonly source: string })[];
+  readonly schedules: readonly (ScheduleManifest & { readonly source: string })[];
 }
 
 /**
@@ -51,6 +67,7 @@ export function loadManifests(path: string): Manifests {
   const faults: string[] = [];
   const mcps: (McpManifest & { source: string })[] = [];
   const workflows: (WorkflowManifest & { source: string })[] = [];
+  const schedules: (ScheduleManifest & { source: string })[] = [];
   for (const file of files) {
     for (const { value, source, fault } of readDocuments(file)) {
       const kind = (value as { kind?: unknown } | null | undefined)?.kind;
@@ -69,14 +86,19 @@ export function loadManifests(path: string): Manifests {
           const definition = withValueFiles(parsed.data.definition, file, source, faults);
           workflows.push({ ...parsed.data, definition, source });
         }
+      } else if (kind === "Schedule") {
+        const parsed = scheduleManifestSchema.safeParse(value);
+        if (!parsed.success) faults.push(`${source}: ${inOneLine(parsed.error)}`);
+        else schedules.push({ ...parsed.data, source });
       } else if (kind !== "Example") {
-        faults.push(`${source}: kind must be Mcp or Workflow`);
+        faults.push(`${source}: kind must be Mcp, Workflow or Schedule`);
       }
     }
   }
   if (faults.length > 0) throw usageError(faults.join("\n"), { faults });
-  if (mcps.length + workflows.length === 0) throw usageError(`${path} holds no Mcp and no Workflow.`);
-  return { mcps, workflows };
+  if (mcps.length + workflows.length + schedules.length === 0)
+    throw usageError(`${path} holds no Mcp, no Workflow and no Schedule.`);
+  return { mcps, workflows, schedules };
 }
 
 function listYamlFiles(path: string): string[] {

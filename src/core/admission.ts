@@ -109,7 +109,7 @@ export function judgeAdmission(world: AdmissionWorld): Judgement {
     stopped,
     ...(windows.nextInMs === undefined ? {} : { nextInMs: windows.nextInMs }),
     // what is used up just now has its due time read anew
-    isUnfinished: verdicts.size > 0 && (windows.isAnyFilled || world.lines.some((line) => line.isCut)),
+    isUnfinished: verdicts.size > 0 && (windows.isAnyFilled || lines.some((line) => line.isUsedUp)),
   };
 }
 
@@ -148,6 +148,11 @@ class Line {
 
   get head(): HeldRun | undefined {
     return this.isBlocked ? undefined : this.#line.runs[this.#position];
+  }
+
+  /** All of its runs were judged, and there are more than were given. */
+  get isUsedUp(): boolean {
+    return this.#line.isCut && this.#position >= this.#line.runs.length;
   }
 
   step(): void {

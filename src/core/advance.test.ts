@@ -55,7 +55,9 @@ describe("beginRun", () => {
   });
 
   it("ends a run at once when no step can ever start", () => {
-    const result = beginRun(buildPlan([{ id: "a", runAfter: "anyFailed" }]), run("p", "queued"), { delayMs: 0 });
+    const result = beginRun(buildPlan([{ id: "a", runAfter: "anyFailed" }]), run("p", "queued"), {
+      delayMs: 0,
+    });
     expect(types(result)).toEqual(["run.queued", "step.skipped", "run.succeeded"]);
   });
 });

@@ -1,6 +1,20 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/i;
+
+/** Randomness is fetched for many ids at once: a call into the system for each would be most of its cost. */
+const pool = Buffer.alloc(16 * 256);
+let used = pool.length;
+
+function takeRandom(): Buffer {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const bytes = Buffer.from(pool.subarray(used, used + 16));
+  used += 16;
+  return bytes;
+}
 
 let lastMs = 0;
 let counter = 0;
@@ -22,7 +36,7 @@ export function newId(): string {
     counter = 0;
   }
   lastMs = nowMs;
-  const bytes = randomBytes(16);
+  const bytes = takeRandom();
   bytes.writeUIntBE(nowMs, 0, 6);
   bytes[6] = 0x70 | (counter >> 8);
   bytes[7] = counter & 0xff;

@@ -79,6 +79,18 @@ describe("the command line", () => {
       expect(second.map((applied) => applied.outcome)).toEqual(["unchanged", "unchanged"]);
     });
 
+    it("makes and changes schedules", async () => {
+      const file = join(scratch, "schedule.yaml");
+      const apply = async (rest: string) => {
+        const text = `kind: Schedule\nname: cli greetings\nworkflow: cli-greeting\ninput: { name: Ada }\n${rest}\n`;
+        writeFileSync(file, text);
+        return await runJson<Applied[]>("apply", "-f", file);
+      };
+      expect(await apply("cron: 0 9 * * 1-5")).toMatchObject([{ outcome: "created", version: "1" }]);
+      expect(await apply("cron: 0 9 * * 1-5")).toMatchObject([{ outcome: "unchanged" }]);
+      expect(await apply("everySeconds: 86400")).toMatchObject([{ outcome: "updated", version: "2" }]);
+    });
+
     it("refuses to change a registered version, and says what differs", async () => {
       const done = await run("apply", "-f", manifest({ version: "1.0.0", code: `${GREET}# changed\n` }));
       expect(done.code).toBe(1);

@@ -274,7 +274,7 @@ describe("workflow definitions over HTTP", () => {
       [
         "strange uses",
         {
-          steps: ["mcp:../../x@1", "builtin:exec", "MCP:a", "mcp:load@1", "x"].map((uses, at) => ({
+          steps: ["mcp:../../x@1", "builtin:exec", "MCP:a", "workflow:sales@0", "x"].map((uses, at) => ({
             id: `s${at}`,
             uses,
           })),
@@ -342,29 +342,17 @@ describe("workflow definitions over HTTP", () => {
         version: { version: "1.0.0", config: { type: "llm_prompt", model: "m", userPromptTemplate: "hi" } },
       });
       const { errors, warnings } = await validate({
-        concurrency: { limit: 1 },
-        rateLimit: { limit: 1, seconds: 1 },
-        finally: [noop("z")],
-        onFailure: [noop("y")],
         tool: true,
         steps: [
-          noop("a", { forEach: { value: [] }, maxParallel: 2, cache: { ttlSeconds: 1 } }),
-          { id: "b", uses: "builtin:approval" },
-          { id: "c", uses: "workflow:sales@1" },
-          { id: "d", uses: "mcp:prompt" },
+          noop("a", { waitForSubmit: true }),
+          { id: "b", uses: "builtin:sql" },
+          { id: "c", uses: "mcp:prompt" },
         ],
       });
       expect(errors.map((fault) => fault.path).sort()).toEqual([
-        "/concurrency",
-        "/finally",
-        "/onFailure",
-        "/rateLimit",
-        "/steps/0/cache",
-        "/steps/0/forEach",
-        "/steps/0/maxParallel",
+        "/steps/0/waitForSubmit",
         "/steps/1/uses",
         "/steps/2/uses",
-        "/steps/3/uses",
       ]);
       for (const fault of errors)
         expect(fault.message).toContain("cannot be run by this version of Headrace yet");

@@ -39,6 +39,8 @@ describe("starting and cancelling runs over HTTP", () => {
           async cancel(runId) {
             await knex("workflow_runs").where("id", runId).update({ status: "canceled" });
           },
+          rerun: async () => Promise.reject(new Error("not used")),
+          decide: async () => Promise.reject(new Error("not used")),
         };
         const hub = {
           async waitForRun(runId: string, ms: number) {

@@ -90,6 +90,7 @@ describe("reading runs", () => {
       priority: 0,
       createdBy: { id: null, name: "test" },
       parentRunId: parent,
+      isPinned: false,
     });
   });
 

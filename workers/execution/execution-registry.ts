@@ -76,20 +76,25 @@ export function createExecutionRegistry() {
     async waitIdle(timeoutMs: number): Promise<boolean> {
       isDraining = true;
       if (executions.size === 0) return true;
-      return await new Promise((resolve) => {
-        const wake = () => {
-          clearTimeout(timer);
-          resolve(true);
-        };
-        const timer = setTimeout(() => {
-          idleWaiters.delete(wake);
-          resolve(false);
-        }, timeoutMs);
-        idleWaiters.add(wake);
-      });
+      return await waitForWake(idleWaiters, timeoutMs);
     },
   };
 }
 
 /** See {@link createExecutionRegistry}. */
 export type ExecutionRegistry = ReturnType<typeof createExecutionRegistry>;
+
+/** Resolves true when the waiter is called, false after `timeoutMs`. */
+async function waitForWake(waiters: Set<() => void>, timeoutMs: number): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const wake = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    const timer = setTimeout(() => {
+      waiters.delete(wake);
+      resolve(false);
+    }, timeoutMs);
+    waiters.add(wake);
+  });
+}

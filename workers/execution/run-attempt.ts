@@ -63,94 +63,6 @@ const SHOW_INPUTS_AFTER_MS = 500;
 
 /** Runs claimed attempts: resolves inputs, executes, and says how it ended. Never rejects for what the step does. */
 export function createAttemptRunner(deps: AttemptRunnerDeps) {
-  async function prepare(attempt: Attempt): Promise<Prepared> {
-    const { job, step, plan } = attempt;
-    const resolved = await deps.resolver.resolveInputs(job.runId, plan, step, job.itemIndex);
-    const { secrets, timeoutSeconds } = await readComponentNeeds(step);
-    const mask = createSecretMask([...resolved.secretValues, ...Object.values(secrets)]);
-    return { resolved, secrets, timeoutSeconds, mask, inputs: toShownInputs(resolved.shown) };
-  }
-
-  async function readComponentNeeds(step: PlanStep) {
-    if (step.target.kind !== "mcp")
-      return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
-    const component = await deps.getComponent(step.target.mcpVersionId);
-    const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : {};
-    const timeoutSeconds = step.timeoutSeconds ?? component.config.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
-    return { secrets, timeoutSeconds };
-  }
-
-  async function execute(attempt: Attempt, prepared: Prepared): Promise<JsonValue> {
-    const { job, step, execution } = attempt;
-    const { mask, inputs, timeoutSeconds } = prepared;
-    const report = (change: Pick<Extract<Transition, { kind: "report" }>, "events" | "inputs">) =>
-      deps.engine.commit.apply(job.runId, job.versionId, { kind: "report", ...keyOf(attempt), ...change });
-    const onLost = (error: unknown) =>
-      deps.logger.warn({ err: error, runId: job.runId }, "events not committed");
-    const { maxLogBytes } = deps;
-    const collector = new EventCollector({
-      mask,
-      maxLogBytes,
-      submit: (events) => report({ events }),
-      onLost,
-    });
-    const showInputs = setTimeout(
-      () => void report({ events: [], inputs }).catch(onLost),
-      SHOW_INPUTS_AFTER_MS,
-    );
-    const stopTimer = startTimeout(execution.controller, timeoutSeconds);
-    try {
-      return await deps.runComponent({
-        step,
-        owner: ownerOf(job),
-        input: prepared.resolved.values,
-        secrets: prepared.secrets,
-        emit: collector,
-        signal: execution.controller.signal,
-        timeoutSeconds,
-      });
-    } finally {
-      stopTimer();
-      clearTimeout(showInputs);
-      collector.finish();
-    }
-  }
-
-  async function store(
-    output: JsonValue,
-    job: StepJob,
-  ): Promise<{ output: JsonValue; outputArtifactId?: string }> {
-    const { value, large } = toStorableOutput(output, deps.maxOutputBytes);
-    if (large === undefined) return { output: value };
-    const content = { kind: "output", name: `${job.stepId}.json`, contentType: "application/json" } as const;
-    const artifact = await deps.artifacts.saveBytes(ownerOf(job), content, Buffer.from(large));
-    return { output: null, outputArtifactId: artifact.id };
-  }
-
-  function toEnding(error: unknown, attempt: Attempt, prepared: Prepared | undefined): Ending {
-    const { job, step, execution } = attempt;
-    const fault = toFault(error, execution.controller.signal);
-    if (fault.code === "internal")
-      deps.logger.error(
-        { err: error, runId: job.runId, stepId: step.id },
-        "step failed for a reason of ours",
-      );
-    const mask = prepared?.mask ?? createSecretMask([]);
-    const shown: RunError = {
-      code: fault.code,
-      message: mask.text(fault.message).slice(0, 10_000),
-      ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
-    };
-    const key = keyOf(attempt);
-    if (fault.code === "worker_lost")
-      return { transition: { kind: "release", ...key }, failed: shown.message };
-    const { retryable: isRetryable } = fault;
-    return {
-      transition: { kind: "fail", ...key, error: shown, isRetryable, inputs: prepared?.inputs },
-      failed: `${shown.code}: ${shown.message}`,
-    };
-  }
-
   /** @param next the worker that is free once this attempt has succeeded. */
   return async function runAttempt(
     attempt: Attempt,
@@ -160,7 +72,7 @@ export function createAttemptRunner(deps: AttemptRunnerDeps) {
     const key = keyOf(attempt);
     let prepared: Prepared | undefined;
     try {
-      prepared = await prepare(attempt);
+      prepared = await prepare(deps, attempt);
       const { inputs, mask } = prepared;
       const cached = await deps.resultCache.find(attempt, prepared.resolved);
       if (cached?.hit) {
@@ -169,17 +81,108 @@ export function createAttemptRunner(deps: AttemptRunnerDeps) {
           transition: { kind: "succeed", ...key, inputs, output, isCacheHit: true, next: next?.() },
         };
       }
-      const stored = await store(mask.json(await execute(attempt, prepared)), job);
+      const stored = await store(deps, mask.json(await execute(deps, attempt, prepared)), job);
       await cached?.keep(stored);
       return { transition: { kind: "succeed", ...key, inputs, ...stored, next: next?.() } };
     } catch (error) {
-      return toEnding(error, attempt, prepared);
+      return toEnding(deps, error, attempt, prepared);
     }
   };
 }
 
 /** See {@link createAttemptRunner}. */
 export type AttemptRunner = ReturnType<typeof createAttemptRunner>;
+
+async function prepare(deps: AttemptRunnerDeps, attempt: Attempt): Promise<Prepared> {
+  const { job, step, plan } = attempt;
+  const resolved = await deps.resolver.resolveInputs(job.runId, plan, step, job.itemIndex);
+  const { secrets, timeoutSeconds } = await readComponentNeeds(deps, step);
+  const mask = createSecretMask([...resolved.secretValues, ...Object.values(secrets)]);
+  return { resolved, secrets, timeoutSeconds, mask, inputs: toShownInputs(resolved.shown) };
+}
+
+async function readComponentNeeds(deps: AttemptRunnerDeps, step: PlanStep) {
+  if (step.target.kind !== "mcp")
+    return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
+  const component = await deps.getComponent(step.target.mcpVersionId);
+  const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : {};
+  const timeoutSeconds = step.timeoutSeconds ?? component.config.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
+  return { secrets, timeoutSeconds };
+}
+
+async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prepared): Promise<JsonValue> {
+  const { job, step, execution } = attempt;
+  const { mask, inputs, timeoutSeconds } = prepared;
+  const report = (change: Pick<Extract<Transition, { kind: "report" }>, "events" | "inputs">) =>
+    deps.engine.commit.apply(job.runId, job.versionId, { kind: "report", ...keyOf(attempt), ...change });
+  const onLost = (error: unknown) =>
+    deps.logger.warn({ err: error, runId: job.runId }, "events not committed");
+  const { maxLogBytes } = deps;
+  const collector = new EventCollector({
+    mask,
+    maxLogBytes,
+    submit: (events) => report({ events }),
+    onLost,
+  });
+  const showInputs = setTimeout(
+    () => void report({ events: [], inputs }).catch(onLost),
+    SHOW_INPUTS_AFTER_MS,
+  );
+  const stopTimer = startTimeout(execution.controller, timeoutSeconds);
+  try {
+    return await deps.runComponent({
+      step,
+      owner: ownerOf(job),
+      input: prepared.resolved.values,
+      secrets: prepared.secrets,
+      secretHosts: prepared.resolved.secretHosts,
+      emit: collector,
+      signal: execution.controller.signal,
+      timeoutSeconds,
+    });
+  } finally {
+    stopTimer();
+    clearTimeout(showInputs);
+    collector.finish();
+  }
+}
+
+async function store(
+  deps: AttemptRunnerDeps,
+  output: JsonValue,
+  job: StepJob,
+): Promise<{ output: JsonValue; outputArtifactId?: string }> {
+  const { value, large } = toStorableOutput(output, deps.maxOutputBytes);
+  if (large === undefined) return { output: value };
+  const content = { kind: "output", name: `${job.stepId}.json`, contentType: "application/json" } as const;
+  const artifact = await deps.artifacts.saveBytes(ownerOf(job), content, Buffer.from(large));
+  return { output: null, outputArtifactId: artifact.id };
+}
+
+function toEnding(
+  deps: AttemptRunnerDeps,
+  error: unknown,
+  attempt: Attempt,
+  prepared: Prepared | undefined,
+): Ending {
+  const { job, step, execution } = attempt;
+  const fault = toFault(error, execution.controller.signal);
+  if (fault.code === "internal")
+    deps.logger.error({ err: error, runId: job.runId, stepId: step.id }, "step failed for a reason of ours");
+  const mask = prepared?.mask ?? createSecretMask([]);
+  const shown: RunError = {
+    code: fault.code,
+    message: mask.text(fault.message).slice(0, 10_000),
+    ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
+  };
+  const key = keyOf(attempt);
+  if (fault.code === "worker_lost") return { transition: { kind: "release", ...key }, failed: shown.message };
+  const { retryable: isRetryable } = fault;
+  return {
+    transition: { kind: "fail", ...key, error: shown, isRetryable, inputs: prepared?.inputs },
+    failed: `${shown.code}: ${shown.message}`,
+  };
+}
 
 function keyOf({ job, token }: Attempt) {
   return { stepIndex: job.stepIndex, itemIndex: job.itemIndex, token };

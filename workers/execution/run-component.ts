@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import type { PlanStep } from "../../src/core/plan.js";
+import type { HttpRequestBuiltin } from "../../src/executors/http-request/http-request-builtin.js";
 import {
   type Executor,
   ExecutionError,
@@ -16,6 +17,7 @@ import type { ComponentCache } from "./component-cache.js";
 export interface RunComponentDeps {
   readonly getComponent: ComponentCache;
   readonly executors: ReadonlyMap<McpType, Executor>;
+  readonly http: HttpRequestBuiltin;
   readonly evaluator: SafeEvaluator;
   readonly sandbox: Sandbox;
   readonly workdirs: Workdirs;
@@ -29,6 +31,8 @@ export interface ComponentRun {
   readonly owner: ArtifactOwner;
   readonly input: JsonObject;
   readonly secrets: Readonly<Record<string, string>>;
+  /** Of each secret in the input that is bound to hosts: those hosts. */
+  readonly secretHosts: readonly (readonly string[])[];
   readonly emit: ExecutorEmitter;
   readonly signal: AbortSignal;
   readonly timeoutSeconds: number;
@@ -50,13 +54,9 @@ export function createComponentRunner(deps: RunComponentDeps) {
     throw new ExecutionError(code, `${what} ${first.path || "/"} ${first.message}`, { details: { errors } });
   }
 
-  async function collect(workdir: string, run: ComponentRun): Promise<void> {
-    const { refusals } = await deps.artifacts.collect(workdir, run.owner, AbortSignal.timeout(60_000));
-    for (const refusal of refusals) run.emit.log("system", refusal);
-  }
-
   return async function runComponent(run: ComponentRun): Promise<JsonValue> {
     const { step, owner, signal } = run;
+    if (step.target.kind === "builtin" && step.target.name === "http") return await requestHttp(deps, run);
     if (step.target.kind !== "mcp") return run.input;
     const component = await deps.getComponent(step.target.mcpVersionId);
     const executor = deps.executors.get(component.type);
@@ -76,12 +76,12 @@ export function createComponentRunner(deps: RunComponentDeps) {
         secrets: run.secrets,
         limits: { maxOutputBytes: deps.maxOutputBytes },
       });
-      await collect(workdir, run);
+      await collect(deps, workdir, run);
       await check("invalid_output", component.outputSchema, output);
       return output;
     } catch (error) {
       // what a failed attempt left may be what explains it
-      if (!signal.aborted) await collect(workdir, run);
+      if (!signal.aborted) await collect(deps, workdir, run);
       throw error;
     } finally {
       await deps.workdirs.remove(workdir);
@@ -91,3 +91,22 @@ export function createComponentRunner(deps: RunComponentDeps) {
 
 /** See {@link createComponentRunner}. */
 export type ComponentRunner = ReturnType<typeof createComponentRunner>;
+
+/** What an execution has left in its folder becomes artifacts. */
+async function collect(deps: RunComponentDeps, workdir: string, run: ComponentRun): Promise<void> {
+  const { refusals } = await deps.artifacts.collect(workdir, run.owner, AbortSignal.timeout(60_000));
+  for (const refusal of refusals) run.emit.log("system", refusal);
+}
+
+async function requestHttp(deps: RunComponentDeps, run: ComponentRun): Promise<JsonValue> {
+  const { signal, emit, secretHosts } = run;
+  const limits = { maxOutputBytes: deps.maxOutputBytes };
+  const workdir = await deps.workdirs.make();
+  try {
+    const output = await deps.http.execute(run.input, { signal, emit, workdir, limits, secretHosts });
+    await collect(deps, workdir, run);
+    return output;
+  } finally {
+    await deps.workdirs.remove(workdir);
+  }
+}

@@ -185,11 +185,9 @@ export const waitingForSchema = z
     reason: z.enum(WAITING_REASONS).or(z.string()),
     detail: z.string(),
     since: instantSchema,
-    until: instantSchema
-      .optional()
-      .meta({
-        description: "Of delay, rate_limit, retry, throttle, wait and approval: when it is over, or expires.",
-      }),
+    until: instantSchema.optional().meta({
+      description: "Of delay, rate_limit, retry, throttle, wait and approval: when it is over, or expires.",
+    }),
     key: z.string().optional().meta({ description: "Of concurrency and rate_limit: the evaluated key." }),
     limit: z
       .int()

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { findCronFault } from "../../core/due-times.js";
 import { isUuid } from "../../core/ids.js";
-import type { JsonValue } from "../../core/json.js";
+import { isJsonObject, type JsonValue } from "../../core/json.js";
 import { isTimeZone } from "../../core/wall-clock.js";
 import { givenInstantSchema, instantSchema, pageOf, pageQuerySchema, revisionSchema } from "./common.js";
 
@@ -63,8 +63,8 @@ const fields = {
 };
 
 const isGiven = (value: unknown) => value !== undefined && value !== null;
-/** Judged whatever else is wrong, so that all faults are named at once. */
-const always = { when: () => true };
+/** Judged whatever else is wrong with the object, so that all faults are named at once. */
+const always = { when: ({ value }: { value: unknown }) => isJsonObject(value) };
 const notBoth = { path: ["everySeconds"], error: "and cron exclude each other", ...always };
 const notNeither = { path: ["cron"], error: "is required, or everySeconds", ...always };
 

@@ -13,7 +13,7 @@ import {
   type LineKeys,
   lockAdmission,
   MOST_LINES,
-  MOST_RUNS_OF_LINE,
+  mostRunsOfLine,
   type RateQuestion,
   readHeldRuns,
   readLines,
@@ -55,7 +55,7 @@ export async function takeTurn(
     if (keys.length === 0) return NOTHING;
     const next = "from" in scope && keys.length === MOST_LINES ? keys.at(-1) : undefined;
     const rows = await readHeldRuns(trx, workflowId, keys);
-    const lines = toLines(rows, await loadPlans(deps.plans, rows));
+    const lines = toLines(rows, await loadPlans(deps.plans, rows), mostRunsOfLine(keys.length));
     if (lines.length === 0) return { ...NOTHING, next };
     const { verdicts, ...judgement } = judgeAdmission({
       lines,
@@ -78,7 +78,7 @@ async function loadPlans(
 }
 
 /** Rows come line by line, each line in its order. */
-function toLines(rows: readonly HeldRow[], plans: ReadonlyMap<string, RunPlan>): HeldLine[] {
+function toLines(rows: readonly HeldRow[], plans: ReadonlyMap<string, RunPlan>, most: number): HeldLine[] {
   const lines = new Map<string, { first: HeldRow; runs: HeldRun[] }>();
   for (const row of rows) {
     const name = JSON.stringify([row.concurrency_key, row.rate_key]);
@@ -98,7 +98,7 @@ function toLines(rows: readonly HeldRow[], plans: ReadonlyMap<string, RunPlan>):
     rateKey: first.rate_key,
     lastAdmittedMs: first.last_admitted_ms,
     runs,
-    isCut: runs.length === MOST_RUNS_OF_LINE,
+    isCut: runs.length === most,
   }));
 }
 

@@ -61,11 +61,22 @@ interface Followed {
   readonly results: Advance[];
 }
 
+/** Who judges transitions: the core, with chance for the jitter of retries. The simulator brings its own. */
+export interface Judge {
+  readonly advance: typeof advance;
+  readonly beginRun: typeof beginRun;
+  /** A number in [0, 1). */
+  random(): number;
+}
+
+const CORE: Judge = { advance, beginRun, random: () => Math.random() };
+
 /** Judges everything of a flush, in its order, each on what the one before has left. */
 export function applyBatch(
   batch: readonly FlushItem[],
   loaded: LoadedState,
   plans: ReadonlyMap<string, RunPlan>,
+  judge: Judge = CORE,
 ): { batch: FlushBatch; outcomes: TransitionOutcome[]; committed: CommittedRun[] } {
   const flushBatch = new FlushBatch();
   const followed = new Map<string, Followed>();
@@ -79,12 +90,13 @@ export function applyBatch(
     const run = "create" in work ? toNewRun(work.create, plans, 0) : loaded.runs.get(runId);
     // gone with an old partition: nothing to do, and nothing that a retry could mend
     if (!run) return { refusal: { reason: "ended" }, status: "canceled", isClosing: false };
-    const result = "create" in work ? begin(run, work.create) : applyOne(run, work.transition, loaded.steps);
+    const result =
+      "create" in work ? begin(judge, run, work.create) : applyOne(judge, run, work.transition, loaded.steps);
     const { refusal, isClosing, joining, continued } = result;
     if (!refusal || result.changes.length > 0) write(versionId, run, result);
     if ("child" in work && work.child && result.changes.some(({ type }) => type === "call")) {
       const child = toNewRun(work.child, plans, run.depth + 1);
-      if (child) write(work.child.versionId, child, begin(child, work.child));
+      if (child) write(work.child.versionId, child, begin(judge, child, work.child));
     }
     return { refusal, status: run.status, isClosing, joining, continued };
   });
@@ -116,18 +128,23 @@ function toNewRun(run: NewRun, plans: ReadonlyMap<string, RunPlan>, depth: numbe
   };
 }
 
-function begin(run: RunInFlush, { delayMs, isHeld, reused }: NewRun): Advance {
+function begin(judge: Judge, run: RunInFlush, { delayMs, isHeld, reused }: NewRun): Advance {
   const letters = reused
     ? new Map([...reused.steps].map(([index, { letter }]) => [index, letter] as const))
     : undefined;
-  return beginRun(run.plan, run, { delayMs, isHeld, reused: letters });
+  return judge.beginRun(run.plan, run, { delayMs, isHeld, reused: letters });
 }
 
-function applyOne(run: RunInFlush, transition: Transition, steps: Map<string, StepState>): Advance {
+function applyOne(
+  judge: Judge,
+  run: RunInFlush,
+  transition: Transition,
+  steps: Map<string, StepState>,
+): Advance {
   const keys = "stepIndex" in transition ? transition : undefined;
   const step = keys && steps.get(stepKey(run.id, keys.stepIndex, keys.itemIndex));
   const whole = keys && keys.itemIndex >= 0 ? steps.get(stepKey(run.id, keys.stepIndex, -1)) : undefined;
-  const result = advance({ plan: run.plan, run, step, whole, transition, random: Math.random() });
+  const result = judge.advance({ plan: run.plan, run, step, whole, transition, random: judge.random() });
   // later transitions of the same flush must see what this one did to the row
   for (const change of result.changes) {
     const changedKey = stepKey(run.id, change.stepIndex, change.itemIndex);

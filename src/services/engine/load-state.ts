@@ -12,7 +12,8 @@ export interface LoadedState {
   readonly steps: Map<string, StepState>;
 }
 
-interface RunRow {
+/** A row of LOCK_RUNS. */
+export interface LockedRunRow {
   readonly id: string;
   readonly status: RunStatus;
   readonly workflow_version_id: string;
@@ -31,7 +32,8 @@ interface RunRow {
   readonly rate_key: string | null;
 }
 
-interface StepRow {
+/** A row of LOAD_STEPS. */
+export interface LoadedStepRow {
   readonly run_id: string;
   readonly step_index: number;
   readonly item_index: number;
@@ -63,21 +65,31 @@ export async function loadState(
   if (transitions.length === 0) return { runs: new Map(), steps: new Map() };
   const runIds = [...new Set(transitions.map((item) => item.runId))];
   const [runRows, stepRows] = await Promise.all([
-    client.query<RunRow>({ ...LOCK_RUNS, values: [runIds] }),
-    client.query<StepRow>({ ...LOAD_STEPS, values: stepKeys(transitions) }),
+    client.query<LockedRunRow>({ ...LOCK_RUNS, values: [runIds] }),
+    client.query<LoadedStepRow>({ ...LOAD_STEPS, values: stepKeys(transitions) }),
   ]);
-  const runs = runRows.rows.flatMap((row): [string, RunInFlush][] => {
+  return toLoadedState(runRows.rows, stepRows.rows, plans);
+}
+
+/** What rows say, in the engine's own shapes. */
+export function toLoadedState(
+  runRows: readonly LockedRunRow[],
+  stepRows: readonly LoadedStepRow[],
+  plans: ReadonlyMap<string, RunPlan>,
+): LoadedState {
+  const runs = runRows.flatMap((row): [string, RunInFlush][] => {
     const plan = plans.get(row.workflow_version_id);
     return plan ? [[row.id, toRun(row, plan)]] : [];
   });
-  const steps = stepRows.rows.map((row): [string, StepState] => [
+  const steps = stepRows.map((row): [string, StepState] => [
     stepKey(row.run_id, row.step_index, row.item_index),
     toStep(row),
   ]);
   return { runs: new Map(runs), steps: new Map(steps) };
 }
 
-function stepKeys(
+/** The rows that transitions name: runs, steps and items as the columns of LOAD_STEPS. */
+export function stepKeys(
   transitions: readonly { readonly runId: string; readonly transition: Transition }[],
 ): [string[], number[], number[]] {
   const keys = new Map<string, [string, number, number]>();
@@ -97,7 +109,7 @@ export function stepKey(runId: string, stepIndex: number, itemIndex: number): st
   return `${runId}/${stepIndex}/${itemIndex}`;
 }
 
-function toRun(row: RunRow, plan: RunPlan): RunInFlush {
+function toRun(row: LockedRunRow, plan: RunPlan): RunInFlush {
   return {
     id: row.id,
     plan,
@@ -127,7 +139,7 @@ function toRun(row: RunRow, plan: RunPlan): RunInFlush {
   };
 }
 
-function toStep(row: StepRow): StepState {
+function toStep(row: LoadedStepRow): StepState {
   return {
     stepIndex: row.step_index,
     itemIndex: row.item_index,
@@ -144,7 +156,7 @@ function toStep(row: StepRow): StepState {
   };
 }
 
-function toFanOut(row: StepRow): FanOut | null {
+function toFanOut(row: LoadedStepRow): FanOut | null {
   if (row.items_total === null) return null;
   return {
     total: row.items_total,

@@ -21,6 +21,8 @@ export interface ResolvedInputs {
   readonly shown: JsonObject;
   /** The secret values that went in, for masking. */
   readonly secretValues: readonly string[];
+  /** Of each secret among them that is bound to hosts: those hosts. */
+  readonly secretHosts: readonly (readonly string[])[];
 }
 
 /** A mapping that could not be resolved. The message is fit for users. */
@@ -31,13 +33,19 @@ export class MappingError extends Error {
   }
 }
 
+/** A secret's value and the hosts that it may be sent to; null: any. */
+export interface BoundSecret {
+  readonly value: string;
+  readonly hosts: readonly string[] | null;
+}
+
 /** The dependencies of the resolver. */
 export interface InputResolverDeps {
   readonly knex: Knex;
   readonly evaluator: SafeEvaluator;
   /** Reads an output that is too large for its row. */
   readonly readLargeOutput: (artifactId: string) => Promise<JsonValue>;
-  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  readonly readSecrets: (names: readonly string[]) => Promise<ReadonlyMap<string, BoundSecret>>;
   /** Most items of a `forEach`. */
   readonly maxItems: number;
 }
@@ -66,7 +74,7 @@ export function createInputResolver(deps: InputResolverDeps) {
       const context = await readContext(deps, { runId, plan, step, itemIndex }, mappings);
       if (!isWhole) return await resolve(deps, step.inputs, context);
       const values = isJsonObject(context.input) ? context.input : {};
-      return { values, shown: values, secretValues: [] };
+      return { values, shown: values, secretValues: [], secretHosts: [] };
     },
     /**
      * Whether a step's `when` holds.
@@ -210,7 +218,7 @@ async function resolve(
   const shown: JsonObject = {};
   for (const [name, mapping] of Object.entries(mappings)) {
     if ("secret" in mapping) {
-      values[name] = secrets[mapping.secret] ?? "";
+      values[name] = secrets.get(mapping.secret)?.value ?? "";
       shown[name] = HIDDEN;
       continue;
     }
@@ -219,17 +227,23 @@ async function resolve(
     values[name] = value;
     shown[name] = value;
   }
-  return { values, shown, secretValues: Object.values(secrets) };
+  const used = [...secrets.values()];
+  return {
+    values,
+    shown,
+    secretValues: used.map(({ value }) => value),
+    secretHosts: used.flatMap(({ hosts }) => (hosts ? [hosts] : [])),
+  };
 }
 
 async function readSecrets(
   deps: InputResolverDeps,
   mappings: Readonly<Record<string, InputMapping>>,
-): Promise<Record<string, string>> {
+): Promise<ReadonlyMap<string, BoundSecret>> {
   const names = Object.values(mappings).flatMap((mapping) => ("secret" in mapping ? [mapping.secret] : []));
-  if (names.length === 0) return {};
+  if (names.length === 0) return new Map();
   const secrets = await deps.readSecrets(names);
-  const missing = names.filter((name) => secrets[name] === undefined);
+  const missing = names.filter((name) => !secrets.has(name));
   if (missing.length > 0) throw new MappingError(`secret ${missing.join(", ")} does not exist`);
   return secrets;
 }

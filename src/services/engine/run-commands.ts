@@ -55,13 +55,6 @@ const MOST_REMOVED = 1000;
 export function createRunCommands(deps: RunCommandDeps): RunCommands {
   const { knex, engine, admission } = deps;
 
-  async function checkInput(version: RunnableVersion, input: JsonValue): Promise<void> {
-    if (version.inputSchema === undefined || version.inputSchema === null) return;
-    const faults = await deps.evaluator.validate(version.inputSchema, input);
-    if (faults.length > 0)
-      throw invalidFields(faults.map(({ path, message }) => ({ path: `/input${path}`, message })));
-  }
-
   async function createReserved(command: StartRun, version: RunnableVersion, run: NewRun, actor: Actor) {
     const key = {
       owner: actor.apiKeyId ?? actor.userId ?? actor.name,
@@ -70,7 +63,8 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
       bodyHash: command.bodyHash ?? hashOf(command),
     };
     const reserved = await reserveRunId(knex, key, run.id);
-    if (!reserved.isNew && (await exists(reserved.runId))) return { runId: reserved.runId, replayed: true };
+    if (!reserved.isNew && (await exists(knex, reserved.runId)))
+      return { runId: reserved.runId, replayed: true };
     try {
       await admission.create({ ...run, id: reserved.runId }, version.isPaused ?? false);
       return { runId: reserved.runId, replayed: false };
@@ -81,15 +75,11 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
     }
   }
 
-  async function exists(runId: string): Promise<boolean> {
-    return (await knex("workflow_runs").first("id").where("id", runId)) !== undefined;
-  }
-
   return {
     async start(command, actor) {
       const version = await deps.versions.resolveForRun(command.workflow, command.version, actor);
       const input = command.input ?? {};
-      await checkInput(version, input);
+      await checkInput(deps, version, input);
       const run = toNewRun(command, version, input, actor);
       if (command.idempotencyKey !== undefined) return await createReserved(command, version, run, actor);
       await admission.create(run, version.isPaused ?? false);
@@ -98,7 +88,7 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
 
     async startTest(mcpVersionId, inputs, actor) {
       const version = await deps.versions.ensureTestVersion(mcpVersionId);
-      await checkInput(version, inputs);
+      await checkInput(deps, version, inputs);
       const run = toNewRun({ workflow: version.name, trigger: "test" }, version, inputs, actor);
       await engine.commit.create(run);
       return { runId: run.id };
@@ -120,6 +110,21 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
     rerun: createRerunner({ ...deps, plans: engine.plans }),
     decide: createApprovalDecider(deps),
   };
+}
+
+async function checkInput(
+  { evaluator }: Pick<RunCommandDeps, "evaluator">,
+  version: RunnableVersion,
+  input: JsonValue,
+): Promise<void> {
+  if (version.inputSchema === undefined || version.inputSchema === null) return;
+  const faults = await evaluator.validate(version.inputSchema, input);
+  if (faults.length > 0)
+    throw invalidFields(faults.map(({ path, message }) => ({ path: `/input${path}`, message })));
+}
+
+async function exists(knex: Knex, runId: string): Promise<boolean> {
+  return (await knex("workflow_runs").first("id").where("id", runId)) !== undefined;
 }
 
 function cancelEntry(runId: string, actor: Actor, origin: RequestOrigin) {

@@ -35,18 +35,6 @@ interface ReturnRow {
 export function createSubRuns({ knex, engine, followOutcome, logger }: SubRunDeps) {
   const underWay = new Set<Promise<void>>();
 
-  function selectEnded() {
-    // from the steps that wait: few, however many runs there have been
-    return knex("step_runs as s")
-      .join("workflow_runs as c", "c.id", "s.child_run_id")
-      .join("workflow_runs as p", "p.id", "s.run_id")
-      .where("s.status", "running")
-      .whereNotNull("c.finished_at")
-      .select("c.id", "c.status", "c.output", "c.error", "s.run_id as parent_run_id")
-      .select("s.step_index as parent_step_index", "s.item_index as parent_item_index")
-      .select("p.workflow_version_id as parent_version_id");
-  }
-
   async function returnTo(row: ReturnRow): Promise<void> {
     const outcome = await engine.commit.apply(row.parent_run_id, row.parent_version_id, {
       kind: "return",
@@ -67,7 +55,7 @@ export function createSubRuns({ knex, engine, followOutcome, logger }: SubRunDep
 
   async function follow(run: CommittedRun): Promise<void> {
     if (run.parent && isRunTerminal(run.status)) {
-      const rows: ReturnRow[] = await selectEnded()
+      const rows: ReturnRow[] = await selectEnded(knex)
         .where({ "s.run_id": run.parent.runId, "s.step_index": run.parent.stepIndex })
         .where("c.id", run.runId);
       for (const row of rows) await returnTo(row);
@@ -92,21 +80,9 @@ export function createSubRuns({ knex, engine, followOutcome, logger }: SubRunDep
   return {
     /** Ends that were not carried on, and runs whose caller does not wait for them any more. */
     async mend(): Promise<void> {
-      const ended: ReturnRow[] = await selectEnded().limit(MOST_PER_LOOK);
+      const ended: ReturnRow[] = await selectEnded(knex).limit(MOST_PER_LOOK);
       for (const row of ended) await returnTo(row);
-      const orphans = await knex("workflow_runs as c")
-        .join("step_runs as s", (join) =>
-          join
-            .on("s.run_id", "c.parent_run_id")
-            .andOn("s.step_index", "c.parent_step_index")
-            .andOn("s.item_index", "c.parent_item_index"),
-        )
-        .whereNotNull("c.parent_run_id")
-        .whereIn("c.status", ["queued", "running", "waiting"])
-        .whereNull("c.ending")
-        .whereRaw("(s.child_run_id IS DISTINCT FROM c.id OR s.status <> 'running')")
-        .limit(MOST_PER_LOOK)
-        .select("c.id", "c.workflow_version_id");
+      const orphans = await findOrphans(knex);
       for (const row of orphans) await cancel(row);
     },
     /** Stops listening and lets what is under way end. */
@@ -124,4 +100,34 @@ export type SubRuns = ReturnType<typeof createSubRuns>;
 function mayCall(run: CommittedRun): boolean {
   const isOver = run.isStopped || isRunTerminal(run.status);
   return isOver && run.plan.steps.some((step) => step.target.kind === "workflow");
+}
+
+/** Runs that have ended while a step waits for them. */
+function selectEnded(knex: Knex) {
+  // from the steps that wait: few, however many runs there have been
+  return knex("step_runs as s")
+    .join("workflow_runs as c", "c.id", "s.child_run_id")
+    .join("workflow_runs as p", "p.id", "s.run_id")
+    .where("s.status", "running")
+    .whereNotNull("c.finished_at")
+    .select("c.id", "c.status", "c.output", "c.error", "s.run_id as parent_run_id")
+    .select("s.step_index as parent_step_index", "s.item_index as parent_item_index")
+    .select("p.workflow_version_id as parent_version_id");
+}
+
+/** Runs under way whose step does not wait for them any more. */
+async function findOrphans(knex: Knex): Promise<{ id: string; workflow_version_id: string }[]> {
+  return await knex("workflow_runs as c")
+    .join("step_runs as s", (join) =>
+      join
+        .on("s.run_id", "c.parent_run_id")
+        .andOn("s.step_index", "c.parent_step_index")
+        .andOn("s.item_index", "c.parent_item_index"),
+    )
+    .whereNotNull("c.parent_run_id")
+    .whereIn("c.status", ["queued", "running", "waiting"])
+    .whereNull("c.ending")
+    .whereRaw("(s.child_run_id IS DISTINCT FROM c.id OR s.status <> 'running')")
+    .limit(MOST_PER_LOOK)
+    .select("c.id", "c.workflow_version_id");
 }

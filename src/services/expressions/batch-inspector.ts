@@ -7,7 +7,8 @@ export type InspectTexts = (
   names?: readonly string[],
 ) => Promise<ExpressionFacts[]>;
 
-const BATCH_SIZE = 500;
+/** Small, so that even a busy machine gets through one in time: what overruns is taken for a program that hangs. */
+const BATCH_SIZE = 100;
 const BATCH_TIMEOUT_MS = 1000;
 
 /**

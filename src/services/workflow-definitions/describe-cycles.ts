@@ -27,14 +27,16 @@ export function describeCycles(
       const path = steps[index]?.path;
       if (path === undefined || described.has(index) || described.size > MAX_DESCRIBED) return [];
       described.add(index);
-      const ids = [...cycle.slice(at), ...cycle.slice(0, at), index].map((one) => steps[one]?.id ?? "?");
-      return [{ path, message: `waits for itself in a cycle: ${shorten(ids).join(" → ")}` }];
+      const idAt = (offset: number) => steps[cycle[(at + offset) % cycle.length] ?? -1]?.id ?? "?";
+      return [{ path, message: `waits for itself in a cycle: ${listCycle(cycle.length, idAt).join(" → ")}` }];
     }),
   );
 }
 
-function shorten(ids: readonly string[]): string[] {
-  if (ids.length <= MAX_PATH) return [...ids];
-  const left = ids.length - MAX_PATH;
-  return [...ids.slice(0, MAX_PATH - 2), `(${left} more)`, ...ids.slice(-2)];
+/** The ids of a whole turn, the first at both ends; of a long one, its beginning and its end. */
+function listCycle(length: number, idAt: (offset: number) => string): string[] {
+  const range = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => idAt(from + at));
+  const count = length + 1;
+  if (count <= MAX_PATH) return range(0, count);
+  return [...range(0, MAX_PATH - 2), `(${count - MAX_PATH} more)`, ...range(count - 2, count)];
 }

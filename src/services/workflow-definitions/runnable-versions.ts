@@ -6,6 +6,7 @@ import { canRole } from "../../core/permissions.js";
 import type { RunPlan } from "../../core/plan.js";
 import { AppError, conflict, invalidFields, notFound } from "../../errors/app-error.js";
 import type { ExecutorDefinition } from "../../executors/types.js";
+import type { RunnableLookup } from "./runnable-lookup.js";
 import { linkMcps } from "./store-version.js";
 import { NOT_YET } from "./unsupported-features.js";
 
@@ -22,39 +23,18 @@ export interface RunnableVersion {
   readonly isPaused: boolean;
 }
 
-interface RunnableRow {
-  readonly workflowId: string;
-  readonly publishedVersion: number | null;
-  readonly versionId: string | null;
-  readonly name: string;
-  readonly version: number | null;
-  readonly publishedAt: Date | null;
-  readonly inputSchema: JsonObject | null;
-  readonly isPaused: boolean;
-}
-
 /**
- * The version that a run takes: the named one, or the published one. One query, no definition read.
+ * The version that a run takes: the named one, or the published one. No definition is read.
  * @throws AppError NOT_FOUND for an unknown workflow or version; FORBIDDEN for a draft that the actor may not
  * run; CONFLICT when no version is published and none is named.
  */
 export async function resolveRunnable(
-  knex: Knex,
+  lookUp: RunnableLookup,
   nameOrId: string,
   version: number | undefined,
   actor: Actor,
 ): Promise<RunnableVersion> {
-  const { rows } = (await knex.raw(
-    `SELECT workflow.id AS "workflowId", workflow.name, workflow.published_version AS "publishedVersion",
-       version.id AS "versionId", version.version, version.published_at AS "publishedAt",
-       version.definition -> 'inputs' AS "inputSchema", workflow.paused_at IS NOT NULL AS "isPaused"
-     FROM workflow_definitions AS workflow
-     LEFT JOIN workflow_versions AS version ON version.workflow_definition_id = workflow.id
-       AND version.version = coalesce(?::int, workflow.published_version)
-     WHERE ${isUuid(nameOrId) ? "workflow.id = ?::uuid" : "workflow.name = ?"}`,
-    [version ?? null, nameOrId],
-  )) as { rows: RunnableRow[] };
-  const [row] = rows;
+  const row = await lookUp(nameOrId, version);
   if (!row) throw notFound("Workflow");
   if (row.versionId === null || row.version === null) {
     if (version !== undefined) throw notFound("Workflow version");

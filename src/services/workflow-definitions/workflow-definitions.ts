@@ -24,6 +24,7 @@ import { checkDefinition, type CompiledDefinition, type DefinitionCheckDeps } fr
 import type { OwnWorkflow } from "./judge-nesting.js";
 import { STEP_LISTS } from "./parse-definition.js";
 import { presentWorkflow, presentWorkflowVersion } from "./present-workflow.js";
+import { createRunnableLookup } from "./runnable-lookup.js";
 import { ensureTestVersion, type RunnableVersion, resolveRunnable } from "./runnable-versions.js";
 import { storeVersion } from "./store-version.js";
 import {
@@ -86,6 +87,7 @@ export function createWorkflowDefinitions(given: WorkflowDefinitionsDeps): Workf
   const outgoing = createOutgoingGuard({ allowedPrivateHosts });
   const deps: Deps = { ...given, executors: executorDefinitions, outgoing };
   const { knex } = deps;
+  const lookUp = createRunnableLookup(knex);
   return {
     list: async (filter) => await listWorkflows(knex, filter),
     get: async (nameOrId) => await present(knex, await getWorkflowByNameOrId(knex, nameOrId)),
@@ -113,7 +115,8 @@ export function createWorkflowDefinitions(given: WorkflowDefinitionsDeps): Workf
       const shown = workflow.publishedVersion ?? workflow.latestVersion;
       return graphOf(await getVersionByNumber(knex, workflow.id, shown));
     },
-    resolveForRun: async (nameOrId, version, actor) => await resolveRunnable(knex, nameOrId, version, actor),
+    resolveForRun: async (nameOrId, version, actor) =>
+      await resolveRunnable(lookUp, nameOrId, version, actor),
     ensureTestVersion: async (mcpVersionId) => await ensureTestVersion(deps, mcpVersionId),
   };
 }

@@ -1,0 +1,152 @@
+import type { StepJob } from "../../src/contracts/step-job.js";
+import type { Transition } from "../../src/core/transition.js";
+import { sweepAdmissions } from "./admission.js";
+import { closeRun, followOutcome } from "./follow-outcome.js";
+import type { SimProcess } from "./process.js";
+import { mendSubRuns } from "./sub-runs.js";
+import type { StepRow } from "./tables.js";
+import { DatabaseAway, type Task } from "./task.js";
+
+/** The parts of the reconciler and of what else mends; a mutant may lack one. */
+export const PARTS = [
+  "returnLostSteps",
+  "dispatchMissing",
+  "failOverdueSteps",
+  "expireRuns",
+  "joinForgotten",
+  "closeForgotten",
+  "mendSubRuns",
+  "carryEnds",
+  "wakeDue",
+  "sweepAdmissions",
+] as const;
+export type Part = (typeof PARTS)[number];
+
+const LOOK_EVERY_MS = 2000;
+const WAKE_EVERY_MS = 500;
+const ASK_AFTER_MS = 8000;
+
+const BODIES: Readonly<Record<Exclude<Part, "carryEnds" | "wakeDue">, (process: SimProcess) => Task<void>>> = {
+  returnLostSteps,
+  dispatchMissing,
+  failOverdueSteps,
+  expireRuns,
+  joinForgotten,
+  closeForgotten,
+  mendSubRuns,
+  sweepAdmissions,
+};
+
+/** As `reconciler.ts` does, every two seconds. Each part is tried even when another fails. */
+export function* runReconciler(process: SimProcess): Task<void> {
+  yield* process.sleep(process.world.random.int(0, LOOK_EVERY_MS));
+  for (;;) {
+    for (const [part, body] of Object.entries(BODIES))
+      if (process.world.does(part as Part)) yield* attempt(body(process));
+    yield* process.sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** As `timers.ts` does. */
+export function* runTimers(process: SimProcess): Task<void> {
+  yield* process.sleep(process.world.random.int(0, WAKE_EVERY_MS));
+  for (;;) {
+    if (process.world.does("wakeDue")) yield* attempt(wakeDue(process));
+    yield* process.sleep(WAKE_EVERY_MS);
+  }
+}
+
+function* attempt(task: Task<void>): Task<void> {
+  try {
+    yield* task;
+  } catch (error) {
+    if (!(error instanceof DatabaseAway)) throw error;
+  }
+}
+
+function* applyAll(
+  process: SimProcess,
+  rows: readonly StepRow[],
+  toTransition: (row: StepRow) => Transition,
+): Task<void> {
+  yield* process.all(rows.map((row) => applyOne(process, row.run_id, toTransition(row))));
+}
+
+function* applyOne(process: SimProcess, runId: string, transition: Transition): Task<void> {
+  yield* followOutcome(process, runId, yield* process.apply(runId, transition));
+}
+
+function keyOf({ step_index: stepIndex, item_index: itemIndex }: StepRow) {
+  return { stepIndex, itemIndex };
+}
+
+function* returnLostSteps(process: SimProcess): Task<void> {
+  const { database, loop } = process.world;
+  const { workers } = database.tables;
+  const lost = database.openSteps(
+    (row) =>
+      row.status === "running" &&
+      row.lease_token !== null &&
+      (workers.get(row.worker_id ?? "") ?? Number.NEGATIVE_INFINITY) < loop.now,
+  );
+  yield* applyAll(process, lost, (row) => ({ kind: "lose", ...keyOf(row), token: row.lease_token ?? "" }));
+}
+
+function* dispatchMissing(process: SimProcess): Task<void> {
+  const { database, loop, queue } = process.world;
+  const isLongAgo = (time: number | null) => time !== null && time < loop.now - ASK_AFTER_MS;
+  const rows = database.openSteps(
+    (row) =>
+      row.status === "queued" &&
+      isLongAgo(row.available_at) &&
+      (row.checked_at === null || isLongAgo(row.checked_at)),
+  );
+  const jobs = rows.map((row) => toJob(row, database.versionOf(row.run_id)));
+  const missing = queue.findMissing(jobs);
+  yield* process.sleep(1);
+  if (!process.world.faults.strike("queueAway")) for (const job of missing) queue.add(job, 0);
+  for (const row of rows) if (row.status === "queued") row.checked_at = loop.now;
+}
+
+function toJob(row: StepRow, versionId: string): StepJob {
+  const { run_id: runId, step_id: stepId, attempt } = row;
+  return { runId, versionId, stepId, attempt, ...keyOf(row) };
+}
+
+function* failOverdueSteps(process: SimProcess): Task<void> {
+  const { database, loop } = process.world;
+  const error = { code: "timeout", message: "No worker took the step" } as const;
+  const late = database.openSteps(
+    (row) =>
+      row.status === "queued" &&
+      row.queue_timeout_seconds !== null &&
+      (row.available_at ?? loop.now) + row.queue_timeout_seconds * 1000 < loop.now,
+  );
+  yield* applyAll(process, late, (row) => ({ kind: "failQueued", ...keyOf(row), attempt: row.attempt, error }));
+}
+
+function* expireRuns(process: SimProcess): Task<void> {
+  const { database, loop } = process.world;
+  const error = { code: "timeout", message: "The run took longer than its timeoutSeconds" } as const;
+  const late = database.openRuns().filter(({ row }) => row.deadline_at !== null && row.deadline_at < loop.now);
+  yield* process.all(late.map(({ row }) => applyOne(process, row.id, { kind: "expire", error })));
+}
+
+function* joinForgotten(process: SimProcess): Task<void> {
+  const rows = process.world.database.openSteps(
+    (row) => row.status === "running" && row.items_total !== null && row.items_ended === row.items_total,
+  );
+  for (const { run_id: runId, step_index: joining } of rows)
+    yield* followOutcome(process, runId, { status: "running", isClosing: false, joining });
+}
+
+function* closeForgotten(process: SimProcess): Task<void> {
+  const rows = process.world.database.openRuns().filter(({ row }) => !/[pqrw]/.test(row.step_states));
+  for (const { row } of rows) yield* closeRun(process, row.id);
+}
+
+function* wakeDue(process: SimProcess): Task<void> {
+  const { database, loop } = process.world;
+  const due = database.openSteps((row) => row.due_at !== null && row.due_at <= loop.now);
+  yield* applyAll(process, due, (row) => ({ kind: "wake", ...keyOf(row) }));
+}
