@@ -20,12 +20,8 @@ export async function up(knex: Knex): Promise<void> {
       ADD COLUMN schedule_id uuid,
       ADD COLUMN scheduled_for timestamptz;
     CREATE INDEX workflow_runs_parent_idx ON workflow_runs (parent_run_id) WHERE parent_run_id IS NOT NULL;
-    CREATE INDEX workflow_runs_slots_idx ON workflow_runs (workflow_id, concurrency_key)
-      WHERE concurrency_key IS NOT NULL AND finished_at IS NULL;
     CREATE INDEX workflow_runs_rate_idx ON workflow_runs (workflow_id, rate_key, admitted_at)
       WHERE rate_key IS NOT NULL;
-    CREATE INDEX workflow_runs_held_idx ON workflow_runs (workflow_id, id)
-      WHERE admitted_at IS NULL AND finished_at IS NULL;
     CREATE INDEX workflow_runs_schedule_idx ON workflow_runs (schedule_id, id DESC) WHERE schedule_id IS NOT NULL;
 
     ALTER TABLE step_runs

@@ -27,6 +27,7 @@ export interface StepsWorker {
 export function createSteps(platform: Platform, worker: StepsWorker): StepProcessor {
   const { knex, engine, resolver, followOutcome, evaluator, admission, logger, metrics } = platform;
   const prepareCall = createRunCaller({ knex, plans: engine.plans, evaluator });
+  const throttle = createStepThrottle({ knex });
   return new StepProcessor({
     workerId: worker.id,
     sandboxLevel: worker.isolation.sandbox.level,
@@ -35,8 +36,8 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
     beginStep: createStepBeginner({ engine, resolver, prepareCall, admission }),
     runAttempt: createRunAttempt(platform, worker),
     followOutcome,
-    throttle: createStepThrottle({ knex }),
-    isUnthrottled: (target) => target.kind !== "mcp",
+    throttle,
+    isUnthrottled: throttle.isUnthrottled,
     executions: worker.executions,
     logger,
     metrics,

@@ -4,12 +4,11 @@ import { type DraftStep, errorData, RunDraft } from "./run-draft.js";
 import { indicesOf, outcomeOf, stepAt } from "./settle.js";
 import { isRunTerminal, type RunError, type RunStatus } from "./statuses.js";
 import { STATE } from "./step-states.js";
+import { MAX_WORKFLOW_DEPTH } from "./workflow-reference.js";
 import type { Advance, Refusal, RunState, StepState, StepTransition, Transition } from "./transition.js";
 
 /** After this many workers died under one step, the step itself is taken for the cause. */
 export const MAX_LOST_WORKERS = 3;
-/** Runs of workflows within runs of workflows. */
-export const MAX_DEPTH = 10;
 
 /** What a transition works on. `step` is the row that the transition names; `whole` the one of an item's `forEach`. */
 export interface AdvanceInput {
@@ -309,8 +308,8 @@ function callRun(
   run: RunState,
 ): void {
   const { stepIndex, itemIndex } = target.state;
-  if (run.depth >= MAX_DEPTH) {
-    const message = `Workflows run within each other at most ${MAX_DEPTH} deep`;
+  if (run.depth >= MAX_WORKFLOW_DEPTH) {
+    const message = `Workflows run within each other at most ${MAX_WORKFLOW_DEPTH} deep`;
     return draft.fail(target, { code: "invalid_input", message }, {});
   }
   const { childRunId, inputs, timeoutSeconds } = call;

@@ -380,7 +380,9 @@ describe.each(BACKENDS)("flow control on $name", ({ redisUrl }) => {
     const target = await saveScript(platform, "python_script", "def main(): pass\n");
     const job = { runId: newId(), versionId: newId(), stepIndex: 0, stepId: "s", itemIndex: -1, attempt: 1 };
     const free = createStepThrottle(platform);
+    expect(free.isUnthrottled(target)).toBe(false); // not known yet
     expect(await free(target, job)).toBe(0);
+    expect(free.isUnthrottled(target)).toBe(true);
     await platform
       .knex("mcp_definitions")
       .where("name", target.name)
@@ -397,6 +399,7 @@ describe.each(BACKENDS)("flow control on $name", ({ redisUrl }) => {
     await sleep((told[0] ?? 0) + 100);
     expect(await ask(0)).toBe(0);
     expect(await ask(1)).toBe(0);
+    expect(throttles[0]?.isUnthrottled(target)).toBe(false);
     expect(await createStepThrottle(platform)({ kind: "builtin", name: "noop" }, job)).toBe(0);
   });
 });

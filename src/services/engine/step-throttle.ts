@@ -12,11 +12,17 @@ export interface StepRate {
  * Says in how many milliseconds an attempt should ask again; 0: it may start now. Asked before the claim; a grant
  * that no claim follows is lost, which makes the component a little slower and nothing else.
  */
-export type StepThrottle = (target: StepTarget, job: StepJob) => Promise<number>;
+export interface StepThrottle {
+  (target: StepTarget, job: StepJob): Promise<number>;
+  /** Whether a target was found to have no limit within the last five seconds. Reads nothing. */
+  isUnthrottled(target: StepTarget): boolean;
+}
 
 interface KnownRate {
   readonly reading: Promise<{ readonly definitionId: string; readonly rate: StepRate | null }>;
   readonly readAtMs: number;
+  /** Read, and there is no limit. */
+  isUnlimited: boolean;
   /** When those who were told to wait will come again, on this process's own clock. */
   waiting: number[];
 }
@@ -48,7 +54,8 @@ export function createStepThrottle(deps: { readonly knex: Knex }): StepThrottle 
     const known = rates.get(mcpVersionId);
     const now = performance.now();
     if (known && now - known.readAtMs < FRESH_MS) return known;
-    const fresh = { reading: read(mcpVersionId), readAtMs: now, waiting: known?.waiting ?? [] };
+    const waiting = known?.waiting ?? [];
+    const fresh: KnownRate = { reading: read(mcpVersionId), readAtMs: now, isUnlimited: false, waiting };
     rates.delete(mcpVersionId);
     rates.set(mcpVersionId, fresh);
     fresh.reading.catch(() => rates.delete(mcpVersionId));
@@ -57,10 +64,11 @@ export function createStepThrottle(deps: { readonly knex: Knex }): StepThrottle 
     return fresh;
   }
 
-  return async function throttle(target) {
+  async function throttle(target: StepTarget): Promise<number> {
     if (target.kind !== "mcp") return 0;
     const known = rateOf(target.mcpVersionId);
     const { definitionId, rate } = await known.reading;
+    known.isUnlimited = rate === null;
     if (!rate) return 0;
     const { rows } = await deps.knex.raw<{ rows: { wait_ms: number }[] }>(
       "SELECT grant_step(?, ?, ?) AS wait_ms",
@@ -68,7 +76,15 @@ export function createStepThrottle(deps: { readonly knex: Knex }): StepThrottle 
     );
     const waitMs = rows[0]?.wait_ms ?? 0;
     return waitMs === 0 ? 0 : waitMs + spreadMs(known, rate, waitMs);
-  };
+  }
+
+  return Object.assign(throttle, {
+    isUnthrottled(target: StepTarget): boolean {
+      if (target.kind !== "mcp") return true;
+      const known = rates.get(target.mcpVersionId);
+      return known !== undefined && known.isUnlimited && performance.now() - known.readAtMs < FRESH_MS;
+    },
+  });
 }
 
 /** Spreads those who wait over the windows to come, so that a thousand of them do not all ask at once, again and again. */
