@@ -19,3 +19,13 @@ function hasSqlState(error: unknown, state: string): boolean {
   const { code, nativeError } = error as { code?: unknown; nativeError?: unknown };
   return code === state || (nativeError !== undefined && hasSqlState(nativeError, state));
 }
+
+/**
+ * Whether PostgreSQL refuses a value for what it is – NUL or half a character in it, too large for a column – so that
+ * trying again could never help.
+ */
+export function isUnstorableValue(error: unknown): boolean {
+  const { code, nativeError } = error as { code?: unknown; nativeError?: unknown };
+  if (typeof code === "string" && /^(22|54)/.test(code)) return true;
+  return nativeError !== undefined && isUnstorableValue(nativeError);
+}

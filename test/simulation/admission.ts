@@ -32,7 +32,7 @@ export function* sweepAdmissions(process: SimProcess): Task<void> {
 
 /** Admitted or refused in one transaction under the workflow's lock, applied after it. */
 export function* takeTurn(process: SimProcess, workflowId: string): Task<void> {
-  const { loop, plans, trace } = process.world;
+  const { loop, plans } = process.world;
   const rows = [...process.world.database.tables.runs.values()]
     .map(({ row }) => row)
     .filter((row) => row.workflow_id === workflowId && row.concurrency_key !== null);
@@ -59,7 +59,7 @@ export function* takeTurn(process: SimProcess, workflowId: string): Task<void> {
     if (!row) return [];
     row.admission = admission;
     if (admission.kind === "admit") row.admitted_at = loop.now;
-    trace(() => `${process.name} decides on ${runId}: ${admission.kind}`);
+    process.world.trace(() => `${process.name} decides on ${runId}: ${admission.kind}`);
     return [row];
   });
   yield* applyStored(process, decided);

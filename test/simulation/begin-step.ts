@@ -1,6 +1,6 @@
 import type { StepJob } from "../../src/contracts/step-job.js";
 import type { JsonValue } from "../../src/core/json.js";
-import type { PlanStep, RunPlan, StepTarget } from "../../src/core/plan.js";
+import type { PlanStep, StepTarget } from "../../src/core/plan.js";
 import type { Hold, Transition } from "../../src/core/transition.js";
 import type { TransitionOutcome } from "../../src/services/engine/apply-batch.js";
 import type { NewRun } from "../../src/services/engine/flush-batch.js";
@@ -10,7 +10,10 @@ import type { Task } from "./task.js";
 
 /** Whether a worker executes a step; the others are only begun by it. */
 export function isRunHere({ target }: PlanStep): boolean {
-  return target.kind === "mcp" || (target.kind === "builtin" && target.name !== "wait" && target.name !== "approval");
+  return (
+    target.kind === "mcp" ||
+    (target.kind === "builtin" && target.name !== "wait" && target.name !== "approval")
+  );
 }
 
 /** As `step-processor.ts` says. */
@@ -23,7 +26,6 @@ export function mayBeginAlone(step: PlanStep, job: StepJob): boolean {
 export function* beginStep(
   process: SimProcess,
   job: StepJob,
-  plan: RunPlan,
   step: PlanStep,
 ): Task<TransitionOutcome | undefined> {
   // mappings are resolved, which takes a moment
@@ -49,7 +51,8 @@ function toTransition(
     const error = { code: "invalid_input", message: "an input cannot be resolved" } as const;
     return { transition: { kind: "failQueued", ...key, error } };
   }
-  if (isWhole && step.when !== undefined && random.chance(0.5)) return { transition: { kind: "skip", ...key } };
+  if (isWhole && step.when !== undefined && random.chance(0.5))
+    return { transition: { kind: "skip", ...key } };
   if (isWhole && step.forEach !== undefined)
     return { transition: { kind: "expand", ...key, items: drawItems(process) } };
   const { target } = step;
@@ -96,5 +99,9 @@ function toCalledRun(
   id: string,
 ): NewRun {
   const { workflowId, versionId } = target;
-  return { ...world.draftRun(id, workflowId, versionId), trigger: "workflow", parent: { runId, stepIndex, itemIndex } };
+  return {
+    ...world.draftRun(id, workflowId, versionId),
+    trigger: "workflow",
+    parent: { runId, stepIndex, itemIndex },
+  };
 }

@@ -1,9 +1,16 @@
 import { type AdvanceInput, type BeginOptions, MAX_LOST_WORKERS } from "../../src/core/advance.js";
-import { type ApprovalState, countApprovals } from "../../src/core/approval.js";
+import type { ApprovalState } from "../../src/core/approval.js";
 import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import { stepAt } from "../../src/core/settle.js";
 import type { StepStatus } from "../../src/core/statuses.js";
-import type { Advance, RunState, StepChange, StepKey, Transition } from "../../src/core/transition.js";
+import type {
+  Advance,
+  ApprovalDecisionFact,
+  RunState,
+  StepChange,
+  StepKey,
+  Transition,
+} from "../../src/core/transition.js";
 import type { EventLoop } from "./event-loop.js";
 import { mayStart } from "./may-start.js";
 import { rowKey } from "./tables.js";
@@ -18,7 +25,10 @@ export interface StepEntry {
   token: string | null;
   availableAt: number;
   dueAt: number | null;
+  /** As it was asked for. */
   approval: ApprovalState | null;
+  /** Who has approved since. */
+  approvers: string[];
   childRunId: string | null;
   isFanOut: boolean;
 }
@@ -51,24 +61,25 @@ export class Book {
   readonly runs = new Map<string, RunEntry>();
   /** Runs that have not ended. */
   openRuns = 0;
-  readonly #plans: ReadonlyMap<string, RunPlan>;
   readonly #loop: EventLoop;
 
-  constructor(plans: ReadonlyMap<string, RunPlan>, loop: EventLoop) {
-    this.#plans = plans;
+  constructor(loop: EventLoop) {
     this.#loop = loop;
   }
 
   /** A run begins. */
-  begin(runId: string, versionId: string, run: RunState, options: BeginOptions, result: Advance): void {
-    const plan = this.#plans.get(versionId);
-    ensure(plan !== undefined && !this.runs.has(runId), "crash", () => `${runId} begins twice`);
+  begin(runId: string, plan: RunPlan, run: RunState, options: BeginOptions, result: Advance): void {
+    ensure(!this.runs.has(runId), "crash", () => `${runId} begins twice`);
     const { isHeld = false, reused, delayMs } = options;
     const entry: RunEntry = { id: runId, plan, steps: new Map(), isHeld, isEnded: false };
     this.runs.set(runId, entry);
     this.openRuns += 1;
     for (const [index, letter] of reused ?? [])
-      this.#set(entry, { stepIndex: index, itemIndex: -1 }, { status: letter === "s" ? "succeeded" : "skipped" });
+      this.#set(
+        entry,
+        { stepIndex: index, itemIndex: -1 },
+        { status: letter === "s" ? "succeeded" : "skipped" },
+      );
     const after = { letters: run.states.toString(), ending: result.ending };
     for (const change of result.changes) this.#take(entry, change, undefined, after, delayMs);
     this.#end(entry, result);
@@ -106,9 +117,17 @@ export class Book {
     const name = () => `${transition.kind} of ${nameOf(entry, transition)}`;
     ensure(step !== undefined, "I2", () => `${name()} is accepted, which is unknown`);
     if (ENDED.includes(step.status))
-      ensure(false, step.status === "succeeded" ? "I1" : "I3", () => `${name()} is accepted: it is ${step.status}`);
+      ensure(
+        false,
+        step.status === "succeeded" ? "I1" : "I3",
+        () => `${name()} is accepted: it is ${step.status}`,
+      );
     if (FENCED.some((kind) => kind === transition.kind))
-      ensure("token" in transition && step.token === transition.token, "I2", () => `${name()}: not the holder's`);
+      ensure(
+        "token" in transition && step.token === transition.token,
+        "I2",
+        () => `${name()}: not the holder's`,
+      );
     if ("attempt" in transition)
       ensure(
         step.status === "queued" && step.attempt === transition.attempt,
@@ -116,11 +135,20 @@ export class Book {
         () => `${name()}, attempt ${transition.attempt}: it is ${step.status}, attempt ${step.attempt}`,
       );
     if (["claim", "hold", "call", "expand"].includes(transition.kind))
-      ensure(step.availableAt <= this.#loop.now, "I6", () => `${name()} ${step.availableAt - this.#loop.now} ms early`);
+      ensure(
+        step.availableAt <= this.#loop.now,
+        "I6",
+        () => `${name()} ${step.availableAt - this.#loop.now} ms early`,
+      );
     if (transition.kind === "wake")
       ensure((step.dueAt ?? Infinity) <= this.#loop.now, "I6", () => `${name()}, which is not due`);
     if (transition.kind === "return")
-      ensure(step.childRunId === transition.childRunId, "I2", () => `${name()} from a run that it does not wait for`);
+      ensure(
+        step.childRunId === transition.childRunId,
+        "I2",
+        () => `${name()} from a run that it does not wait for`,
+      );
+    if (transition.kind === "decide") judgeDecision(step, transition.decision, name);
     if (transition.kind === "join") this.#judgeJoin(entry, transition);
   }
 
@@ -140,10 +168,18 @@ export class Book {
     const before = this.stepOf(entry, change);
     const name = () => `${change.type} of ${nameOf(entry, change)}`;
     if (before && ENDED.includes(before.status) && change.type !== "cancelItems" && change.type !== "fanOut")
-      ensure(false, before.status === "succeeded" ? "I1" : "I3", () => `${name()}, which is ${before.status}`);
+      ensure(
+        false,
+        before.status === "succeeded" ? "I1" : "I3",
+        () => `${name()}, which is ${before.status}`,
+      );
     switch (change.type) {
       case "start":
-        ensure(before?.status === (change.isEager ? undefined : "queued"), "I2", () => `${name()}: ${before?.status}`);
+        ensure(
+          before?.status === (change.isEager ? undefined : "queued"),
+          "I2",
+          () => `${name()}: ${before?.status}`,
+        );
         if (change.isEager) this.#ensureMayStart(entry, change, run);
         return this.#set(entry, change, { ...before, status: "running", token: change.token });
       case "queue":
@@ -163,7 +199,7 @@ export class Book {
         return this.#set(entry, change, { ...before, status: "waiting", dueAt, approval });
       }
       case "approval":
-        return this.#set(entry, change, { ...before, approval: change.approval });
+        return;
       case "call": {
         const { timeoutSeconds, childRunId } = change;
         const dueAt = timeoutSeconds === undefined ? null : this.#loop.now + timeoutSeconds * 1000;
@@ -173,12 +209,17 @@ export class Book {
         return this.#endStep(entry, change, before, transition, run);
       case "cancelItems":
         for (const item of this.#items(entry, change.stepIndex))
-          if (!ENDED.includes(item.status)) Object.assign(item, { status: "canceled", token: null, dueAt: null });
+          if (!ENDED.includes(item.status))
+            Object.assign(item, { status: "canceled", token: null, dueAt: null });
         return;
       case "fanOut":
         return this.#count(entry, change);
       case "archive":
-        ensure(before?.attempt === change.attempt, "outcome", () => `${name()}: attempt ${change.attempt} is not its own`);
+        ensure(
+          before?.attempt === change.attempt,
+          "outcome",
+          () => `${name()}: attempt ${change.attempt} is not its own`,
+        );
         return;
       case "inputs":
         return;
@@ -202,12 +243,18 @@ export class Book {
     } else {
       ensure(before.status === "running", "I2", () => `${name} is queued again: it is ${before.status}`);
       ensure(attempt === before.attempt + 1, "I2", () => `${name} goes from ${before.attempt} to ${attempt}`);
-      const counts = { lose: [1, 0], release: [0, 1] }[transition?.kind ?? ""] ?? [0, 0];
-      const isCounted = lost === before.lost + (counts[0] ?? 0) && released === before.released + (counts[1] ?? 0);
+      const isLost = transition?.kind === "lose";
+      const isReleased = transition?.kind === "release";
+      const isCounted =
+        lost === before.lost + (isLost ? 1 : 0) && released === before.released + (isReleased ? 1 : 0);
       ensure(isCounted, "outcome", () => `${name}: lost and released attempts are miscounted`);
-      if (counts[0] === 0 && counts[1] === 0) {
+      if (!isLost && !isReleased) {
         const { maxAttempts } = stepAt(entry.plan, change.stepIndex).retry;
-        ensure(chargedOf(before) < maxAttempts, "outcome", () => `${name} has more than ${maxAttempts} attempts`);
+        ensure(
+          chargedOf(before) < maxAttempts,
+          "outcome",
+          () => `${name} has more than ${maxAttempts} attempts`,
+        );
       }
     }
     const availableAt = this.#loop.now + Math.max(delayMs, change.delayMs);
@@ -224,7 +271,11 @@ export class Book {
     const name = () => `${nameOf(entry, change)} ends as ${change.status}`;
     const step = stepAt(entry.plan, change.stepIndex);
     if (!before) {
-      ensure(change.status === "skipped" || change.status === "canceled", "I6", () => `${name()} without a start`);
+      ensure(
+        change.status === "skipped" || change.status === "canceled",
+        "I6",
+        () => `${name()} without a start`,
+      );
       if (change.status === "skipped" && run.ending === null)
         ensure(this.#verdict(entry, step, run) === "never", "I6", () => `${name()}: it may start`);
     }
@@ -247,7 +298,11 @@ export class Book {
     // the item that follows on an ended one is added right after the count
     const isNext = fanOut.next === items.length || fanOut.next === items.length + 1;
     const isRight = fanOut.ended === ended && fanOut.failed === failed && isNext;
-    ensure(isRight, "outcome", () => `${nameOf(entry, key)} counts ${JSON.stringify(fanOut)}, has ${ended} ended`);
+    ensure(
+      isRight,
+      "outcome",
+      () => `${nameOf(entry, key)} counts ${JSON.stringify(fanOut)}, has ${ended} ended`,
+    );
   }
 
   #verdict(entry: RunEntry, step: PlanStep, run: RunAfter): string {
@@ -279,11 +334,22 @@ export class Book {
       availableAt: 0,
       dueAt: null,
       approval: null,
+      approvers: [],
       childRunId: null,
       isFanOut: false,
     };
     entry.steps.set(rowKey(key.stepIndex, key.itemIndex), Object.assign(fresh, values));
   }
+}
+
+function judgeDecision(step: StepEntry, given: ApprovalDecisionFact, name: () => string): void {
+  const { decision, userId } = given;
+  ensure(
+    !step.approvers.includes(userId),
+    "outcome",
+    () => `${name()} by ${userId}, who has approved before`,
+  );
+  if (decision === "approve") step.approvers.push(userId);
 }
 
 /** Whether what happened may have ended the step like this. */
@@ -294,16 +360,20 @@ function judgeEnd(
   transition: Transition | undefined,
   name: () => string,
 ): void {
-  const { approval } = before;
+  const { approval, approvers } = before;
   const { maxAttempts } = step.retry;
   if (transition?.kind === "fail" && transition.isRetryable && change.itemIndex === transition.itemIndex)
     ensure(chargedOf(before) >= maxAttempts, "outcome", () => `${name()} before its ${maxAttempts} attempts`);
   if (transition?.kind === "lose" && change.itemIndex === transition.itemIndex)
-    ensure(before.lost + 1 >= MAX_LOST_WORKERS, "outcome", () => `${name()} after ${before.lost + 1} lost workers`);
+    ensure(
+      before.lost + 1 >= MAX_LOST_WORKERS,
+      "outcome",
+      () => `${name()} after ${before.lost + 1} lost workers`,
+    );
   if (!approval || change.status !== "succeeded") return;
   const isByTime = transition?.kind === "wake" && approval.onExpiry === "approve";
-  const isByPeople = countApprovals(approval) >= approval.required;
-  ensure(isByTime || isByPeople, "outcome", () => `${name()} with ${countApprovals(approval)} approvals`);
+  const isByPeople = approvers.length >= approval.required;
+  ensure(isByTime || isByPeople, "outcome", () => `${name()} with ${approvers.length} approvals`);
 }
 
 function chargedOf({ attempt, lost, released }: StepEntry): number {

@@ -7,7 +7,12 @@ import {
   type Judge,
   type TransitionOutcome,
 } from "../../src/services/engine/apply-batch.js";
-import { type LoadedStepRow, type LoadedState, stepKeys, toLoadedState } from "../../src/services/engine/load-state.js";
+import {
+  type LoadedStepRow,
+  type LoadedState,
+  stepKeys,
+  toLoadedState,
+} from "../../src/services/engine/load-state.js";
 import type { EventLoop } from "./event-loop.js";
 import { execute } from "./statements.js";
 import { rowKey, type RunTables, type StepRow, type Tables } from "./tables.js";

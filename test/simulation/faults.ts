@@ -26,7 +26,15 @@ export const FAULTS = [
 export type Fault = (typeof FAULTS)[number];
 
 /** What happens to whole processes, every few seconds. */
-export const BLOWS = ["killWorker", "pauseWorker", "drainWorker", "killService", "wipeQueue", "replay"] as const;
+export const BLOWS = [
+  "killWorker",
+  "pauseWorker",
+  "drainWorker",
+  "killService",
+  "wipeQueue",
+  "replay",
+  "stray",
+] as const;
 export type Blow = (typeof BLOWS)[number];
 
 /** How often each fault strikes in one simulation; each of them is left out in about half of the seeds. */
@@ -63,6 +71,7 @@ export class Faults {
       killService: rate(0.5),
       wipeQueue: rate(0.3),
       replay: rate(6),
+      stray: rate(6),
     };
   }
 

@@ -35,7 +35,8 @@ export class SimProcess {
   spawn(task: Task<unknown>, onEnd?: () => void): void {
     const go = (step: () => IteratorResult<(wake: Wake) => void, unknown>): void => {
       if (!this.isAlive) return;
-      if (this.world.loop.now < this.#pausedUntil) return this.world.loop.at(this.#pausedUntil, () => go(step));
+      if (this.world.loop.now < this.#pausedUntil)
+        return this.world.loop.at(this.#pausedUntil, () => go(step));
       let result: IteratorResult<(wake: Wake) => void, unknown>;
       try {
         result = step();

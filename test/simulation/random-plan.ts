@@ -114,7 +114,9 @@ function drawConcurrency(random: Random): ConcurrencyRule {
 
 /** Another version: one step less, if none waits for it, or one that is done otherwise. */
 function change(random: Random, drafts: readonly StepDraft[]): StepDraft[] {
-  const spare = drafts.filter(({ id }) => drafts.length > 1 && !drafts.some((other) => other.after?.includes(id)));
+  const spare = drafts.filter(
+    ({ id }) => drafts.length > 1 && !drafts.some((other) => other.after?.includes(id)),
+  );
   const mains = drafts.filter((draft) => draft.phase === undefined);
   const gone = random.chance(0.6) && spare.length > 0 ? random.pick(spare) : undefined;
   if (gone && (gone.phase !== undefined || mains.length > 1)) return drafts.filter((draft) => draft !== gone);

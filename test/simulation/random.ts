@@ -26,9 +26,8 @@ export class Random {
 
   /** One of a list that is not empty. */
   pick<Item>(list: readonly Item[]): Item {
-    const item = list[Math.floor(this.next() * list.length)];
-    if (item === undefined) throw new RangeError("nothing to pick from");
-    return item;
+    if (list.length === 0) throw new RangeError("nothing to pick from");
+    return list[Math.floor(this.next() * list.length)] as Item;
   }
 
   /** A key of `weights`, as often as its weight says. */

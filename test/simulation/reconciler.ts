@@ -26,16 +26,17 @@ const LOOK_EVERY_MS = 2000;
 const WAKE_EVERY_MS = 500;
 const ASK_AFTER_MS = 8000;
 
-const BODIES: Readonly<Record<Exclude<Part, "carryEnds" | "wakeDue">, (process: SimProcess) => Task<void>>> = {
-  returnLostSteps,
-  dispatchMissing,
-  failOverdueSteps,
-  expireRuns,
-  joinForgotten,
-  closeForgotten,
-  mendSubRuns,
-  sweepAdmissions,
-};
+const BODIES: Readonly<Record<Exclude<Part, "carryEnds" | "wakeDue">, (process: SimProcess) => Task<void>>> =
+  {
+    returnLostSteps,
+    dispatchMissing,
+    failOverdueSteps,
+    expireRuns,
+    joinForgotten,
+    closeForgotten,
+    mendSubRuns,
+    sweepAdmissions,
+  };
 
 /** As `reconciler.ts` does, every two seconds. Each part is tried even when another fails. */
 export function* runReconciler(process: SimProcess): Task<void> {
@@ -122,13 +123,20 @@ function* failOverdueSteps(process: SimProcess): Task<void> {
       row.queue_timeout_seconds !== null &&
       (row.available_at ?? loop.now) + row.queue_timeout_seconds * 1000 < loop.now,
   );
-  yield* applyAll(process, late, (row) => ({ kind: "failQueued", ...keyOf(row), attempt: row.attempt, error }));
+  yield* applyAll(process, late, (row) => ({
+    kind: "failQueued",
+    ...keyOf(row),
+    attempt: row.attempt,
+    error,
+  }));
 }
 
 function* expireRuns(process: SimProcess): Task<void> {
   const { database, loop } = process.world;
   const error = { code: "timeout", message: "The run took longer than its timeoutSeconds" } as const;
-  const late = database.openRuns().filter(({ row }) => row.deadline_at !== null && row.deadline_at < loop.now);
+  const late = database
+    .openRuns()
+    .filter(({ row }) => row.deadline_at !== null && row.deadline_at < loop.now);
   yield* process.all(late.map(({ row }) => applyOne(process, row.id, { kind: "expire", error })));
 }
 

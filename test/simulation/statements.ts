@@ -229,7 +229,7 @@ function holdStep(
   params: StepParams & { approval: string | null; due_ms: number | null; due_at: string | null },
 ): void {
   const { approval, due_ms, due_at } = params;
-  const due = due_at === null ? due_ms === null ? null : tables.now + due_ms : Date.parse(due_at);
+  const due = due_at === null ? (due_ms === null ? null : tables.now + due_ms) : Date.parse(due_at);
   update(tables, params, { status: "waiting", approval: parse(approval), due_at: due });
 }
 
@@ -237,7 +237,10 @@ function recordApproval(tables: Tables, params: StepParams & { approval: string 
   update(tables, params, { approval: parse(params.approval) });
 }
 
-function callRun(tables: Tables, params: StepParams & { child_run_id: string; timeout: number | null }): void {
+function callRun(
+  tables: Tables,
+  params: StepParams & { child_run_id: string; timeout: number | null },
+): void {
   const { child_run_id, timeout } = params;
   const due_at = timeout === null ? null : tables.now + timeout * 1000;
   update(tables, params, { status: "running", child_run_id, due_at });
@@ -333,7 +336,8 @@ export function execute(tables: Tables, { name, text, values }: Statement): void
   const columns = values as readonly (readonly unknown[])[];
   if (columns.length !== known.names.length) throw new Error(`${name} has ${columns.length} parameters`);
   const rows = columns[0]?.length ?? 0;
-  if (rows > 1 && text.includes("UPDATE step_runs") && name !== sql.RECORD_INPUTS.name) forbidTwice(name, columns);
+  if (rows > 1 && text.includes("UPDATE step_runs") && name !== sql.RECORD_INPUTS.name)
+    forbidTwice(name, columns);
   for (let row = 0; row < rows; row += 1) {
     const params: Record<string, unknown> = {};
     for (let column = 0; column < columns.length; column += 1)

@@ -20,7 +20,8 @@ function* follow(
   { isReturning, mayCall }: { isReturning: boolean; mayCall: boolean },
 ): Task<void> {
   if (isReturning && process.world.does("carryEnds"))
-    for (const { step, child } of selectEnded(process)) if (child.id === runId) yield* returnTo(process, step, child);
+    for (const { step, child } of selectEnded(process))
+      if (child.id === runId) yield* returnTo(process, step, child);
   if (!mayCall) return;
   const children = process.world.database
     .openRuns()

@@ -25,6 +25,10 @@ export class Violation extends Error {
 }
 
 /** @throws Violation unless `holds`. */
-export function ensure(holds: boolean, invariant: keyof typeof INVARIANTS, message: () => string): asserts holds {
+export function ensure(
+  holds: boolean,
+  invariant: keyof typeof INVARIANTS,
+  message: () => string,
+): asserts holds {
   if (!holds) throw new Violation(invariant, message());
 }

@@ -35,7 +35,11 @@ export class Watch {
     let order = this.#orders.get(row.id);
     if (!order) this.#orders.set(row.id, (order = new EventOrder()));
     order.follow(row.id, events);
-    ensure(row.last_seq === events.length, "I5", () => `${row.id} has last_seq ${row.last_seq}, not ${events.length}`);
+    ensure(
+      row.last_seq === events.length,
+      "I5",
+      () => `${row.id} has last_seq ${row.last_seq}, not ${events.length}`,
+    );
   }
 
   #lookAtRows(run: RunTables, entry: RunEntry): void {
@@ -45,11 +49,23 @@ export class Watch {
       const { status = "pending", token = null, attempt = 1 } = known ?? {};
       const name = () => `${row.id}/${step.step_id}[${step.item_index}]`;
       ensure(step.status === status, "rows", () => `${name()} is ${step.status}; it should be ${status}`);
-      ensure(step.lease_token === token, "I2", () => `${name()} has the lease ${step.lease_token}, not ${token}`);
-      ensure(attempt === 1 || step.attempt === attempt, "rows", () => `${name()} is at attempt ${step.attempt}`);
+      ensure(
+        step.lease_token === token,
+        "I2",
+        () => `${name()} has the lease ${step.lease_token}, not ${token}`,
+      );
+      ensure(
+        attempt === 1 || step.attempt === attempt,
+        "rows",
+        () => `${name()} is at attempt ${step.attempt}`,
+      );
       if (step.item_index < 0) {
         const letter = row.step_states[step.step_index] as StateLetter;
-        ensure(statusOf(letter) === step.status, "rows", () => `${name()} is ${step.status}, its letter ${letter}`);
+        ensure(
+          statusOf(letter) === step.status,
+          "rows",
+          () => `${name()} is ${step.status}, its letter ${letter}`,
+        );
         if (step.items_total !== null) lookAtItems(run, entry.plan, step, name);
       }
       const kept = attempts.get(rowKey(step.step_index, step.item_index))?.size ?? 0;
@@ -63,11 +79,19 @@ export class Watch {
     if (!isRunTerminal(row.status)) return;
     const text = JSON.stringify([row.status, row.step_states, row.last_seq, row.output, row.error]);
     const before = this.#ended.get(row.id);
-    ensure(before === undefined || before === text, "I3", () => `${row.id} changes after its end: ${before} → ${text}`);
+    ensure(
+      before === undefined || before === text,
+      "I3",
+      () => `${row.id} changes after its end: ${before} → ${text}`,
+    );
     if (before !== undefined) return;
     this.#ended.set(row.id, text);
     const open = [...steps.values()].filter((step) => !isStepTerminal(step.status));
-    ensure(open.length === 0, "outcome", () => `${row.id} ends while ${open[0]?.step_id} is ${open[0]?.status}`);
+    ensure(
+      open.length === 0,
+      "outcome",
+      () => `${row.id} ends while ${open[0]?.step_id} is ${open[0]?.status}`,
+    );
     ensure((row.finished_at !== null) === true, "rows", () => `${row.id} has ended at no time`);
     judgeOutcome({ row, steps, items } as RunTables, plan);
   }
@@ -93,7 +117,8 @@ function lookAtItems({ steps }: RunTables, plan: RunPlan, whole: StepRow, name: 
   ensure(
     counts.join() === [rows, rows - open, failed].join() && rows <= (whole.items_total ?? 0),
     "rows",
-    () => `${name()} counts ${counts.join()} (next, ended, failed), the items say ${rows}, ${rows - open}, ${failed}`,
+    () =>
+      `${name()} counts ${counts.join()} (next, ended, failed), the items say ${rows}, ${rows - open}, ${failed}`,
   );
 }
 
@@ -113,7 +138,11 @@ function lookAhead(tables: Tables, run: RunTables, entry: RunEntry): void {
     ensure(leadsOn(tables, run, step), "I4", () => `${name()} is ${step.status}, and nothing leads on`);
   }
   const isAllEnded = !/[pqrw]/.test(row.step_states);
-  ensure(!isAllEnded || entry.plan.outputs !== undefined, "I4", () => `${row.id} has nothing left to do, and is open`);
+  ensure(
+    !isAllEnded || entry.plan.outputs !== undefined,
+    "I4",
+    () => `${row.id} has nothing left to do, and is open`,
+  );
 }
 
 function leadsOn(tables: Tables, { steps }: RunTables, step: StepRow): boolean {
@@ -147,7 +176,11 @@ function judgeOutcome({ row, steps, items }: RunTables, plan: RunPlan): void {
   const hasFailed = row.step_states.includes("f");
   const expected = row.ending ?? (hasFailed ? "failed" : "succeeded");
   const isCloseFailed = expected === "succeeded" && row.status === "failed" && plan.outputs !== undefined;
-  ensure(isCloseFailed || row.status === expected, "outcome", () => `${row.id} is ${row.status}, not ${expected}`);
+  ensure(
+    isCloseFailed || row.status === expected,
+    "outcome",
+    () => `${row.id} is ${row.status}, not ${expected}`,
+  );
   ensure(
     (row.status === "succeeded") === (row.error === null),
     "outcome",
@@ -159,11 +192,7 @@ function judgeOutcome({ row, steps, items }: RunTables, plan: RunPlan): void {
 }
 
 /** The array of a `forEach`: every item, in order, with what it came to. */
-function judgeItems(
-  whole: StepRow,
-  steps: RunTables["steps"],
-  allItems: RunTables["items"],
-): void {
+function judgeItems(whole: StepRow, steps: RunTables["steps"], allItems: RunTables["items"]): void {
   const name = () => `${whole.run_id}/${whole.step_id}`;
   const { output } = whole;
   const items = allItems.get(whole.step_index) ?? [];
@@ -176,7 +205,9 @@ function judgeItems(
     const row = steps.get(rowKey(whole.step_index, index));
     const mine = value as { item?: unknown; itemIndex?: number } | null;
     const isRight =
-      row?.status === "failed" ? mine?.itemIndex === index : JSON.stringify(value) === JSON.stringify(row?.output);
+      row?.status === "failed"
+        ? mine?.itemIndex === index
+        : JSON.stringify(value) === JSON.stringify(row?.output);
     ensure(isRight, "outcome", () => `${name()}[${index}] is ${JSON.stringify(value)}`);
     const isOfItem = mine?.item === undefined || mine.item === items[index];
     ensure(isOfItem, "outcome", () => `${name()}[${index}] has another item: ${JSON.stringify(value)}`);

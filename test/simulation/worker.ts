@@ -105,7 +105,7 @@ export class SimWorker {
     if (!plan) throw new Error(`no version ${job.versionId}`);
     const step = stepAt(plan, job.stepIndex);
     if (mayBeginAlone(step, job)) {
-      const begun = yield* beginStep(this.process, job, plan, step);
+      const begun = yield* beginStep(this.process, job, step);
       if (begun) return yield* this.#finish(delivery, begun);
     }
     const execution = this.#add(job.runId, job.stepIndex);
@@ -202,7 +202,8 @@ export class SimWorker {
       const error = { code: "script_error", message: "no" } as const;
       return { kind: "fail", ...key, error, isRetryable: random.chance(0.8) };
     }
-    const output: JsonValue = itemIndex < 0 ? { by: token } : { by: token, item: this.#itemOf(runId, attempt) };
+    const output: JsonValue =
+      itemIndex < 0 ? { by: token } : { by: token, item: this.#itemOf(runId, attempt) };
     return { kind: "succeed", ...key, output, isCacheHit: random.chance(0.1), next: next() };
   }
 

@@ -48,7 +48,9 @@ export function createStepBeginner({ engine, resolver, prepareCall, admission }:
       return { transition: { kind: "hold", ...key, hold } };
     }
     if (target.kind !== "workflow") return undefined;
-    const { values, shown } = await resolver.resolveInputs(runId, plan, step, itemIndex);
+    const { values, shown, secretValues } = await resolver.resolveInputs(runId, plan, step, itemIndex);
+    // refused when a workflow is stored; versions from before that rule are not
+    if (secretValues.length > 0) throw new MappingError("a secret cannot be the input of a run: it would be shown");
     const childRunId = newId();
     const called = await prepareCall({ runId, stepIndex, itemIndex }, target, childRunId, values);
     const child = await admission.prepare(called);
@@ -74,15 +76,24 @@ export function createStepBeginner({ engine, resolver, prepareCall, admission }:
       if (begin.child && !outcome.refusal) await admission.afterCreate(begin.child);
       return outcome;
     } catch (error) {
-      const isOfUser =
-        error instanceof MappingError || error instanceof ExecutionError || error instanceof AppError;
-      if (!isOfUser) throw error;
-      const details = error instanceof ExecutionError ? error.details : undefined;
-      const fault = { code: "invalid_input", message: error.message, details } as const;
+      const fault = toFault(error);
+      if (!fault) throw error;
       const transition = { kind: "failQueued", stepIndex, itemIndex, attempt, error: fault } as const;
       return await engine.commit.apply(job.runId, job.versionId, transition);
     }
   };
+}
+
+/** What users are told of their fault; undefined for one of ours. Nothing but this would ever end the step. */
+function toFault(error: unknown): RunError | undefined {
+  if (isUnstorableValue(error)) {
+    const message = "The step's inputs hold NUL or half a character, or are too large";
+    return { code: "invalid_input", message };
+  }
+  const isOfUser = error instanceof MappingError || error instanceof ExecutionError || error instanceof AppError;
+  if (!isOfUser) return undefined;
+  const details = error instanceof ExecutionError ? toStorable(error.details) : undefined;
+  return { code: "invalid_input", message: toStorableText(error.message), details };
 }
 
 /** See {@link createStepBeginner}. */

@@ -105,7 +105,8 @@ export class FlushBatch {
       [sql.COPY_RESULTS, this.#copies],
       ...this.#changes.statements(),
       [sql.INSERT_EVENTS, this.#events],
-      [sql.UPDATE_RUNS, changedRunRows(runs.filter((run) => !run.isNew))],
+      // a rerun may end with all that it took over: its output is collected like any other's
+      [sql.UPDATE_RUNS, changedRunRows(runs.filter((run) => !run.isNew || isRunTerminal(run.status)))],
     ];
     return candidates
       .filter(([, rows]) => !rows.isEmpty)

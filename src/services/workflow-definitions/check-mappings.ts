@@ -19,9 +19,28 @@ const COMPOSING = [
 /**
  * Faults of a step's inputs against the schema of its component or workflow: inputs that the schema lacks, and
  * required ones that are not mapped. A schema that declares `properties` and says nothing of others is taken to mean
- * that it knows no others: a misspelt name is far likelier than an undeclared input.
+ * that it knows no others: a misspelt name is far likelier than an undeclared input. A secret is no input of a run.
  */
-export function checkStepInputs(step: DraftStep, { target, inputSchema }: ResolvedTarget): FieldFault[] {
+export function checkStepInputs(step: DraftStep, resolved: ResolvedTarget): FieldFault[] {
+  return [...findShownSecrets(step, resolved), ...checkAgainstSchema(step, resolved)];
+}
+
+/** The input of a run is stored and shown as it is. */
+function findShownSecrets({ path, inputs }: DraftStep, { target }: ResolvedTarget): FieldFault[] {
+  if (target.kind !== "workflow") return [];
+  return Object.entries(inputs).flatMap(([name, mapping]) =>
+    "secret" in mapping
+      ? [
+          {
+            path: `${path}/inputs${toPointer([name])}/secret`,
+            message: "would be stored and shown as the input of that run: map the secret in the step that needs it",
+          },
+        ]
+      : [],
+  );
+}
+
+function checkAgainstSchema(step: DraftStep, { target, inputSchema }: ResolvedTarget): FieldFault[] {
   if (!inputSchema) return [];
   const base = `${step.path}/inputs`;
   const owner =
