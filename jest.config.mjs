@@ -20,12 +20,13 @@ export default {
     {
       ...shared,
       displayName: "unit",
-      testMatch: ["<rootDir>/{src,workers,bench}/**/*.test.ts"],
+      testMatch: ["<rootDir>/{src,workers,bench,test/simulation}/**/*.test.ts"],
     },
     {
       ...shared,
       displayName: "integration",
       testMatch: ["<rootDir>/test/**/*.test.ts"],
+      testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/simulation/"],
       globalSetup: "<rootDir>/test/support/global-setup.mjs",
       globalTeardown: "<rootDir>/test/support/global-teardown.mjs",
       setupFilesAfterEnv: ["<rootDir>/test/support/leak-check.ts"],

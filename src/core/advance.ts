@@ -134,13 +134,18 @@ function advanceStep(input: AdvanceInput, transition: StepTransition): Advance {
   const step = stepAt(plan, transition.stepIndex);
   const target = { step, state, whole };
   const draft = new RunDraft(plan, run);
-  if (transition.kind === "claim" && isUnwanted(target)) {
+  if (isBeginning(transition) && isUnwanted(target)) {
     draft.end(target, STATE.canceled, { reason: "another_item_failed" });
     draft.refuse({ reason: "stale" });
   } else {
     applyToStep(draft, target, transition, input);
   }
   return draft.finish();
+}
+
+/** Whether a queued attempt would start: with a worker, a wait or a run. */
+function isBeginning({ kind }: StepTransition): boolean {
+  return kind === "claim" || kind === "hold" || kind === "call";
 }
 
 /** Items that were queued when another of them failed do not start. */

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from "../core/json.js";
+import type { JsonValue } from "../core/json.js";
 import type { FieldFault } from "../errors/app-error.js";
 
 /** What is known of an expression without evaluating it. */
@@ -12,7 +12,7 @@ export interface ExpressionFacts {
 }
 
 /**
- * Evaluates what users write: JSONata expressions, JSON Schemas and Liquid templates. All are programs, so they run in a
+ * Evaluates what users write: JSONata expressions and JSON Schemas. Both are programs, so they run in a
  * process of their own with a memory limit, that is killed when it overruns its time (security notes, 1.9).
  */
 export interface SafeEvaluator {
@@ -39,17 +39,10 @@ export interface SafeEvaluator {
   inspectExpressions(expressions: readonly string[], names?: readonly string[]): Promise<ExpressionFacts[]>;
   /** Faults of a JSON Schema itself; `path` is a JSON Pointer into the schema. */
   inspectSchema(schema: JsonValue): Promise<FieldFault[]>;
-  /** Why a text is no Liquid template, or undefined; a sentence without its subject. */
-  inspectTemplate(template: string): Promise<string | undefined>;
-  /**
-   * The text of a Liquid template. It reads these variables and nothing else; one that is not there is an error.
-   * @throws EvaluationError when it fails, or takes too long or too much memory.
-   */
-  renderTemplate(template: string, variables: JsonObject): Promise<string>;
   close(): Promise<void>;
 }
 
-/** An expression, a schema or a template that failed or overran its limits. The message is fit for users. */
+/** An expression or a schema that failed or overran its limits. The message is fit for users. */
 export class EvaluationError extends Error {
   constructor(message: string, options: { cause?: unknown } = {}) {
     super(message, options);

@@ -108,6 +108,21 @@ describe.each(BACKENDS)("control flow on $name", ({ redisUrl }) => {
       expect(refused.error).toMatchObject({ code: "invalid_input", stepId: "each" });
     });
 
+    it("ends what PostgreSQL cannot store, and says so", async () => {
+      const nul = String.raw`"a\u0000b"`;
+      const wait = { kind: "builtin", name: "approval" } as const;
+      const ends = await Promise.all(
+        [
+          await run([each({ forEach: { expression: `[${nul}]` } })]),
+          await run([{ id: "each", target: wait, inputs: { message: { expression: nul } } }]),
+          await run([{ id: "each", inputs: { n: { expression: `$error(${nul})` } } }]),
+          await run([{ id: "each" }], {}, { outputs: { x: { expression: nul } } }),
+        ].map((runId) => harness.waitForEnd(runId)),
+      );
+      const codes = ends.map(({ error }) => error?.code);
+      expect(codes).toEqual(["invalid_input", "invalid_input", "invalid_input", "invalid_output"]);
+    });
+
     it("retries an item by itself", async () => {
       const script = await saveScript(
         harness.platform,

@@ -140,6 +140,7 @@ export class Book {
         "I6",
         () => `${name()} ${step.availableAt - this.#loop.now} ms early`,
       );
+    if (["claim", "hold", "call"].includes(transition.kind)) this.#ensureWanted(entry, transition, name);
     if (transition.kind === "wake")
       ensure((step.dueAt ?? Infinity) <= this.#loop.now, "I6", () => `${name()}, which is not due`);
     if (transition.kind === "return")
@@ -150,6 +151,13 @@ export class Book {
       );
     if (transition.kind === "decide") judgeDecision(step, transition.decision, name);
     if (transition.kind === "join") this.#judgeJoin(entry, transition);
+  }
+
+  /** Items that were queued when another of them failed do not begin. */
+  #ensureWanted(entry: RunEntry, { stepIndex, itemIndex }: StepKey, name: () => string): void {
+    if (itemIndex < 0 || stepAt(entry.plan, stepIndex).onError === "continue") return;
+    const hasFailed = [...this.#items(entry, stepIndex)].some((item) => item.status === "failed");
+    ensure(!hasFailed, "outcome", () => `${name()}, although another item has failed`);
   }
 
   #judgeJoin(entry: RunEntry, key: StepKey): void {

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { simulate } from "./simulate.js";
-import { INVARIANTS } from "./violation.js";
+import { describeViolation } from "./violation.js";
 
 const HELP = `npm run simulate -- [--seeds 10000] [--from 1]   simulations, one after another, until one fails
 npm run simulate -- --seed N [--trace]           one simulation, with all that happens in it`;
@@ -39,9 +39,7 @@ function runSeeds(from: number, count: number, isTraced: boolean): boolean {
     runs += result.runs;
     const { violation } = result;
     if (!violation) continue;
-    console.error(`Seed ${seed}: ${violation.invariant} does not hold: ${INVARIANTS[violation.invariant]}.`);
-    console.error(violation.message);
-    console.error(`Again, with all that happens: npm run simulate -- --seed ${seed} --trace`);
+    console.error(describeViolation(seed, violation));
     return false;
   }
   const seconds = (performance.now() - startedAt) / 1000;

@@ -89,6 +89,7 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "nobody joins a forEach whose last worker has died", without: ["joinForgotten"] },
   { name: "nobody closes a run whose last worker has died", without: ["closeForgotten"] },
   { name: "the end of a sub-workflow is not carried on", without: ["carryEnds"] },
+  { name: "sub-workflows go on although their caller has ended", without: ["stopOrphans"] },
   { name: "waits are never over", without: ["wakeDue"] },
   { name: "held runs are never admitted", without: ["sweepAdmissions"] },
   { name: "maxParallel is ignored", mutate: withPlan(() => ({ maxParallel: undefined })) },

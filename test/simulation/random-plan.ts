@@ -96,7 +96,7 @@ function drawRest(random: Random, drafts: readonly StepDraft[]): Partial<RunPlan
   const names = drafts.filter((draft) => draft.phase === undefined).map((draft) => draft.id);
   return {
     ...(random.chance(0.3) ? { outputs: drawOutputs(random, names) } : {}),
-    ...(random.chance(0.12) ? { timeoutSeconds: random.int(2, 60) } : {}),
+    ...(random.chance(0.2) ? { timeoutSeconds: random.int(1, 20) } : {}),
     ...(random.chance(0.2) ? { concurrency: drawConcurrency(random) } : {}),
   };
 }

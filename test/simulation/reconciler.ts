@@ -17,6 +17,7 @@ export const PARTS = [
   "closeForgotten",
   "mendSubRuns",
   "carryEnds",
+  "stopOrphans",
   "wakeDue",
   "sweepAdmissions",
 ] as const;
@@ -26,17 +27,18 @@ const LOOK_EVERY_MS = 2000;
 const WAKE_EVERY_MS = 500;
 const ASK_AFTER_MS = 8000;
 
-const BODIES: Readonly<Record<Exclude<Part, "carryEnds" | "wakeDue">, (process: SimProcess) => Task<void>>> =
-  {
-    returnLostSteps,
-    dispatchMissing,
-    failOverdueSteps,
-    expireRuns,
-    joinForgotten,
-    closeForgotten,
-    mendSubRuns,
-    sweepAdmissions,
-  };
+const BODIES: Readonly<
+  Record<Exclude<Part, "carryEnds" | "stopOrphans" | "wakeDue">, (process: SimProcess) => Task<void>>
+> = {
+  returnLostSteps,
+  dispatchMissing,
+  failOverdueSteps,
+  expireRuns,
+  joinForgotten,
+  closeForgotten,
+  mendSubRuns,
+  sweepAdmissions,
+};
 
 /** As `reconciler.ts` does, every two seconds. Each part is tried even when another fails. */
 export function* runReconciler(process: SimProcess): Task<void> {

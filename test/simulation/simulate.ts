@@ -53,7 +53,7 @@ export function simulate({ seed, mutant, log }: SimulationOptions): SimulationRe
         watch.look(world?.database.tables as World["database"]["tables"], touched);
       },
     });
-    live(world, book, workflows);
+    live(world, book, watch, workflows);
     return { seed, ticks: loop.ticks, runs: book.runs.size };
   } catch (error) {
     const violation =
@@ -64,7 +64,12 @@ export function simulate({ seed, mutant, log }: SimulationOptions): SimulationRe
   }
 }
 
-function live(world: World, book: Book, workflows: ConstructorParameters<typeof People>[1]): void {
+function live(
+  world: World,
+  book: Book,
+  watch: Watch,
+  workflows: ConstructorParameters<typeof People>[1],
+): void {
   const { loop, random } = world;
   const chaos = new Chaos(world);
   const people = new People(world, workflows);
@@ -73,6 +78,7 @@ function live(world: World, book: Book, workflows: ConstructorParameters<typeof 
   let calmAt: number | undefined;
   loop.after(random.int(5000, 40_000), () => {
     calmAt = loop.ticks;
+    watch.calmSince = loop.now;
     chaos.calm();
   });
   while (people.pending > 0 || book.openRuns > 0 || loop.ticks < 2) {

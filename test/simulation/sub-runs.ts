@@ -22,7 +22,7 @@ function* follow(
   if (isReturning && process.world.does("carryEnds"))
     for (const { step, child } of selectEnded(process))
       if (child.id === runId) yield* returnTo(process, step, child);
-  if (!mayCall) return;
+  if (!mayCall || !process.world.does("stopOrphans")) return;
   const children = process.world.database
     .openRuns()
     .filter(({ row }) => row.parent_run_id === runId && row.ending === null);
@@ -33,6 +33,7 @@ function* follow(
 export function* mendSubRuns(process: SimProcess): Task<void> {
   if (process.world.does("carryEnds"))
     for (const { step, child } of selectEnded(process)) yield* returnTo(process, step, child);
+  if (!process.world.does("stopOrphans")) return;
   for (const { row } of process.world.database.openRuns())
     if (row.ending === null && isOrphan(process, row)) yield* cancelRun(process, row);
 }

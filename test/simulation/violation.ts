@@ -32,3 +32,10 @@ export function ensure(
 ): asserts holds {
   if (!holds) throw new Violation(invariant, message());
 }
+
+/** What does not hold, and how to see it happen again. */
+export function describeViolation(seed: number, { invariant, message }: Violation): string {
+  return `Seed ${seed}: ${invariant} does not hold: ${INVARIANTS[invariant]}.
+${message}
+Again, with all that happens: npm run simulate -- --seed ${seed} --trace`;
+}

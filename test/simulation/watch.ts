@@ -7,8 +7,13 @@ import { mayStart } from "./may-start.js";
 import { rowKey, type RunTables, type StepRow, type Tables } from "./tables.js";
 import { ensure } from "./violation.js";
 
+/** By then a run that its caller does not wait for any more has been stopped, where nothing goes wrong. */
+const ORPHAN_LIMIT_MS = 10_000;
+
 /** Looks at the rows after each commit: whether they agree with the book and with each other, and lead on. */
 export class Watch {
+  /** Since when there are no faults. */
+  calmSince = Number.POSITIVE_INFINITY;
   readonly #book: Book;
   readonly #orders = new Map<string, EventOrder>();
   /** What the rows of ended runs and steps said when they ended. */
@@ -27,6 +32,7 @@ export class Watch {
       this.#lookAtRows(run, entry);
       if (run.row.finished_at === null) lookAhead(tables, run, entry);
       this.#lookAtEnd(run, entry.plan);
+      if (run.row.finished_at === null) lookAtCaller(tables, run, this.calmSince);
     }
     if (touched.some(({ row }) => row.concurrency_key !== null)) lookAtSlots(tables, this.#book);
   }
@@ -95,6 +101,19 @@ export class Watch {
     ensure((row.finished_at !== null) === true, "rows", () => `${row.id} has ended at no time`);
     judgeOutcome({ row, steps, items } as RunTables, plan);
   }
+}
+
+/** A run that goes on has a caller that waits, or was told to stop. */
+function lookAtCaller(tables: Tables, { row }: RunTables, calmSince: number): void {
+  if (row.parent_run_id === null || row.ending !== null) return;
+  const key = rowKey(row.parent_step_index ?? 0, row.parent_item_index ?? -1);
+  const caller = tables.runs.get(row.parent_run_id)?.steps.get(key);
+  const forMs = tables.now - Math.max(caller?.finished_at ?? tables.now, calmSince);
+  ensure(
+    forMs < ORPHAN_LIMIT_MS,
+    "outcome",
+    () => `${row.id} goes on ${forMs} ms after its caller has ended`,
+  );
 }
 
 /** Items under way, and the counts of a `forEach`. */

@@ -2,6 +2,7 @@ import type { StepJob } from "../../src/contracts/step-job.js";
 import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import type { RunError } from "../../src/core/statuses.js";
+import { toStorableText } from "../../src/core/storable-text.js";
 import type { FreeWorker, Transition } from "../../src/core/transition.js";
 import { ExecutionError } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
@@ -172,7 +173,7 @@ function toEnding(
   const mask = prepared?.mask ?? createSecretMask([]);
   const shown: RunError = {
     code: fault.code,
-    message: mask.text(fault.message).slice(0, 10_000),
+    message: mask.text(toStorableText(fault.message)).slice(0, 10_000),
     ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
   };
   const key = keyOf(attempt);

@@ -1,9 +1,12 @@
 import type { StepJob } from "../../src/contracts/step-job.js";
 import { newId } from "../../src/core/ids.js";
 import type { PlanStep, RunPlan } from "../../src/core/plan.js";
+import type { RunError } from "../../src/core/statuses.js";
+import { toStorableText } from "../../src/core/storable-text.js";
 import type { Hold, Transition } from "../../src/core/transition.js";
 import { AppError } from "../../src/errors/app-error.js";
 import { ExecutionError } from "../../src/executors/types.js";
+import { isUnstorableValue } from "../../src/services/database-conflicts.js";
 import { toShownInputs } from "../../src/services/artifacts/storable-output.js";
 import type { Admission } from "../../src/services/engine/admission.js";
 import type { TransitionOutcome } from "../../src/services/engine/apply-batch.js";
@@ -50,7 +53,8 @@ export function createStepBeginner({ engine, resolver, prepareCall, admission }:
     if (target.kind !== "workflow") return undefined;
     const { values, shown, secretValues } = await resolver.resolveInputs(runId, plan, step, itemIndex);
     // refused when a workflow is stored; versions from before that rule are not
-    if (secretValues.length > 0) throw new MappingError("a secret cannot be the input of a run: it would be shown");
+    if (secretValues.length > 0)
+      throw new MappingError("a secret cannot be the input of a run: it would be shown");
     const childRunId = newId();
     const called = await prepareCall({ runId, stepIndex, itemIndex }, target, childRunId, values);
     const child = await admission.prepare(called);
@@ -90,10 +94,11 @@ function toFault(error: unknown): RunError | undefined {
     const message = "The step's inputs hold NUL or half a character, or are too large";
     return { code: "invalid_input", message };
   }
-  const isOfUser = error instanceof MappingError || error instanceof ExecutionError || error instanceof AppError;
+  const isOfUser =
+    error instanceof MappingError || error instanceof ExecutionError || error instanceof AppError;
   if (!isOfUser) return undefined;
-  const details = error instanceof ExecutionError ? toStorable(error.details) : undefined;
-  return { code: "invalid_input", message: toStorableText(error.message), details };
+  const details = error instanceof ExecutionError ? error.details : undefined;
+  return { code: "invalid_input", message: toStorableText(error.message), ...(details && { details }) };
 }
 
 /** See {@link createStepBeginner}. */

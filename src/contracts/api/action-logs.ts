@@ -2,19 +2,29 @@ import { z } from "zod";
 import { givenInstantSchema, instantSchema, pageOf, pageQuerySchema } from "./common.js";
 
 /** Query of `GET /action-logs`. */
-export const actionLogQuerySchema = z.strictObject({
-  ...pageQuerySchema.shape,
-  actor: z.string().min(1).max(300).optional().meta({ description: "A person's id, or the recorded name." }),
-  action: z
-    .string()
-    .regex(/^[a-z-]+\.(?:[a-z-]+|\*)$/, "must be noun.verb or noun.*")
-    .optional(),
-  entityType: z.string().min(1).max(100).optional(),
-  entityId: z.string().min(1).max(300).optional(),
-  from: givenInstantSchema.optional(),
-  to: givenInstantSchema.optional(),
-  format: z.enum(["json", "csv", "ndjson"]).default("json"),
-});
+export const actionLogQuerySchema = z
+  .strictObject({
+    ...pageQuerySchema.shape,
+    actor: z
+      .string()
+      .min(1)
+      .max(300)
+      .optional()
+      .meta({ description: "A person's id, or the recorded name." }),
+    action: z
+      .string()
+      .regex(/^[a-z-]+\.(?:[a-z-]+|\*)$/, "must be noun.verb or noun.*")
+      .optional(),
+    entityType: z.string().min(1).max(100).optional(),
+    entityId: z.string().min(1).max(300).optional(),
+    from: givenInstantSchema.optional(),
+    to: givenInstantSchema.optional(),
+    format: z.enum(["json", "csv", "ndjson"]).default("json"),
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
+    path: ["from"],
+    error: "must not be after to",
+  });
 
 /** One entry of the audit log. */
 export const actionLogSchema = z

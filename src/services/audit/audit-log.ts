@@ -6,7 +6,8 @@ import type { JsonValue } from "../../core/json.js";
 import type { ActionLogModel, ActionOutcome } from "../../models/action-log-model.js";
 import type { Db, Page, PageRequest } from "../../models/repository.js";
 import { type ActionLogFilter, iterateActionLogs, listActionLogs } from "./list-action-logs.js";
-import { redactState, toStorableText } from "./redact-state.js";
+import { redactState } from "./redact-state.js";
+import { toStorableText } from "../../core/storable-text.js";
 import { type ChainVerdict, verifyChain } from "./verify-chain.js";
 
 /** What happened, as a service reports it. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { toCanonicalJson } from "../../core/canonical-json.js";
 import { isJsonObject, type JsonValue } from "../../core/json.js";
+import { toStorableText } from "../../core/storable-text.js";
 
 /** Names of members whose values never enter the audit log, whatever they hold. */
 const SECRET_NAME =
@@ -11,13 +12,6 @@ const URL_PASSWORD = /(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]*):[^\s/@]+@/gi;
 const MASK = "[redacted]";
 /** Above this a state is kept as its digest: the log says that it changed, the versions table says how. */
 const MOST_CHARS = 64 * 1024;
-
-/** Text that PostgreSQL can hold: no NUL, no half of a surrogate pair. */
-export function toStorableText(text: string): string {
-  return text
-    .replaceAll("\u0000", "\ufffd")
-    .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
-}
 
 /**
  * What the audit log keeps of an entity's state: JSON without secrets (judged by member name, and by the look

@@ -1,3 +1,4 @@
+import { toStorableText } from "../../core/storable-text.js";
 import type { Logger } from "../../observability/logger.js";
 import type { Engine } from "./engine.js";
 import { isUnstorableValue } from "../database-conflicts.js";

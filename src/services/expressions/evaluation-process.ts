@@ -19,13 +19,6 @@ export type EvaluationJob =
       readonly kind: "inspectExpressions";
       readonly texts: readonly string[];
       readonly names?: readonly string[] | undefined;
-    }
-  | { readonly kind: "inspectTemplate"; readonly text: string }
-  | {
-      readonly kind: "renderTemplate";
-      readonly text: string;
-      readonly variables: unknown;
-      readonly timeoutMs: number;
     };
 
 /** One child process that does one job at a time. After `isDead` it is of no use. */

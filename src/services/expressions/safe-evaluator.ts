@@ -9,9 +9,6 @@ const MAX_PROCESSES = 2;
 const DEFAULT_TIMEOUT_MS = 1000;
 /** How much longer than JSONata's own guard the hard deadline waits. */
 const GRACE_MS = 100;
-/** What the evaluator of templates gives itself, and what it has in all: its first job loads Liquid. */
-const TEMPLATE_TIMEOUT_MS = 500;
-const TEMPLATE_DEADLINE_MS = 1500;
 /** A job that waited this long for a process is refused: every wait has a limit. */
 const MAX_QUEUED_MS = 15_000;
 
@@ -57,19 +54,6 @@ export function createSafeEvaluator(): SafeEvaluator {
     async inspectSchema(schema) {
       const job = { kind: "inspectSchema", schemaText: toText(schema) } as const;
       return await orFault(submit.run(job, DEFAULT_TIMEOUT_MS) as Promise<FieldFault[]>);
-    },
-    async inspectTemplate(template) {
-      try {
-        const job = { kind: "inspectTemplate", text: template } as const;
-        return (await submit.run(job, TEMPLATE_DEADLINE_MS)) as string | undefined;
-      } catch (error) {
-        if (!(error instanceof EvaluationError)) throw error;
-        return error.message;
-      }
-    },
-    async renderTemplate(template, variables) {
-      const job = { kind: "renderTemplate", text: template, variables, timeoutMs: TEMPLATE_TIMEOUT_MS } as const;
-      return (await submit.run(job, TEMPLATE_DEADLINE_MS)) as string;
     },
     close: () => submit.close(),
   };

@@ -3,7 +3,7 @@ import type { DeliveryOutcome } from "../../contracts/api/webhooks.js";
 import { newId } from "../../core/ids.js";
 import { type AppError, invalidFields } from "../../errors/app-error.js";
 import { WebhookDeliveryModel } from "../../models/webhook-delivery-model.js";
-import { toStorableText } from "../audit/redact-state.js";
+import { toStorableText } from "../../core/storable-text.js";
 import { EvaluationError } from "../evaluation-types.js";
 
 /** What tells a repeated delivery from a new one. */

@@ -33,7 +33,8 @@ function findShownSecrets({ path, inputs }: DraftStep, { target }: ResolvedTarge
       ? [
           {
             path: `${path}/inputs${toPointer([name])}/secret`,
-            message: "would be stored and shown as the input of that run: map the secret in the step that needs it",
+            message:
+              "would be stored and shown as the input of that run: map the secret in the step that needs it",
           },
         ]
       : [],

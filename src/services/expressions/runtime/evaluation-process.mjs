@@ -5,7 +5,7 @@ import { LinearRegExp } from "./regex-engine.mjs";
 import { inspectSchema, validateValue } from "./schemas.mjs";
 
 /**
- * The process in which everything runs that users wrote: JSONata, JSON Schema and Liquid. It has no environment, a
+ * The process in which everything runs that users wrote: JSONata and JSON Schema. It has no environment, a
  * small heap, one job at a time, and a parent that kills it when a job overruns. A process rather than a
  * thread: V8 ends the whole process when one allocation outgrows a thread's heap. Plain JavaScript, so that
  * it starts the same from `dist` and under the tests.
@@ -28,9 +28,6 @@ const HANDLERS = {
   validate: ({ schemaText, value }) => validateValue(schemaText, value),
   inspectSchema: ({ schemaText }) => inspectSchema(schemaText),
   inspectExpressions: ({ texts, names }) => texts.map((text) => inspectExpression(text, names)),
-  // loaded when first asked for: most of these processes never see a template
-  inspectTemplate: async ({ text }) => (await import("./templates.mjs")).inspectTemplate(text),
-  renderTemplate: async (job) => await (await import("./templates.mjs")).renderTemplate(job),
 };
 
 process.on("message", async (job) => {
