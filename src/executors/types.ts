@@ -88,6 +88,18 @@ export interface ExecutorEmitter {
   token(text: string): void;
 }
 
+/** Keeps files for the run besides what the execution leaves in its `artifacts/` folder. */
+export interface ExecutionArtifacts {
+  /**
+   * Keeps bytes as an artifact of this attempt; the reference may be part of the output.
+   * @param content `contentType` is told from the name and the first bytes by default.
+   */
+  save(
+    content: { readonly name: string; readonly contentType?: string },
+    bytes: Uint8Array,
+  ): Promise<ArtifactRef>;
+}
+
 /** The world of one execution. An executor imports no service, model or queue. */
 export interface ExecutionContext {
   readonly runId: string;
@@ -103,6 +115,7 @@ export interface ExecutionContext {
   readonly timeoutSeconds: number;
   /** Values of the secrets that the MCP version names. */
   readonly secrets: Readonly<Record<string, string>>;
+  readonly artifacts: ExecutionArtifacts;
   readonly limits: { readonly maxOutputBytes: number };
 }
 

@@ -1,7 +1,8 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
-import type { ExecutionError, Executor, LogStream } from "../../src/executors/types.js";
+import type { ArtifactRef, ExecutionError, Executor, LogStream } from "../../src/executors/types.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
 /** A log line with the moment it came. */
@@ -11,10 +12,17 @@ export interface SeenLine {
   readonly atMs: number;
 }
 
+/** An artifact that an execution kept, with its bytes. */
+export interface SeenArtifact extends ArtifactRef {
+  readonly bytes: Buffer;
+}
+
 /** An execution under test. */
 export interface TestRun {
   readonly logs: SeenLine[];
   readonly progress: JsonObject[];
+  readonly tokens: string[];
+  readonly artifacts: SeenArtifact[];
   readonly finished: Promise<JsonValue>;
   abort(reason: ExecutionError): void;
   /** The numbers of the line "pids …" once it is printed. */
@@ -47,6 +55,8 @@ export async function startRun(
   const controller = new AbortController();
   const logs: SeenLine[] = [];
   const progress: JsonObject[] = [];
+  const tokens: string[] = [];
+  const artifacts: SeenArtifact[] = [];
   if (options.abortedWith) controller.abort(options.abortedWith);
   const work = async (): Promise<JsonValue> => {
     try {
@@ -58,12 +68,13 @@ export async function startRun(
         emit: {
           log: (stream, message) => logs.push({ stream, message, atMs: performance.now() }),
           progress: (data) => progress.push(data),
-          token: () => undefined,
+          token: (text) => tokens.push(text),
         },
         sandbox: worker.sandbox,
         workdir,
         timeoutSeconds: 60,
         secrets: options.secrets ?? {},
+        artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });
       await options.inspect?.(workdir);
@@ -77,6 +88,8 @@ export async function startRun(
   return {
     logs,
     progress,
+    tokens,
+    artifacts,
     finished,
     abort: (reason) => controller.abort(reason),
     async waitForPids() {
@@ -89,6 +102,22 @@ export async function startRun(
       }
     },
   };
+}
+
+function keepArtifact(
+  kept: SeenArtifact[],
+  content: { readonly name: string; readonly contentType?: string },
+  bytes: Uint8Array,
+): ArtifactRef {
+  const ref = {
+    id: `artifact-${kept.length + 1}`,
+    name: content.name,
+    contentType: content.contentType ?? "application/octet-stream",
+    sizeBytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  };
+  kept.push({ ...ref, bytes: Buffer.from(bytes) });
+  return ref;
 }
 
 /** Runs once to the end. */

@@ -74,6 +74,10 @@ export function createComponentRunner(deps: RunComponentDeps) {
         workdir,
         timeoutSeconds: run.timeoutSeconds,
         secrets: run.secrets,
+        artifacts: {
+          save: async (content, bytes) =>
+            await deps.artifacts.saveBytes(owner, { kind: "file", ...content }, bytes),
+        },
         limits: { maxOutputBytes: deps.maxOutputBytes },
       });
       await collect(deps, workdir, run);
