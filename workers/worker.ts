@@ -65,6 +65,7 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const executors = createExecutors({
     python: settings.PYTHON,
     cacheRoot,
+    ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
     installerEnv: readInstallerEnvironment(),
   });
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });

@@ -13,7 +13,7 @@ import { createEnvironmentCache } from "./script/environment-cache.js";
 import { createPythonScriptExecutor } from "./script/python-script.js";
 import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
 import { type StreamlitAppConfig, streamlitAppDefinition } from "./streamlit/definition.js";
-import type { Executor, ExecutorDefinition, McpType } from "./types.js";
+import type { Executor, ExecutorDefinition, McpType, WarmGround } from "./types.js";
 
 /** The configuration of an MCP version: one shape for each type. */
 export type McpConfig =
@@ -66,6 +66,8 @@ export interface ExecutorDeps {
    * root of the sandbox's work folders is sure to be so.
    */
   readonly cacheRoot: string;
+  /** Where processes are kept warm; without it each execution starts its own. */
+  readonly ground?: WarmGround;
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
 }

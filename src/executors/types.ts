@@ -81,6 +81,14 @@ export interface Sandbox {
   start(command: SandboxCommand): Promise<SandboxProcess>;
 }
 
+/** What an executor keeps warm processes with: they are started before there is an execution. */
+export interface WarmGround {
+  readonly sandbox: Sandbox;
+  /** Makes a work folder, as each execution gets one. Whoever makes it removes it, unless an execution took it. */
+  makeWorkdir(): Promise<string>;
+  removeWorkdir(path: string): Promise<void>;
+}
+
 /** Events that an executor may report while it works. */
 export interface ExecutorEmitter {
   log(stream: LogStream, message: string): void;
@@ -140,6 +148,11 @@ export interface Executor<Config = unknown> {
    * @throws ExecutionError with the code of what went wrong.
    */
   execute(config: Config, input: JsonObject, context: ExecutionContext): Promise<JsonValue>;
+  /**
+   * The work folder in which a warm process of this executor already stands, for the execution that is about to
+   * begin with this configuration. It becomes that execution's `workdir`, and the runner deletes it at its end.
+   */
+  takeWorkdir?(config: Config): string | undefined;
   /** Frees what outlives an execution, warm interpreters for one. */
   close?(): Promise<void>;
 }

@@ -62,7 +62,7 @@ export function createComponentRunner(deps: RunComponentDeps) {
     const executor = deps.executors.get(component.type);
     if (!executor) throw new ExecutionError("internal", `This worker has no executor for ${component.type}`);
     await check("invalid_input", component.inputSchema, run.input);
-    const workdir = await deps.workdirs.make();
+    const workdir = executor.takeWorkdir?.(component.config) ?? (await deps.workdirs.make());
     try {
       const output = await executor.execute(component.config, run.input, {
         runId: owner.runId,
