@@ -30,6 +30,7 @@ export function openMysql(config: MysqlConfig, secrets: DbSecrets, ground: Conne
   async function use<T>(
     limits: { seconds: number; signal: AbortSignal },
     work: (connection: PoolConnection) => Promise<T>,
+    isCut: (result: T) => boolean = () => false,
   ): Promise<T> {
     let connection: PoolConnection | undefined;
     try {
@@ -39,6 +40,7 @@ export function openMysql(config: MysqlConfig, secrets: DbSecrets, ground: Conne
       connection = held;
       const stop = () => killQuery(config, secrets, held);
       const result = await withDeadline({ ...limits, stop }, work(held));
+      if (isCut(result)) return result;
       await run(held, (done) => held.reset(done)); // settings, locks, temporary tables
       held.release();
       return result;
@@ -55,8 +57,11 @@ export function openMysql(config: MysqlConfig, secrets: DbSecrets, ground: Conne
         return { serverVersion: row?.version };
       }),
     query: async (request) =>
-      await use({ seconds: request.timeoutSeconds, signal: request.signal }, async (connection) =>
-        runStatement(connection, request),
+      await use(
+        { seconds: request.timeoutSeconds, signal: request.signal },
+        async (connection) => await runStatement(connection, request),
+        // where there was more to read than was wanted, the line was cut
+        (result) => result.truncated,
       ),
     scanSchema: async (signal) =>
       await use({ seconds: SCAN_SECONDS, signal }, async (connection) => await scan(connection)),

@@ -32,7 +32,9 @@ export function openPostgresql(
   async function connect(): Promise<pg.PoolClient> {
     pool ??= await makePool(config, secrets, ground);
     try {
-      return await pool.connect();
+      const client = await pool.connect();
+      client.on("error", ignore); // a line that breaks: what is running on it fails, which tells
+      return client;
     } catch (error) {
       // the name may lead elsewhere by now: the next use resolves it again
       const broken = pool;
@@ -54,6 +56,7 @@ export function openPostgresql(
       const result = await withDeadline({ ...limits, stop: () => destroy(held) }, work(held));
       // nothing of this use is left for the next: locks, settings, prepared statements, temporary tables
       await held.query("DISCARD ALL");
+      held.off("error", ignore);
       held.release();
       return result;
     } catch (error) {
@@ -123,13 +126,12 @@ async function runStatement(client: pg.PoolClient, request: QueryRequest): Promi
     return await readRows(client, request);
   }
   await client.query("BEGIN TRANSACTION READ ONLY");
-  try {
-    await client.query(`SET LOCAL statement_timeout = ${milliseconds}`);
-    await giveUpRights(client);
-    return await readRows(client, request);
-  } finally {
-    await client.query("ROLLBACK");
-  }
+  await client.query(`SET LOCAL statement_timeout = ${milliseconds}`);
+  await giveUpRights(client);
+  const result = await readRows(client, request);
+  // after a fault the connection is given up, and the transaction with it
+  await client.query("ROLLBACK");
+  return result;
 }
 
 /**
@@ -143,6 +145,8 @@ async function giveUpRights(client: pg.PoolClient): Promise<void> {
   );
   if (rows[0]?.can_lower) await client.query("SET LOCAL ROLE pg_read_all_data");
 }
+
+function ignore(): void {}
 
 function destroy(client: pg.PoolClient): void {
   const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
