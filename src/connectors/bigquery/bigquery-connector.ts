@@ -31,11 +31,16 @@ export function openBigquery(
     work: (stop: Stopper) => Promise<T>,
   ) {
     const jobs = new Set<Job>();
+    const stopping = new AbortController();
     const stop = () => {
+      stopping.abort();
       for (const job of jobs) job.cancel().catch(() => undefined);
     };
     try {
-      return await withDeadline({ ...limits, stop }, work({ add: (job) => jobs.add(job) }));
+      return await withDeadline(
+        { ...limits, stop },
+        work({ signal: stopping.signal, add: (job) => jobs.add(job) }),
+      );
     } catch (error) {
       throw toConnectorError(error, secrets);
     }
@@ -60,6 +65,7 @@ export function openBigquery(
 }
 
 interface Stopper {
+  readonly signal: AbortSignal;
   add(job: Job): void;
 }
 
@@ -94,7 +100,7 @@ async function runStatement(
   }
   const job = await createJob(client, config, request, false);
   stopper.add(job);
-  return await readJobRows(job, request.maxRows);
+  return await readJobRows(job, request.maxRows, stopper.signal);
 }
 
 async function createJob(

@@ -1,4 +1,5 @@
-import { BigQuery, type Job } from "@google-cloud/bigquery";
+import { setTimeout as sleep } from "node:timers/promises";
+import { BigQuery, type Job, type QueryRowsResponse } from "@google-cloud/bigquery";
 import type { JsonValue } from "../../core/json.js";
 import { RowCollector, toDecimal, toJsonCell, toUniqueNames } from "../result-rows.js";
 import type { QueryResult } from "../types.js";
@@ -10,6 +11,8 @@ interface Field {
 }
 
 const PAGE_ROWS = 1_000;
+/** The service holds each question for some seconds by itself; this is for those that do not. */
+const POLL_MS = 250;
 
 /** Positional parameters with the types that JSON can tell; BigQuery cannot guess that of null. */
 export function toParameters(params: readonly JsonValue[]) {
@@ -24,20 +27,24 @@ function toParam(value: JsonValue): JsonValue {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : value;
 }
 
-/** Reads the first rows of a job, page by page. */
-export async function readJobRows(job: Job, maxRows: number): Promise<QueryResult> {
-  let pageToken: string | undefined;
+/** Reads the first rows of a job, page by page, once it is done; the signal ends the wait. */
+export async function readJobRows(job: Job, maxRows: number, signal: AbortSignal): Promise<QueryResult> {
   let fields: readonly Field[] = [];
   let collector: RowCollector | undefined;
   let changed = 0;
-  do {
-    const [rows, next, response] = await job.getQueryResults({
-      maxResults: Math.min(PAGE_ROWS, maxRows + 1),
-      autoPaginate: false,
-      wrapIntegers: false,
-      parseJSON: true,
-      ...(pageToken === undefined ? {} : { pageToken }),
-    });
+  let wanted: object | null = {
+    maxResults: Math.min(PAGE_ROWS, maxRows + 1),
+    autoPaginate: false,
+    wrapIntegers: false,
+    parseJSON: true,
+  };
+  while (wanted && !collector?.isTruncated) {
+    const [rows, next, response]: QueryRowsResponse = await job.getQueryResults(wanted);
+    wanted = next;
+    if (response?.jobComplete === false) {
+      await sleep(POLL_MS, undefined, { signal });
+      continue;
+    }
     if (!collector) {
       fields = (response?.schema?.fields ?? []) as readonly Field[];
       collector = new RowCollector(toUniqueNames(fields.map(({ name }) => name)), maxRows);
@@ -46,17 +53,16 @@ export async function readJobRows(job: Job, maxRows: number): Promise<QueryResul
     for (const row of rows as Record<string, unknown>[]) {
       if (!collector.add(fields.map(({ name }) => toCell(row[name])))) break;
     }
-    pageToken = (next as { pageToken?: string } | null)?.pageToken;
-  } while (pageToken !== undefined && !collector.isTruncated);
+  }
   const names = toUniqueNames(fields.map(({ name }) => name));
   return {
     columns: fields.map(({ type, mode }, at) => ({
       name: names[at] ?? "",
       type: mode === "REPEATED" ? `ARRAY<${type}>` : type,
     })),
-    rows: collector.rows,
-    rowCount: fields.length === 0 ? changed : collector.rows.length,
-    truncated: collector.isTruncated,
+    rows: collector?.rows ?? [],
+    rowCount: fields.length === 0 ? changed : (collector?.rows.length ?? 0),
+    truncated: collector?.isTruncated ?? false,
   };
 }
 
