@@ -40,7 +40,7 @@ export async function readJobRows(job: Job, maxRows: number, signal: AbortSignal
   };
   while (wanted && !collector?.isTruncated) {
     const [rows, next, response]: QueryRowsResponse = await job.getQueryResults(wanted);
-    wanted = next;
+    wanted = next ?? null;
     if (response?.jobComplete === false) {
       await sleep(POLL_MS, undefined, { signal });
       continue;

@@ -14,7 +14,7 @@ export async function findExternalDbUsers(db: Db, name: string): Promise<string[
      JOIN workflow_versions AS version
        ON version.workflow_definition_id = workflow.id AND version.version = workflow.published_version
      CROSS JOIN LATERAL jsonb_path_query(version.definition,
-       'strict $.**.steps[*] ? (@.uses == "builtin:sql" && @.inputs.connection.value == $name)',
+       'strict $.** \\? (@.uses == "builtin:sql" && @.inputs.connection.value == $name)',
        jsonb_build_object('name', :name::text), true)
      LIMIT ${MOST_USERS}`,
     { name },
