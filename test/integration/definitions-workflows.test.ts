@@ -345,14 +345,12 @@ describe("workflow definitions over HTTP", () => {
         tool: true,
         steps: [
           noop("a", { waitForSubmit: true }),
-          { id: "b", uses: "builtin:sql" },
           { id: "c", uses: "mcp:prompt" },
         ],
       });
       expect(errors.map((fault) => fault.path).sort()).toEqual([
         "/steps/0/waitForSubmit",
         "/steps/1/uses",
-        "/steps/2/uses",
       ]);
       for (const fault of errors)
         expect(fault.message).toContain("cannot be run by this version of Headrace yet");
