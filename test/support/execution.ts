@@ -2,7 +2,14 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
-import type { ArtifactRef, ExecutionError, Executor, LogStream } from "../../src/executors/types.js";
+import {
+  type ArtifactRef,
+  type ComponentDoor,
+  ExecutionError,
+  type Executor,
+  type LogStream,
+} from "../../src/executors/types.js";
+import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
 /** A log line with the moment it came. */
@@ -35,6 +42,8 @@ export interface RunOptions {
   readonly maxOutputBytes?: number;
   readonly config?: JsonObject;
   readonly abortedWith?: ExecutionError;
+  readonly components?: ComponentDoor;
+  readonly timeoutSeconds?: number;
   /** Looks into the work folder before it is deleted. */
   inspect?(workdir: string): Promise<void>;
 }
@@ -43,6 +52,11 @@ interface Opened {
   readonly executor: Executor;
   readonly worker: WorkerSandbox;
 }
+
+const NO_COMPONENTS: ComponentDoor = {
+  describe: (reference) => Promise.reject(new ExecutionError("invalid_input", `There is no ${reference}`)),
+  call: (reference) => Promise.reject(new ExecutionError("invalid_input", `There is no ${reference}`)),
+};
 
 /** Starts one execution in a work folder of its own, which is deleted at its end. */
 export async function startRun(
@@ -72,8 +86,10 @@ export async function startRun(
         },
         sandbox: worker.sandbox,
         workdir,
-        timeoutSeconds: 60,
+        timeoutSeconds: options.timeoutSeconds ?? 60,
         secrets: options.secrets ?? {},
+        mask: createSecretMask(Object.values(options.secrets ?? {})),
+        components: options.components ?? NO_COMPONENTS,
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });
