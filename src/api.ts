@@ -2,12 +2,15 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createApp } from "./app.js";
 import type { Platform } from "./container.js";
+import { createProviderProbe } from "./executors/llm/provider-probe.js";
 import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
 import type { RouteDefinition } from "./http/route.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
 import { hookRoutes } from "./http/routes/hooks.js";
+import { llmProviderRoutes } from "./http/routes/llm-providers.js";
+import { llmSpendingRoutes } from "./http/routes/llm-spending.js";
 import { mcpDefinitionRoutes } from "./http/routes/mcp-definitions.js";
 import { platformRoutes } from "./http/routes/platform.js";
 import { runChangeRoutes } from "./http/routes/run-changes.js";
@@ -18,6 +21,7 @@ import { streamRoutes } from "./http/routes/streams.js";
 import { webhookRoutes } from "./http/routes/webhooks.js";
 import { workflowDefinitionRoutes } from "./http/routes/workflow-definitions.js";
 import { workflowPauseRoutes } from "./http/routes/workflow-pauses.js";
+import { createOutgoingGuard } from "./outgoing/outgoing-guard.js";
 import { createBullBoardRouter } from "./queues/bull-board.js";
 import { RUNS_QUEUE, SCHEDULES_QUEUE, stepsQueue } from "./queues/queue-names.js";
 import { createRunServices } from "./run-services.js";
@@ -26,6 +30,9 @@ import { type AuthServices, createAuthServices } from "./services/auth/auth-serv
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
+import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
+import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
+import { summarizeUsage } from "./services/llm-spending/llm-usage.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import type { RunCommands } from "./services/runs/run-commands.js";
 import { createRunPins } from "./services/runs/run-pins.js";
@@ -127,6 +134,7 @@ function createRoutes(
     ...createWebhookRoutes(platform, { commands, queries, hub }),
     ...scheduleRoutes({ schedules, queries }),
     ...streamRoutes({ hub }),
+    ...createLlmRoutes(platform),
     ...artifactRoutes({ artifacts, logger }),
     ...dashboardRoutes({
       dashboard: createDashboard({ knex, runQueue, logger, readiness, countSchedules: schedules.count }),
@@ -141,6 +149,20 @@ function createRoutes(
       hasConsole: false,
       readiness,
       describeSandbox,
+    }),
+  ];
+}
+
+/** Providers of language models, budgets, and what was spent. */
+function createLlmRoutes({ knex, keys, audit, settings }: Platform): RouteDefinition[] {
+  const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
+  const guard = createOutgoingGuard({ allowedPrivateHosts });
+  const probe = createProviderProbe({ allowedPrivateHosts });
+  return [
+    ...llmProviderRoutes({ providers: createLlmProviders({ knex, keys, audit, guard, probe }) }),
+    ...llmSpendingRoutes({
+      budgets: createLlmBudgets({ knex, audit }),
+      summarizeUsage: async (query) => await summarizeUsage(knex, query),
     }),
   ];
 }

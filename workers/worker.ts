@@ -16,6 +16,7 @@ import { createExecutionRegistry, type ExecutionRegistry } from "./execution/exe
 import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
 import { type Loop, startLoop } from "./loop.js";
+import { createLlmDeps } from "./create-llm-deps.js";
 import { createSteps } from "./create-steps.js";
 import { createRunProcessor } from "./processors/run-processor.js";
 import type { StepProcessor } from "./processors/step-processor.js";
@@ -67,6 +68,7 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     cacheRoot,
     ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
     installerEnv: readInstallerEnvironment(),
+    llm: createLlmDeps(platform),
   });
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
   const { groups, concurrency, version } = options;

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { createOutgoingGuard } from "../outgoing/outgoing-guard.js";
 import { type LlmPromptConfig, llmPromptDefinition } from "./llm/definition.js";
+import { createLlmPromptExecutor, type LlmPromptDeps } from "./llm/llm-prompt.js";
 import { createMcpPackageDefinition, type McpPackageConfig } from "./mcp-package/definition.js";
 import { type NotebookConfig, notebookDefinition } from "./notebook/definition.js";
 import {
@@ -68,6 +69,8 @@ export interface ExecutorDeps {
   readonly cacheRoot: string;
   /** Where processes are kept warm; without it each execution starts its own. */
   readonly ground?: WarmGround;
+  /** What LLM prompts call and are held to; without it there is no executor for them. */
+  readonly llm?: LlmPromptDeps;
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
 }
@@ -77,11 +80,13 @@ export function createExecutors({
   python,
   cacheRoot,
   installerEnv = {},
+  llm,
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
   const executors = [
     createPythonScriptExecutor({ python, environments }),
     createTypescriptScriptExecutor({ environments }),
+    ...(llm ? [createLlmPromptExecutor(llm)] : []),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }

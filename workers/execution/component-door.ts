@@ -46,7 +46,8 @@ export function createComponentDoors(deps: ComponentDoorDeps) {
     };
     return {
       describe: async (reference) => await describe(deps, await resolve(reference)),
-      call: async (reference, inputs) => await call(deps, run, await resolve(reference), { reference, inputs }),
+      call: async (reference, inputs) =>
+        await call(deps, run, await resolve(reference), { reference, inputs }),
     };
   };
 }
@@ -61,7 +62,10 @@ async function findVersion(knex: Knex, reference: string): Promise<Named> {
   if (id === undefined) throw new ExecutionError("invalid_input", `There is no component ${reference}`);
   const row: Omit<Named, "id"> | undefined = await knex("mcp_versions AS version")
     .join("mcp_definitions AS definition", "definition.id", "version.mcp_definition_id")
-    .first("definition.name", knex.raw(`coalesce(nullif(version.description, ''), definition.description) AS description`))
+    .first(
+      "definition.name",
+      knex.raw(`coalesce(nullif(version.description, ''), definition.description) AS description`),
+    )
     .where("version.id", id);
   if (!row) throw new ExecutionError("invalid_input", `There is no component ${reference}`);
   return { id, ...row };
@@ -132,7 +136,8 @@ function joinMasks(outer: SecretMask, own: SecretMask): SecretMask {
 
 function assertMayCall({ above, mcpVersionId }: ExecutorRun, id: string, reference: string): void {
   const chain = [...above, mcpVersionId];
-  if (chain.includes(id)) throw new ExecutionError("invalid_input", `${reference} calls itself, by way of its tools`);
+  if (chain.includes(id))
+    throw new ExecutionError("invalid_input", `${reference} calls itself, by way of its tools`);
   if (chain.length >= MOST_DEPTH) {
     throw new ExecutionError("invalid_input", `Components call each other at most ${MOST_DEPTH} deep`);
   }

@@ -47,7 +47,13 @@ describe("the secret mask", () => {
   it("knows how much of a text's end may yet become a secret", () => {
     const tokens = createSecretMask(["abab-xyz", "abab"]);
     const open = (text: string) => text.slice(text.length - tokens.countOpenEnd(text));
-    expect([open("so a"), open("no"), open("x aba"), open("x abab"), open("")]).toEqual(["a", "", "aba", "", ""]);
+    expect([open("so a"), open("no"), open("x aba"), open("x abab"), open("")]).toEqual([
+      "a",
+      "",
+      "aba",
+      "",
+      "",
+    ]);
     expect(createSecretMask([]).countOpenEnd("abab")).toBe(0);
   });
 

@@ -24,13 +24,23 @@ const fields = {
   period: z.enum(BUDGET_PERIODS).meta({
     description: "Of scope `workflow` and `provider`, by UTC; a run is summed as a whole, a day as a day.",
   }),
-  workflow: z.string().min(1).max(200).nullish().meta({ description: "Name or id; default: every workflow." }),
+  workflow: z
+    .string()
+    .min(1)
+    .max(200)
+    .nullish()
+    .meta({ description: "Name or id; default: every workflow." }),
   provider: z
     .string()
     .regex(/^[a-z][a-z0-9-]{0,62}$/, "must be the name of a provider")
     .nullish()
     .meta({ description: "Counts calls to this provider alone; default: to all." }),
-  maxCost: z.number().min(0).max(1_000_000_000).nullish().meta({ description: "In the currency of the prices." }),
+  maxCost: z
+    .number()
+    .min(0)
+    .max(1_000_000_000)
+    .nullish()
+    .meta({ description: "In the currency of the prices." }),
   maxTokens: z.int().min(0).nullish().meta({ description: "Of input and output together." }),
   action: z.enum(BUDGET_ACTIONS).meta({
     description: "`stop` fails the step; `approve` lets it wait until a person approves or rejects it.",

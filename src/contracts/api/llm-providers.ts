@@ -15,7 +15,9 @@ export const llmModelPriceSchema = z
   .meta({ id: "LlmModelPrice" });
 export type LlmModelPrice = z.infer<typeof llmModelPriceSchema>;
 
-const headerNameSchema = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/, "must be the name of a header");
+const headerNameSchema = z
+  .string()
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/, "must be the name of a header");
 const headerValueSchema = z
   .string()
   .max(8_192)
@@ -30,7 +32,10 @@ const fields = {
     .string()
     .min(1)
     .max(2_000)
-    .meta({ description: "Of any endpoint that speaks OpenAI's protocol.", example: "https://api.openai.com/v1" }),
+    .meta({
+      description: "Of any endpoint that speaks OpenAI's protocol.",
+      example: "https://api.openai.com/v1",
+    }),
   apiKey: headerValueSchema
     .min(1)
     .nullish()
@@ -45,7 +50,9 @@ const fields = {
     .max(MOST_MODELS)
     .refine((models) => new Set(models.map(({ name }) => name)).size === models.length, "names a model twice")
     .meta({ description: "Prices; models that are not listed can be called and count as free." }),
-  isDefault: z.boolean().meta({ description: "Of prompts that name no provider. At most one provider is it." }),
+  isDefault: z
+    .boolean()
+    .meta({ description: "Of prompts that name no provider. At most one provider is it." }),
 };
 
 /** Body of `POST /llm-providers`. */
@@ -94,7 +101,10 @@ export const llmProviderTestSchema = z
   .object({
     ok: z.boolean(),
     latencyMs: z.int(),
-    models: z.array(z.string()).optional().meta({ description: "What the provider offers; a hundred at most." }),
+    models: z
+      .array(z.string())
+      .optional()
+      .meta({ description: "What the provider offers; a hundred at most." }),
     error: z.string().optional(),
   })
   .meta({ id: "LlmProviderTest" });

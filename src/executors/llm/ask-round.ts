@@ -51,7 +51,10 @@ export async function askRound(conversation: Conversation, round: number): Promi
       toFault: (error, tries) => toProviderFault(error, provider, { tries }),
       onRetry(error, delayMs, tries) {
         const wait = `${Math.round(delayMs / 100) / 10} s`;
-        context.emit.log("system", `The provider ${provider.name} ${error.message}; try ${tries + 1} in ${wait}`);
+        context.emit.log(
+          "system",
+          `The provider ${provider.name} ${error.message}; try ${tries + 1} in ${wait}`,
+        );
         // who shows tokens has to forget those of this round
         if (shown > 0) context.emit.progress({ round, isRestarted: true }, { isMilestone: true });
         shown = 0;
@@ -90,18 +93,13 @@ async function askOnce(conversation: Conversation, onText: (text: string) => voi
     });
     context.signal.throwIfAborted();
     const written = answer.calls.reduce((sum, call) => sum + call.arguments.length, received);
-    const spent = spend(
-      conversation,
-      answer.usage ?? { inputTokens, outputTokens: estimateTokens(written) },
-    );
+    const spent = spend(conversation, answer.usage ?? { inputTokens, outputTokens: estimateTokens(written) });
     await reservation.settle(spent);
     return { ...answer, spent };
   } catch (error) {
     // what came before the break was made, and is paid for
     if (hasBegun)
-      await reservation.settle(
-        spend(conversation, { inputTokens, outputTokens: estimateTokens(received) }),
-      );
+      await reservation.settle(spend(conversation, { inputTokens, outputTokens: estimateTokens(received) }));
     else await reservation.cancel();
     throw error;
   }

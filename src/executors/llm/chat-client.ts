@@ -42,11 +42,7 @@ const SILENT = { error: ignore, warn: ignore, info: ignore, debug: ignore };
  * The SDK for one exchange with a provider. It reads no environment, makes no retries of its own, follows no redirect (the
  * key would go along), connects only where the agent's guard lets it, and gives up what stalls or never ends.
  */
-export function createChatClient(
-  agent: Agent,
-  provider: LlmProvider,
-  limits: ExchangeLimits,
-): OpenAI {
+export function createChatClient(agent: Agent, provider: LlmProvider, limits: ExchangeLimits): OpenAI {
   const { apiKey, baseUrl, headers } = provider;
   return new OpenAI({
     apiKey: apiKey ?? "none",
@@ -196,7 +192,10 @@ function describe(error: { readonly error?: unknown; readonly message: string })
 }
 
 /** Without the key and the headers' values, of which providers like to quote parts. */
-export function hideCredentials(text: string, { apiKey, headers }: Pick<LlmProvider, "apiKey" | "headers">): string {
+export function hideCredentials(
+  text: string,
+  { apiKey, headers }: Pick<LlmProvider, "apiKey" | "headers">,
+): string {
   const secrets = [apiKey ?? "", ...Object.values(headers)].filter((secret) => secret.length >= 4);
   const whole = secrets.reduce((shown, secret) => shown.replaceAll(secret, "••••••"), text);
   // "Incorrect API key provided: sk-proj-****abcd"

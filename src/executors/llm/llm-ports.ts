@@ -83,6 +83,7 @@ export function costOf(
   const price = provider.models.find(({ name }) => name === model);
   if (!price) return 0;
   const { inputPricePerMillion, outputPricePerMillion } = price;
-  const cost = (tokens.inputTokens * inputPricePerMillion + tokens.outputTokens * outputPricePerMillion) / 1e6;
+  const cost =
+    (tokens.inputTokens * inputPricePerMillion + tokens.outputTokens * outputPricePerMillion) / 1e6;
   return Math.round(cost * 1e8) / 1e8;
 }

@@ -103,7 +103,8 @@ async function converse(conversation: Conversation): Promise<JsonValue> {
       continue;
     }
     const checked = await checkAnswer(conversation, answer);
-    if (checked.faults.length === 0) return toOutput(conversation, answer, { json: checked.json, made, usage });
+    if (checked.faults.length === 0)
+      return toOutput(conversation, answer, { json: checked.json, made, usage });
     if (isRepair || answer.refusal !== "") throw badAnswer(answer, checked.faults);
     isRepair = true;
     context.emit.progress({ round, isRepairing: true, errors: checked.faults }, { isMilestone: true });
@@ -150,7 +151,8 @@ interface Checked {
 async function checkAnswer({ config, ports }: Conversation, answer: Round): Promise<Checked> {
   const { responseFormat } = config;
   if (responseFormat?.type !== "json_schema") return { faults: [] };
-  if (answer.refusal !== "") return { faults: [{ path: "", message: `was refused: ${answer.refusal.slice(0, 500)}` }] };
+  if (answer.refusal !== "")
+    return { faults: [{ path: "", message: `was refused: ${answer.refusal.slice(0, 500)}` }] };
   const parsed = parseAnswer(answer.text);
   if (!parsed) {
     const why = answer.finishReason === "length" ? ": it was cut at the limit of its tokens" : "";
@@ -181,7 +183,11 @@ function tooManyRounds(maxToolRounds: number, made: readonly MadeCall[]): Execut
 function toOutput(
   { config }: Conversation,
   answer: Round,
-  parts: { readonly json: JsonValue | undefined; readonly made: readonly MadeCall[]; readonly usage: LlmSpending },
+  parts: {
+    readonly json: JsonValue | undefined;
+    readonly made: readonly MadeCall[];
+    readonly usage: LlmSpending;
+  },
 ): JsonObject {
   const { json, made, usage } = parts;
   return {
@@ -207,5 +213,8 @@ function logRound({ provider, context }: Conversation, answer: Round, round: num
   const estimated = answer.usage ? "" : " (estimated)";
   const asked = answer.calls.length > 0 ? `, ${answer.calls.length} calls` : "";
   const tokens = `${inputTokens} tokens in, ${outputTokens} out${estimated}`;
-  context.emit.log("system", `Round ${round} with ${provider.name}: ${tokens}${asked}, ${answer.finishReason}`);
+  context.emit.log(
+    "system",
+    `Round ${round} with ${provider.name}: ${tokens}${asked}, ${answer.finishReason}`,
+  );
 }

@@ -79,7 +79,9 @@ export async function readRound(
   }
   const { text, refusal, finish, model } = answer;
   if (finish === "") throw new ExchangeError("ended its answer in the middle", { isTransient: true });
-  const asked = withUniqueIds([...calls.entries()].sort(([one], [other]) => one - other).map(([, call]) => call));
+  const asked = withUniqueIds(
+    [...calls.entries()].sort(([one], [other]) => one - other).map(([, call]) => call),
+  );
   return { text, refusal, calls: asked, finishReason: toFinishReason(finish, asked.length), model, usage };
 }
 
@@ -96,7 +98,8 @@ function addCalls(calls: Map<number, OpenCall>, given: unknown): void {
   for (const piece of given.map(toRecord)) {
     const { id, index } = piece;
     const called = toRecord(piece["function"]);
-    const at = typeof index === "number" && Number.isInteger(index) ? index : findPlace(calls, id, called["name"]);
+    const at =
+      typeof index === "number" && Number.isInteger(index) ? index : findPlace(calls, id, called["name"]);
     const call = calls.get(at) ?? { id: "", name: "", arguments: "" };
     if (typeof id === "string" && call.id === "") call.id = id.slice(0, MOST_NAME_CHARACTERS);
     // a name comes whole; some providers repeat it with every piece

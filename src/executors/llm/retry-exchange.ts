@@ -29,7 +29,10 @@ export interface RetryPlan {
  * and longer. Gives up at once when the step's time would be over by then.
  * @throws what `toFault` makes of the last error; the signal's reason when it is aborted.
  */
-export async function retryExchange<Result>(plan: RetryPlan, exchange: () => Promise<Result>): Promise<Result> {
+export async function retryExchange<Result>(
+  plan: RetryPlan,
+  exchange: () => Promise<Result>,
+): Promise<Result> {
   const { rules, signal } = plan;
   for (let tries = 1; ; tries += 1) {
     signal.throwIfAborted();

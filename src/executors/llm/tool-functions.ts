@@ -38,7 +38,9 @@ export async function describeTools(
 function toFunctions(reference: string, facts: ComponentFacts): ToolFunction[] {
   const { name, description, tools } = facts;
   if (!tools) {
-    return [{ name, reference, description: shorten(description), parameters: toParameters(facts.inputSchema) }];
+    return [
+      { name, reference, description: shorten(description), parameters: toParameters(facts.inputSchema) },
+    ];
   }
   return tools.map((tool) => ({
     name: `${name}__${tool.name}`,
@@ -50,7 +52,9 @@ function toFunctions(reference: string, facts: ComponentFacts): ToolFunction[] {
 }
 
 function shorten(text: string): string {
-  return text.length > MOST_DESCRIPTION_CHARACTERS ? `${text.slice(0, MOST_DESCRIPTION_CHARACTERS - 1)}…` : text;
+  return text.length > MOST_DESCRIPTION_CHARACTERS
+    ? `${text.slice(0, MOST_DESCRIPTION_CHARACTERS - 1)}…`
+    : text;
 }
 
 function toParameters(schema: JsonObject | null): JsonObject {

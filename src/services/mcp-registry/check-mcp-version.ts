@@ -47,6 +47,7 @@ export async function checkMcpVersion(
       "is not a known database",
     )),
     ...(config.value ? await checkConfigReferences(deps, config.value) : []),
+    ...(config.value ? await checkTemplate(deps.evaluator, config.value, body.inputSchema) : []),
   ];
   if (faults.length > 0 || !parsed || !config.value) return { faults };
   const checked = { version: body.version, versionOrder: toVersionOrder(parsed), config: config.value };
@@ -120,6 +121,24 @@ async function checkConfigReferences(deps: VersionCheckDeps, config: JsonObject)
     }
   });
   return faults;
+}
+
+/** The template of a prompt, and what it reads, as far as the inputs are known before a run. */
+async function checkTemplate(
+  evaluator: SafeEvaluator,
+  { type, userPromptTemplate }: JsonObject,
+  inputSchema: unknown,
+): Promise<FieldFault[]> {
+  if (type !== "llm_prompt" || typeof userPromptTemplate !== "string") return [];
+  const path = "/config/userPromptTemplate";
+  const { error, variables } = await evaluator.inspectTemplate(userPromptTemplate);
+  if (error !== undefined) return [{ path, message: error }];
+  if (!isJsonObject(inputSchema) || inputSchema["additionalProperties"] !== false) return [];
+  const { properties, patternProperties } = inputSchema;
+  if (patternProperties !== undefined || !isJsonObject(properties)) return [];
+  return variables
+    .filter((name) => !Object.hasOwn(properties, name))
+    .map((name) => ({ path, message: `reads "${name}", which the inputSchema does not have` }));
 }
 
 /** The same faults, seen from further out. */

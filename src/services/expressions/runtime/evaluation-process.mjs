@@ -99,5 +99,7 @@ function describeError(error) {
   if (error instanceof RangeError) return "needs too much memory, or is nested too deeply";
   const at = typeof error?.position === "number" ? ` (at character ${error.position})` : "";
   // Liquid shows the template in further lines
-  return `${String(error?.message ?? error).split("\n")[0].slice(0, 500)}${at}`;
+  return `${String(error?.message ?? error)
+    .split("\n")[0]
+    .slice(0, 500)}${at}`;
 }
