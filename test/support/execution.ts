@@ -8,6 +8,7 @@ import {
   ExecutionError,
   type Executor,
   type LogStream,
+  type SecretHosts,
 } from "../../src/executors/types.js";
 import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
@@ -43,6 +44,7 @@ export interface RunOptions {
   readonly config?: JsonObject;
   readonly abortedWith?: ExecutionError;
   readonly components?: ComponentDoor;
+  readonly secretHosts?: SecretHosts;
   readonly timeoutSeconds?: number;
   /** Looks into the work folder before it is deleted. */
   inspect?(workdir: string): Promise<void>;
@@ -89,6 +91,7 @@ export async function startRun(
         timeoutSeconds: options.timeoutSeconds ?? 60,
         secrets: options.secrets ?? {},
         mask: createSecretMask(Object.values(options.secrets ?? {})),
+        ...(options.secretHosts && { secretHosts: options.secretHosts }),
         components: options.components ?? NO_COMPONENTS,
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },

@@ -3,8 +3,8 @@ import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import type { RunError } from "../../src/core/statuses.js";
 import { toStorableText } from "../../src/core/storable-text.js";
-import type { FreeWorker, Transition } from "../../src/core/transition.js";
-import { ExecutionError } from "../../src/executors/types.js";
+import type { FreeWorker, Hold, Transition } from "../../src/core/transition.js";
+import { ApprovalNeededError, ExecutionError } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import { toShownInputs, toStorableOutput } from "../../src/services/artifacts/storable-output.js";
@@ -182,11 +182,32 @@ function toEnding(
     ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
   };
   const key = keyOf(attempt);
+  if (fault instanceof ApprovalNeededError)
+    return { transition: { kind: "pause", ...key, hold: toHold(fault, mask, prepared?.inputs ?? {}) } };
   if (fault.code === "worker_lost") return { transition: { kind: "release", ...key }, failed: shown.message };
   const { retryable: isRetryable } = fault;
   return {
     transition: { kind: "fail", ...key, error: shown, isRetryable, inputs: prepared?.inputs },
     failed: `${shown.code}: ${shown.message}`,
+  };
+}
+
+/** Whoever may decide approvals may let the step go on. */
+function toHold({ request }: ApprovalNeededError, mask: StreamMask, inputs: JsonValue): Hold {
+  const { reason, subject } = request;
+  const detail = mask.text(toStorableText(request.detail)).slice(0, 1_000);
+  const approvers = { roles: [], users: [], required: 1 };
+  return {
+    approval: {
+      message: detail,
+      ...approvers,
+      allowSelfApproval: true,
+      onExpiry: "reject",
+      decisions: [],
+      grants: [subject],
+    },
+    waitingFor: { reason, detail, message: detail, approvers },
+    inputs,
   };
 }
 

@@ -28,14 +28,10 @@ const fields = {
     .string()
     .regex(/^[a-z][a-z0-9-]{0,62}$/, "must match ^[a-z][a-z0-9-]{0,62}$")
     .meta({ description: "What prompts name it by." }),
-  baseUrl: z
-    .string()
-    .min(1)
-    .max(2_000)
-    .meta({
-      description: "Of any endpoint that speaks OpenAI's protocol.",
-      example: "https://api.openai.com/v1",
-    }),
+  baseUrl: z.string().min(1).max(2_000).meta({
+    description: "Of any endpoint that speaks OpenAI's protocol.",
+    example: "https://api.openai.com/v1",
+  }),
   apiKey: headerValueSchema
     .min(1)
     .nullish()

@@ -68,6 +68,7 @@ async function fetchGuarded(
   limits: ExchangeLimits,
 ): Promise<globalThis.Response> {
   const stall = startStallWatch(limits.stallMs);
+  init.signal?.addEventListener("abort", stall.stop, { once: true });
   const signals = [init.signal, stall.signal].filter((signal) => signal instanceof AbortSignal);
   let response: Response;
   try {

@@ -23,7 +23,7 @@ export function createProviderFinder({ knex, keys, settings }: FindProviderDeps)
 
   return async function findProvider(name: string | undefined): Promise<LlmProvider> {
     const row = await LlmProviderModel.query(knex)
-      .where((query) => (name === undefined ? query.where("is_default", true) : query.where("name", name)))
+      .where(name === undefined ? { isDefault: true } : { name })
       .first();
     if (row) {
       const { apiKey, headers } = openCredentials(cipher, row);

@@ -36,8 +36,8 @@ const PERIOD_WORDS: Readonly<Record<BudgetPeriod, string>> = {
 export async function assertWithinBudgets(trx: Db, call: JudgedCall): Promise<void> {
   const budgets = await LlmBudgetModel.query(trx)
     .where("enabled", true)
-    .where((query) => query.whereNull("workflow_id").orWhere("workflow_id", call.workflowId))
-    .where((query) => query.whereNull("provider").orWhere("provider", call.provider))
+    .whereRaw("(workflow_id IS NULL OR workflow_id = ?)", [call.workflowId])
+    .whereRaw("(provider IS NULL OR provider = ?)", [call.provider])
     .orderBy("id")
     .forNoKeyUpdate();
   const exceeded: LlmBudgetModel[] = [];

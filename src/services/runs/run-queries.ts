@@ -73,11 +73,10 @@ export function createRunQueries(deps: RunQueryDeps) {
       ) as RunRow | undefined;
       if (!row) throw notFound("Run");
       const budget = { bytesLeft: MOST_SHOWN_BYTES };
-      const usage = await readRunUsage(knex, row.id);
-      if (row.output_artifact_id)
-        return presentRun(row, await showStoredOutput(artifacts, row.output_artifact_id, budget), usage);
-      const output = await showCollectedOutput(artifacts, row.id, row.output, budget);
-      return presentRun(row, { output }, usage);
+      const shown = row.output_artifact_id
+        ? await showStoredOutput(artifacts, row.output_artifact_id, budget)
+        : { output: await showCollectedOutput(artifacts, row.id, row.output, budget) };
+      return presentRun(row, shown, await readRunUsage(knex, row.id));
     },
 
     /** Every step run in the order of the definition. @throws AppError NOT_FOUND */
