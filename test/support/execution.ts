@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import type { ArtifactRef, ExecutionError, Executor, LogStream } from "../../src/executors/types.js";
+import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
 /** A log line with the moment it came. */
@@ -74,6 +75,7 @@ export async function startRun(
         workdir,
         timeoutSeconds: 60,
         secrets: options.secrets ?? {},
+        mask: createSecretMask(Object.values(options.secrets ?? {})),
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });
