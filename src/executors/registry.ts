@@ -4,6 +4,7 @@ import { createOutgoingGuard } from "../outgoing/outgoing-guard.js";
 import { type LlmPromptConfig, llmPromptDefinition } from "./llm/definition.js";
 import { createMcpPackageDefinition, type McpPackageConfig } from "./mcp-package/definition.js";
 import { type NotebookConfig, notebookDefinition } from "./notebook/definition.js";
+import { createNotebookExecutor } from "./notebook/notebook-executor.js";
 import {
   pythonScriptDefinition,
   type ScriptConfig,
@@ -76,12 +77,14 @@ export interface ExecutorDeps {
 export function createExecutors({
   python,
   cacheRoot,
+  ground,
   installerEnv = {},
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
   const executors = [
     createPythonScriptExecutor({ python, environments }),
     createTypescriptScriptExecutor({ environments }),
+    createNotebookExecutor({ python, ground }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }
