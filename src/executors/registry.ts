@@ -5,6 +5,7 @@ import { type LlmPromptConfig, llmPromptDefinition } from "./llm/definition.js";
 import { createLlmPromptExecutor, type LlmPromptDeps } from "./llm/llm-prompt.js";
 import { createMcpPackageDefinition, type McpPackageConfig } from "./mcp-package/definition.js";
 import { type NotebookConfig, notebookDefinition } from "./notebook/definition.js";
+import { createNotebookExecutor } from "./notebook/notebook-executor.js";
 import {
   pythonScriptDefinition,
   type ScriptConfig,
@@ -79,6 +80,7 @@ export interface ExecutorDeps {
 export function createExecutors({
   python,
   cacheRoot,
+  ground,
   installerEnv = {},
   llm,
 }: ExecutorDeps): Map<McpType, Executor> {
@@ -87,6 +89,7 @@ export function createExecutors({
     createPythonScriptExecutor({ python, environments }),
     createTypescriptScriptExecutor({ environments }),
     ...(llm ? [createLlmPromptExecutor(llm)] : []),
+    createNotebookExecutor({ python, ground }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }

@@ -67,7 +67,8 @@ export async function startRun(
   input: JsonObject,
   options: RunOptions = {},
 ): Promise<TestRun> {
-  const workdir = await worker.workdirs.make();
+  // as the runner does
+  const workdir = executor.takeWorkdir?.(config) ?? (await worker.workdirs.make());
   const controller = new AbortController();
   const logs: SeenLine[] = [];
   const progress: JsonObject[] = [];
