@@ -45,7 +45,7 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
 }
 
 function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunner {
-  const { knex, engine, resolver, readSecrets, artifacts, evaluator, logger, settings } = platform;
+  const { knex, engine, resolver, secrets, artifacts, evaluator, logger, settings } = platform;
   const { executors, http, isolation } = worker;
   const { sandbox, workdirs } = isolation;
   const getComponent = createComponentCache({ knex });
@@ -70,7 +70,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
       cache: createStepCache({ knex }),
       logger,
     }),
-    readSecrets,
+    readSecrets: async (names) => await secrets.readBound(names),
     artifacts,
     logger,
     maxLogBytes: settings.MAX_LOG_BYTES,

@@ -67,6 +67,14 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     cacheRoot,
     ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
     installerEnv: readInstallerEnvironment(),
+    mcpPackages: {
+      commands: settings.MCP_COMMANDS,
+      paths: settings.MCP_PATHS,
+      allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+      maxMessageBytes: settings.MAX_MCP_MESSAGE_BYTES,
+      contracts: platform.toolContracts,
+      validate: async (schema, value) => await platform.evaluator.validate(schema, value),
+    },
   });
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
   const { groups, concurrency, version } = options;

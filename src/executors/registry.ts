@@ -3,6 +3,7 @@ import { z } from "zod";
 import { createOutgoingGuard } from "../outgoing/outgoing-guard.js";
 import { type LlmPromptConfig, llmPromptDefinition } from "./llm/definition.js";
 import { createMcpPackageDefinition, type McpPackageConfig } from "./mcp-package/definition.js";
+import { createMcpPackageExecutor, type McpPackageSettings } from "./mcp-package/mcp-package-executor.js";
 import { type NotebookConfig, notebookDefinition } from "./notebook/definition.js";
 import {
   pythonScriptDefinition,
@@ -27,10 +28,12 @@ export type McpConfig =
 export interface DefinitionOptions {
   /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that a configuration may name. */
   readonly allowedPrivateHosts?: readonly string[];
+  /** The setting `MCP_COMMANDS`; absent: any command can be stored. */
+  readonly mcpCommands?: readonly string[];
 }
 
 /** Every component type, one line each. What else must know the types derives it from here. */
-export function createExecutorDefinitions({ allowedPrivateHosts = [] }: DefinitionOptions = {}) {
+export function createExecutorDefinitions({ allowedPrivateHosts = [], mcpCommands }: DefinitionOptions = {}) {
   const guard = createOutgoingGuard({ allowedPrivateHosts });
   return [
     pythonScriptDefinition,
@@ -38,7 +41,7 @@ export function createExecutorDefinitions({ allowedPrivateHosts = [] }: Definiti
     notebookDefinition,
     llmPromptDefinition,
     streamlitAppDefinition,
-    createMcpPackageDefinition({ guard }),
+    createMcpPackageDefinition({ guard, ...(mcpCommands && { commands: mcpCommands }) }),
   ] as const satisfies readonly ExecutorDefinition[];
 }
 
@@ -70,6 +73,7 @@ export interface ExecutorDeps {
   readonly ground?: WarmGround;
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
+  readonly mcpPackages?: McpPackageSettings;
 }
 
 /** One executor for each type that can run here. Close each when the worker stops. */
@@ -77,11 +81,13 @@ export function createExecutors({
   python,
   cacheRoot,
   installerEnv = {},
+  mcpPackages = {},
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
   const executors = [
     createPythonScriptExecutor({ python, environments }),
     createTypescriptScriptExecutor({ environments }),
+    createMcpPackageExecutor({ python, environments, ...mcpPackages }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }

@@ -1,6 +1,7 @@
 import type { ZodType } from "zod";
 import type { JsonObject, JsonValue } from "../core/json.js";
 import type { RunErrorCode } from "../core/statuses.js";
+import type { ToolListing } from "../core/tool-contract.js";
 
 /** Every type of component. */
 export const MCP_TYPES = [
@@ -108,6 +109,14 @@ export interface ExecutionArtifacts {
   ): Promise<ArtifactRef>;
 }
 
+/** The hosts that secrets are bound to; secrets that may go anywhere are not named. */
+export interface SecretHosts {
+  /** Of each such secret among the inputs. */
+  readonly inputs: readonly (readonly string[])[];
+  /** Of each such secret of the version, by its name. */
+  readonly named: Readonly<Record<string, readonly string[]>>;
+}
+
 /** The world of one execution. An executor imports no service, model or queue. */
 export interface ExecutionContext {
   readonly runId: string;
@@ -121,8 +130,12 @@ export interface ExecutionContext {
   readonly workdir: string;
   /** Seconds this execution may take; `signal` enforces it, executors may pass it on. */
   readonly timeoutSeconds: number;
+  /** The version that is run; absent where a configuration is run that is stored nowhere. */
+  readonly mcpVersionId?: string;
   /** Values of the secrets that the MCP version names. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Secrets that are bound to hosts: outgoing calls send them to no other. */
+  readonly secretHosts?: SecretHosts;
   readonly artifacts: ExecutionArtifacts;
   readonly limits: { readonly maxOutputBytes: number };
 }
@@ -153,6 +166,8 @@ export interface Executor<Config = unknown> {
    * begin with this configuration. It becomes that execution's `workdir`, and the runner deletes it at its end.
    */
   takeWorkdir?(config: Config): string | undefined;
+  /** The tools that a component offers, where it offers any; starts what it takes to ask. @throws ExecutionError */
+  listTools?(config: Config, context: ExecutionContext): Promise<ToolListing>;
   /** Frees what outlives an execution, warm interpreters for one. */
   close?(): Promise<void>;
 }

@@ -14,6 +14,7 @@ import {
   MappingError,
   type ResolvedInputs,
 } from "../../src/services/engine/resolve-inputs.js";
+import type { SecretValue } from "../../src/services/secrets/secret-store.js";
 import type { ComponentCache } from "./component-cache.js";
 import { EventCollector } from "./event-collector.js";
 import type { Execution } from "./execution-registry.js";
@@ -28,7 +29,7 @@ export interface AttemptRunnerDeps {
   readonly getComponent: ComponentCache;
   readonly runComponent: ComponentRunner;
   readonly resultCache: ResultCache;
-  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  readonly readSecrets: (names: readonly string[]) => Promise<ReadonlyMap<string, SecretValue>>;
   readonly artifacts: ArtifactStore;
   readonly logger: Logger;
   readonly maxLogBytes: number;
@@ -52,7 +53,7 @@ export interface Ending {
 
 interface Prepared {
   readonly resolved: ResolvedInputs;
-  readonly secrets: Record<string, string>;
+  readonly secrets: ReadonlyMap<string, SecretValue>;
   readonly timeoutSeconds: number;
   readonly mask: SecretMask;
   readonly inputs: JsonValue;
@@ -98,15 +99,18 @@ async function prepare(deps: AttemptRunnerDeps, attempt: Attempt): Promise<Prepa
   const { job, step, plan } = attempt;
   const resolved = await deps.resolver.resolveInputs(job.runId, plan, step, job.itemIndex);
   const { secrets, timeoutSeconds } = await readComponentNeeds(deps, step);
-  const mask = createSecretMask([...resolved.secretValues, ...Object.values(secrets)]);
+  const mask = createSecretMask([
+    ...resolved.secretValues,
+    ...[...secrets.values()].map(({ value }) => value),
+  ]);
   return { resolved, secrets, timeoutSeconds, mask, inputs: toShownInputs(resolved.shown) };
 }
 
 async function readComponentNeeds(deps: AttemptRunnerDeps, step: PlanStep) {
   if (step.target.kind !== "mcp")
-    return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
+    return { secrets: new Map(), timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
   const component = await deps.getComponent(step.target.mcpVersionId);
-  const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : {};
+  const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : new Map();
   const timeoutSeconds = step.timeoutSeconds ?? component.config.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
   return { secrets, timeoutSeconds };
 }

@@ -3,6 +3,7 @@ import type { PlanStep } from "../../src/core/plan.js";
 import type { HttpRequestBuiltin } from "../../src/executors/http-request/http-request-builtin.js";
 import {
   type Executor,
+  type ExecutionContext,
   ExecutionError,
   type ExecutorEmitter,
   type McpType,
@@ -10,6 +11,7 @@ import {
 } from "../../src/executors/types.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
+import type { SecretValue } from "../../src/services/secrets/secret-store.js";
 import type { Workdirs } from "../sandbox/workdir.js";
 import type { ComponentCache } from "./component-cache.js";
 
@@ -30,7 +32,7 @@ export interface ComponentRun {
   readonly step: PlanStep;
   readonly owner: ArtifactOwner;
   readonly input: JsonObject;
-  readonly secrets: Readonly<Record<string, string>>;
+  readonly secrets: ReadonlyMap<string, SecretValue>;
   /** Of each secret in the input that is bound to hosts: those hosts. */
   readonly secretHosts: readonly (readonly string[])[];
   readonly emit: ExecutorEmitter;
@@ -73,7 +75,8 @@ export function createComponentRunner(deps: RunComponentDeps) {
         sandbox: deps.sandbox,
         workdir,
         timeoutSeconds: run.timeoutSeconds,
-        secrets: run.secrets,
+        mcpVersionId: step.target.mcpVersionId,
+        ...toSecretsInContext(run.secrets, run.secretHosts),
         artifacts: {
           save: async (content, bytes) =>
             await deps.artifacts.saveBytes(owner, { kind: "file", ...content }, bytes),
@@ -95,6 +98,19 @@ export function createComponentRunner(deps: RunComponentDeps) {
 
 /** See {@link createComponentRunner}. */
 export type ComponentRunner = ReturnType<typeof createComponentRunner>;
+
+/** The secrets as executors see them. */
+export function toSecretsInContext(
+  secrets: ReadonlyMap<string, SecretValue>,
+  inputs: readonly (readonly string[])[],
+): Pick<ExecutionContext, "secrets" | "secretHosts"> {
+  const entries = [...secrets];
+  const bound = entries.flatMap(([name, { hosts }]) => (hosts ? [[name, hosts] as const] : []));
+  return {
+    secrets: Object.fromEntries(entries.map(([name, { value }]) => [name, value])),
+    secretHosts: { inputs, named: Object.fromEntries(bound) },
+  };
+}
 
 /** What an execution has left in its folder becomes artifacts. */
 async function collect(deps: RunComponentDeps, workdir: string, run: ComponentRun): Promise<void> {
