@@ -9,6 +9,7 @@ import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
 import { hookRoutes } from "./http/routes/hooks.js";
 import { mcpDefinitionRoutes } from "./http/routes/mcp-definitions.js";
+import { mcpToolRoutes } from "./http/routes/mcp-tools.js";
 import { platformRoutes } from "./http/routes/platform.js";
 import { runChangeRoutes } from "./http/routes/run-changes.js";
 import { runRoutes } from "./http/routes/runs.js";
@@ -26,6 +27,7 @@ import { type AuthServices, createAuthServices } from "./services/auth/auth-serv
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
+import { createToolLists } from "./services/mcp-registry/list-tools.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import type { RunCommands } from "./services/runs/run-commands.js";
 import { createRunPins } from "./services/runs/run-pins.js";
@@ -104,9 +106,17 @@ function createRoutes(
 ): RouteDefinition[] {
   const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, artifacts, runQueue } =
     platform;
+  const { pubSub, toolContracts } = platform;
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
-  const registry = createMcpRegistry({ knex, audit, evaluator, secrets, allowedPrivateHosts });
+  const registry = createMcpRegistry({
+    knex,
+    audit,
+    evaluator,
+    secrets,
+    allowedPrivateHosts,
+    mcpCommands: settings.MCP_COMMANDS,
+  });
   const { workflows, commands } = createRunServices(platform);
   const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
   const schedules = createSchedules({ knex, audit, evaluator, commands, versions: workflows });
@@ -117,6 +127,7 @@ function createRoutes(
   });
   return [
     ...mcpDefinitionRoutes({ registry }),
+    ...mcpToolRoutes({ toolLists: createToolLists({ knex, pubSub, audit, contracts: toolContracts }) }),
     ...workflowDefinitionRoutes({ workflows }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),

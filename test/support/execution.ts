@@ -2,7 +2,13 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
-import type { ArtifactRef, ExecutionError, Executor, LogStream } from "../../src/executors/types.js";
+import type {
+  ArtifactRef,
+  ExecutionError,
+  Executor,
+  LogStream,
+  SecretHosts,
+} from "../../src/executors/types.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
 /** A log line with the moment it came. */
@@ -34,6 +40,10 @@ export interface RunOptions {
   readonly secrets?: Record<string, string>;
   readonly maxOutputBytes?: number;
   readonly config?: JsonObject;
+  /** Seconds that the executor is told it has; the run itself is not ended. Default: 60. */
+  readonly timeoutSeconds?: number;
+  readonly mcpVersionId?: string;
+  readonly secretHosts?: SecretHosts;
   readonly abortedWith?: ExecutionError;
   /** Looks into the work folder before it is deleted. */
   inspect?(workdir: string): Promise<void>;
@@ -72,8 +82,10 @@ export async function startRun(
         },
         sandbox: worker.sandbox,
         workdir,
-        timeoutSeconds: 60,
+        timeoutSeconds: options.timeoutSeconds ?? 60,
         secrets: options.secrets ?? {},
+        ...(options.mcpVersionId !== undefined && { mcpVersionId: options.mcpVersionId }),
+        ...(options.secretHosts && { secretHosts: options.secretHosts }),
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });

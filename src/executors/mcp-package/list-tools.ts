@@ -1,7 +1,7 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js";
 import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js";
-import type { JsonObject, JsonValue } from "../../core/json.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.js";
 import {
   type ContractTool,
   hashTools,
@@ -11,6 +11,7 @@ import {
 import { upstreamFault } from "../http-request/upstream-fault.js";
 import { assertStorable } from "../script/output-value.js";
 
+const HIDDEN = "••••••";
 const MOST_TOOLS = 1_000;
 const MOST_PAGES = 100;
 const MOST_LIST_BYTES = 4 * 1024 * 1024;
@@ -23,16 +24,30 @@ const MOST_LIST_BYTES = 4 * 1024 * 1024;
 export async function listTools(
   client: Client,
   options: () => RequestOptions,
-  resolved: ResolvedPackage | undefined,
+  given: { readonly package: ResolvedPackage | undefined; readonly secrets: readonly string[] },
 ): Promise<ToolListing> {
-  const tools = client.getServerCapabilities()?.tools ? await readPages(client, options) : [];
+  const read = client.getServerCapabilities()?.tools ? await readPages(client, options) : [];
+  // hidden before the hash is taken: another value of a secret changes no contract
+  const tools = hide(read as unknown as JsonValue, given.secrets) as unknown as ContractTool[];
   tools.sort((one, other) => (one.name < other.name ? -1 : 1));
   const twice = tools.find((tool, at) => tools[at + 1]?.name === tool.name);
   if (twice) throw upstreamFault(`has two tools of the name ${twice.name.slice(0, 200)}`);
   const { name = "", version = "" } = client.getServerVersion() ?? {};
   const serverInfo: JsonObject = { name: name.slice(0, 200), version: version.slice(0, 200) };
   assertStorableList([tools as unknown as JsonValue, serverInfo]);
-  return { tools, hash: hashTools(tools), serverInfo, ...(resolved && { package: resolved }) };
+  return { tools, hash: hashTools(tools), serverInfo, ...(given.package && { package: given.package }) };
+}
+
+/** The value with the secrets in its texts replaced: contracts are shown to everybody. */
+function hide(value: JsonValue, secrets: readonly string[]): JsonValue {
+  if (secrets.length === 0) return value;
+  if (typeof value === "string")
+    return secrets.reduce((text, secret) => text.replaceAll(secret, HIDDEN), value);
+  if (Array.isArray(value)) return value.map((item) => hide(item, secrets));
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [hide(name, secrets) as string, hide(item, secrets)]),
+  );
 }
 
 async function readPages(client: Client, options: () => RequestOptions): Promise<ContractTool[]> {

@@ -7,7 +7,7 @@ import { DEFAULT_MCP_COMMANDS } from "./allowed-commands.js";
 import { assertContract } from "./check-contract.js";
 import type { McpPackageConfig } from "./definition.js";
 import type { PackageEnvironmentDeps } from "./package-environment.js";
-import { insertSecrets } from "./secret-references.js";
+import { fillPlaceholders } from "./placeholders.js";
 import { openSession, type Session, type SessionDeps } from "./session.js";
 import { checkToolCall, toToolCall, type ValidateValue } from "./tool-call.js";
 import { toToolOutput } from "./tool-result.js";
@@ -87,7 +87,7 @@ export function createMcpPackageExecutor(
   return {
     type: "mcp_package",
     async execute(config, input, context): Promise<JsonValue> {
-      const defaults = insertSecrets((config.arguments ?? {}) as JsonObject, context.secrets);
+      const defaults = fillPlaceholders((config.arguments ?? {}) as JsonObject, context);
       const call = toToolCall({ tool: config.tool, arguments: defaults }, input);
       return await withSession(config, context, async (session, contract) => {
         const { tools } = await listAndCheck(session, contract, config, context);

@@ -14,7 +14,7 @@ import type { McpPackageConfig } from "./definition.js";
 import { createHttpTransport, type HttpTransport } from "./http-transport.js";
 import { listTools } from "./list-tools.js";
 import { type MessageLimits, toMessageLimits } from "./message-limits.js";
-import { insertSecrets, listSecretNames } from "./secret-references.js";
+import { fillPlaceholders, listSecretNames } from "./placeholders.js";
 import { type ServerCommandDeps, toServerCommand } from "./server-command.js";
 import { toSessionFault } from "./session-fault.js";
 import { createStdioTransport, type StdioTransport } from "./stdio-transport.js";
@@ -55,6 +55,8 @@ const MOST_MARGIN_MS = 2_000;
 const EXIT_GRACE_MS = 300;
 const KILL_GRACE_MS = 1_000;
 const STDERR_LINES = 20;
+/** Shorter values would blank out half of any text. */
+const SHORTEST_HIDDEN = 4;
 const MOST_LOG_CHARS = 64 * 1024;
 
 /**
@@ -95,16 +97,16 @@ async function startServer(
   pinned: ResolvedPackage | undefined,
   limits: MessageLimits,
 ): Promise<Line> {
-  const { sandbox, secrets, workdir, timeoutSeconds, emit } = context;
+  const { sandbox, workdir, timeoutSeconds, emit } = context;
   const { env = {}, args = [], command } = config.transport;
-  const given = { command, args: insertSecrets(args, secrets) };
+  const given = { command, args: fillPlaceholders(args, context) };
   const server = await toServerCommand(deps, given, pinned, context);
   context.signal.throwIfAborted();
   const child = await sandbox
     .start({
       command: server.command,
       args: server.args,
-      env: insertSecrets(env, secrets),
+      env: fillPlaceholders(env, context),
       cwd: workdir,
       memoryMb: config.memoryMb,
       timeoutSeconds,
@@ -136,7 +138,7 @@ function reachServer(
   limits: MessageLimits,
 ): Line {
   const { url, headers: given = {} } = transport;
-  const headers = insertSecrets(given, context.secrets);
+  const headers = fillPlaceholders(given, context);
   for (const [name, value] of Object.entries(headers)) {
     if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
       const message = `/transport/headers/${name} holds a secret that cannot stand in a header`;
@@ -174,6 +176,7 @@ function createSession(line: Line, config: McpPackageConfig, context: ExecutionC
     return { timeout, maxTotalTimeout: leftMs, resetTimeoutOnProgress: true, signal };
   }
   const attempt = createAttempts(line, signal);
+  const secrets = Object.values(context.secrets).filter((value) => value.length >= SHORTEST_HIDDEN);
 
   return {
     async connect(): Promise<void> {
@@ -182,7 +185,10 @@ function createSession(line: Line, config: McpPackageConfig, context: ExecutionC
     },
     async list(): Promise<ToolListing> {
       const limited = () => requestOptions(HANDSHAKE_LIMIT_MS);
-      return await attempt(limited(), async () => await listTools(client, limited, line.package));
+      return await attempt(
+        limited(),
+        async () => await listTools(client, limited, { package: line.package, secrets }),
+      );
     },
     async call({ tool, arguments: values }: ToolCall): Promise<CallToolResult> {
       const idleMs = config.idleTimeoutSeconds === undefined ? undefined : config.idleTimeoutSeconds * 1_000;

@@ -44,7 +44,11 @@ export function createStdioTransport(
   const reader = createMessageReader({
     limits,
     onText,
-    onMessage: (message) => transport.onmessage?.(message),
+    onMessage(message) {
+      // the client takes notices up a moment later than answers: progress just before the end would be lost
+      if ("method" in message) transport.onmessage?.(message);
+      else setImmediate(() => transport.onmessage?.(message));
+    },
     onFault(why) {
       fault ??= why;
       close();
