@@ -8,7 +8,10 @@ const echo = { name: "echo", description: "says it again", inputSchema: schema }
 
 function tools() {
   if (mode === "many-tools") {
-    return Array.from({ length: 10_000 }, (_, at) => ({ ...echo, name: `tool-${at}` }));
+    return Array.from({ length: 10_000 }, (_, at) => ({
+      name: `tool-${at}`,
+      inputSchema: { type: "object" },
+    }));
   }
   if (mode === "twins") return [echo, echo];
   if (mode === "described")
