@@ -12,6 +12,7 @@ import { hookRoutes } from "./http/routes/hooks.js";
 import { llmProviderRoutes } from "./http/routes/llm-providers.js";
 import { llmSpendingRoutes } from "./http/routes/llm-spending.js";
 import { mcpDefinitionRoutes } from "./http/routes/mcp-definitions.js";
+import { mcpToolRoutes } from "./http/routes/mcp-tools.js";
 import { platformRoutes } from "./http/routes/platform.js";
 import { runChangeRoutes } from "./http/routes/run-changes.js";
 import { runRoutes } from "./http/routes/runs.js";
@@ -33,6 +34,7 @@ import { createReadiness, type ReadinessCheck } from "./services/health/readines
 import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
 import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
 import { summarizeUsage } from "./services/llm-spending/llm-usage.js";
+import { createToolLists } from "./services/mcp-registry/list-tools.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import type { RunCommands } from "./services/runs/run-commands.js";
 import { createRunPins } from "./services/runs/run-pins.js";
@@ -111,9 +113,17 @@ function createRoutes(
 ): RouteDefinition[] {
   const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, artifacts, runQueue } =
     platform;
+  const { pubSub, toolContracts } = platform;
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
-  const registry = createMcpRegistry({ knex, audit, evaluator, secrets, allowedPrivateHosts });
+  const registry = createMcpRegistry({
+    knex,
+    audit,
+    evaluator,
+    secrets,
+    allowedPrivateHosts,
+    mcpCommands: settings.MCP_COMMANDS,
+  });
   const { workflows, commands } = createRunServices(platform);
   const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
   const schedules = createSchedules({ knex, audit, evaluator, commands, versions: workflows });
@@ -124,6 +134,7 @@ function createRoutes(
   });
   return [
     ...mcpDefinitionRoutes({ registry }),
+    ...mcpToolRoutes({ toolLists: createToolLists({ knex, pubSub, audit, contracts: toolContracts }) }),
     ...workflowDefinitionRoutes({ workflows }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),

@@ -21,6 +21,7 @@ import { createRunCloser, type RunCloser } from "./services/engine/run-closer.js
 import { createSubRuns, type SubRuns } from "./services/engine/sub-runs.js";
 import type { SafeEvaluator } from "./services/evaluation-types.js";
 import { createSafeEvaluator } from "./services/expressions/safe-evaluator.js";
+import { createToolContracts, type ToolContracts } from "./services/mcp-registry/tool-contracts.js";
 import { createSecretStore, type SecretStore } from "./services/secrets/secret-store.js";
 
 /** What every process of Headrace stands on: connections, the engine, and the services that all share. */
@@ -38,7 +39,7 @@ export interface Platform {
   readonly audit: AuditLog;
   readonly keys: Keys;
   readonly secrets: SecretStore;
-  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  readonly toolContracts: ToolContracts;
   readonly artifacts: ArtifactStore;
   readonly resolver: InputResolver;
   readonly closeRun: RunCloser;
@@ -77,7 +78,6 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   const audit = createAuditLog({ knex });
   const keys = loadKeys(settings);
   const secrets = createSecretStore({ knex, audit, keys });
-  const readSecrets = async (names: readonly string[]) => await secrets.readValues(names);
   const parts = openRunServices({ settings, knex, engine, evaluator, secrets, logger });
   return {
     settings,
@@ -93,7 +93,7 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
     audit,
     keys,
     secrets,
-    readSecrets,
+    toolContracts: createToolContracts({ knex }),
     ...parts,
     async close() {
       await parts.subRuns.close();

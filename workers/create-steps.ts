@@ -70,7 +70,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
       cache: createStepCache({ knex }),
       logger,
     }),
-    readSecrets,
+    readSecrets: async (names) => await secrets.readBound(names),
     artifacts,
     logger,
     maxLogBytes: settings.MAX_LOG_BYTES,
@@ -80,7 +80,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
 
 /** Runs components, which may call each other. */
 function createRunExecutor(
-  { knex, evaluator, artifacts, settings }: Platform,
+  { knex, evaluator, artifacts, settings, toolContracts }: Platform,
   { executors, isolation }: StepsWorker,
   shared: Pick<ComponentDoorDeps, "getComponent" | "readSecrets">,
 ): ComponentDoorDeps["runExecutor"] {
@@ -97,7 +97,7 @@ function createRunExecutor(
     openDoor: createComponentDoors({
       knex,
       ...shared,
-      readTools: () => Promise.resolve(undefined),
+      readTools: async (mcpVersionId) => (await toolContracts.readToolContract(mcpVersionId))?.tools,
       runExecutor,
     }),
   });

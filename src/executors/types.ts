@@ -1,6 +1,7 @@
 import type { ZodType } from "zod";
 import type { JsonObject, JsonValue } from "../core/json.js";
 import type { RunErrorCode } from "../core/statuses.js";
+import type { ToolListing } from "../core/tool-contract.js";
 
 /** Every type of component. */
 export const MCP_TYPES = [
@@ -208,6 +209,8 @@ export interface Executor<Config = unknown> {
    * begin with this configuration. It becomes that execution's `workdir`, and the runner deletes it at its end.
    */
   takeWorkdir?(config: Config): string | undefined;
+  /** The tools that a component offers, where it offers any; starts what it takes to ask. @throws ExecutionError */
+  listTools?(config: Config, context: ExecutionContext): Promise<ToolListing>;
   /** Frees what outlives an execution, warm interpreters for one. */
   close?(): Promise<void>;
 }

@@ -5,11 +5,12 @@ import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import {
   type ArtifactRef,
   type ComponentDoor,
-  ExecutionError,
+  type ExecutionError,
   type Executor,
   type LogStream,
   type SecretHosts,
 } from "../../src/executors/types.js";
+import { CLOSED_DOOR } from "../../workers/execution/component-door.js";
 import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
@@ -42,10 +43,12 @@ export interface RunOptions {
   readonly secrets?: Record<string, string>;
   readonly maxOutputBytes?: number;
   readonly config?: JsonObject;
+  /** Seconds that the executor is told it has; the run itself is not ended. Default: 60. */
+  readonly timeoutSeconds?: number;
+  readonly mcpVersionId?: string;
+  readonly secretHosts?: SecretHosts;
   readonly abortedWith?: ExecutionError;
   readonly components?: ComponentDoor;
-  readonly secretHosts?: SecretHosts;
-  readonly timeoutSeconds?: number;
   /** Looks into the work folder before it is deleted. */
   inspect?(workdir: string): Promise<void>;
 }
@@ -54,11 +57,6 @@ interface Opened {
   readonly executor: Executor;
   readonly worker: WorkerSandbox;
 }
-
-const NO_COMPONENTS: ComponentDoor = {
-  describe: (reference) => Promise.reject(new ExecutionError("invalid_input", `There is no ${reference}`)),
-  call: (reference) => Promise.reject(new ExecutionError("invalid_input", `There is no ${reference}`)),
-};
 
 /** Starts one execution in a work folder of its own, which is deleted at its end. */
 export async function startRun(
@@ -92,8 +90,9 @@ export async function startRun(
         timeoutSeconds: options.timeoutSeconds ?? 60,
         secrets: options.secrets ?? {},
         mask: createSecretMask(Object.values(options.secrets ?? {})),
+        ...(options.mcpVersionId !== undefined && { mcpVersionId: options.mcpVersionId }),
         ...(options.secretHosts && { secretHosts: options.secretHosts }),
-        components: options.components ?? NO_COMPONENTS,
+        components: options.components ?? CLOSED_DOOR,
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });

@@ -35,6 +35,12 @@ interface Named {
   readonly description: string;
 }
 
+/** For executions that call no other component. */
+export const CLOSED_DOOR: ComponentDoor = {
+  describe: async (reference) => await Promise.reject(unknownComponent(reference)),
+  call: async (reference) => await Promise.reject(unknownComponent(reference)),
+};
+
 /** Makes the doors by which executions call other components. */
 export function createComponentDoors(deps: ComponentDoorDeps) {
   return function openDoor(run: ExecutorRun): ComponentDoor {
@@ -59,7 +65,7 @@ async function findVersion(knex: Knex, reference: string): Promise<Named> {
   const parsed = parseMcpReference(reference.replace(/^mcp:/, ""));
   const found = "error" in parsed ? undefined : (await resolveMcps(knex, [parsed])).get(referenceKey(parsed));
   const id = found?.version?.id;
-  if (id === undefined) throw new ExecutionError("invalid_input", `There is no component ${reference}`);
+  if (id === undefined) throw unknownComponent(reference);
   const row: Omit<Named, "id"> | undefined = await knex("mcp_versions AS version")
     .join("mcp_definitions AS definition", "definition.id", "version.mcp_definition_id")
     .first(
@@ -67,8 +73,12 @@ async function findVersion(knex: Knex, reference: string): Promise<Named> {
       knex.raw(`coalesce(nullif(version.description, ''), definition.description) AS description`),
     )
     .where("version.id", id);
-  if (!row) throw new ExecutionError("invalid_input", `There is no component ${reference}`);
+  if (!row) throw unknownComponent(reference);
   return { id, ...row };
+}
+
+function unknownComponent(reference: string): ExecutionError {
+  return new ExecutionError("invalid_input", `There is no component ${reference}`);
 }
 
 async function describe(deps: ComponentDoorDeps, { id, name, description }: Named): Promise<ComponentFacts> {
