@@ -7,6 +7,7 @@ import {
   createHttpRequestBuiltin,
   type HttpRequestBuiltin,
 } from "../src/executors/http-request/http-request-builtin.js";
+import type { McpPackageSettings } from "../src/executors/mcp-package/mcp-package-executor.js";
 import { createExecutors } from "../src/executors/registry.js";
 import type { Executor, McpType } from "../src/executors/types.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
@@ -16,10 +17,12 @@ import { createExecutionRegistry, type ExecutionRegistry } from "./execution/exe
 import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
 import { type Loop, startLoop } from "./loop.js";
+import { createLlmDeps } from "./create-llm-deps.js";
 import { createSteps } from "./create-steps.js";
 import { createRunProcessor } from "./processors/run-processor.js";
 import type { StepProcessor } from "./processors/step-processor.js";
 import { createSandbox, type WorkerSandbox } from "./sandbox/create-sandbox.js";
+import { startToolListings } from "./tool-listing-task.js";
 
 /** A running worker: takes steps of its groups until it is closed. */
 export interface Worker {
@@ -67,6 +70,8 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     cacheRoot,
     ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
     installerEnv: readInstallerEnvironment(),
+    llm: createLlmDeps(platform),
+    mcpPackages: toPackageSettings(platform),
   });
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
   const { groups, concurrency, version } = options;
@@ -96,7 +101,8 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     const isSilent = !isClosing && queueWorkers.some((worker) => !worker.isConsuming());
     if (isSilent && (await platform.queues.checkServer()) === undefined) options.onStuck?.();
   });
-  const loops = [startHousekeeping(platform), heartbeat];
+  const listings = await startToolListings({ platform, isolation, executors });
+  const loops = [startHousekeeping(platform), heartbeat, listings];
   logger.info({ workerId: id, groups, sandbox: sandbox.level }, "worker started");
   const parts = { isolation, executors, http, executions, registry, queueWorkers, loops, stopListening };
   return {
@@ -105,6 +111,17 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
       isClosing = true; // paused queue workers do not consume, and should not
       await closeWorker(parts, drainMs);
     },
+  };
+}
+
+function toPackageSettings({ settings, toolContracts, evaluator }: Platform): McpPackageSettings {
+  return {
+    commands: settings.MCP_COMMANDS,
+    paths: settings.MCP_PATHS,
+    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+    maxMessageBytes: settings.MAX_MCP_MESSAGE_BYTES,
+    contracts: toolContracts,
+    validate: async (schema, value) => await evaluator.validate(schema, value),
   };
 }
 

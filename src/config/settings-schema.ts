@@ -108,6 +108,15 @@ export const settingsSchema = z.object({
     })
     .default([])
     .describe("Private hosts (host, host:port or 10.0.0.0/8) that outgoing calls may reach."),
+  MCP_COMMANDS: list
+    .default(["npx", "node", "python3", "uvx"])
+    .describe("Commands that Model Context Protocol servers may be started with. Not a security boundary."),
+  MCP_PATHS: list
+    .default([])
+    .describe("Folders that such servers may be started from; the sandbox shows them those that they name."),
+  MAX_MCP_MESSAGE_BYTES: positive
+    .default(16 * 1024 * 1024)
+    .describe("Largest message of a Model Context Protocol server."),
   APPS_URL: z.string().url().optional().describe("Own origin for apps and HTML artifacts."),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.string().url().optional(),

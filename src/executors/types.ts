@@ -1,6 +1,7 @@
 import type { ZodType } from "zod";
 import type { JsonObject, JsonValue } from "../core/json.js";
 import type { RunErrorCode } from "../core/statuses.js";
+import type { ToolListing } from "../core/tool-contract.js";
 
 /** Every type of component. */
 export const MCP_TYPES = [
@@ -89,10 +90,20 @@ export interface WarmGround {
   removeWorkdir(path: string): Promise<void>;
 }
 
-/** Events that an executor may report while it works. */
+/** Hides secret values in whatever leaves an execution. */
+export interface SecretMask {
+  text(value: string): string;
+  json(value: JsonValue): JsonValue;
+}
+
+/** Events that an executor may report while it works. Secrets are hidden in all of them. */
 export interface ExecutorEmitter {
   log(stream: LogStream, message: string): void;
-  progress(data: JsonObject): void;
+  /**
+   * Of several reports that come within a tenth of a second, only the last is kept, unless they say `isMilestone`:
+   * a milestone is an event of its own. Keep those few.
+   */
+  progress(data: JsonObject, options?: { readonly isMilestone?: boolean }): void;
   token(text: string): void;
 }
 
@@ -108,11 +119,49 @@ export interface ExecutionArtifacts {
   ): Promise<ArtifactRef>;
 }
 
+/** One tool of a Model Context Protocol package, as its contract says. */
+export interface PackageTool {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly inputSchema: JsonObject;
+}
+
+/** What is known of a component before it is called. */
+export interface ComponentFacts {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: JsonObject | null;
+  /** Of a package that leaves open which tool is called; each is called with the inputs `{ tool, arguments }`. */
+  readonly tools?: readonly PackageTool[];
+}
+
+/** Other components, for an execution that uses them as tools. References are `mcp:NAME@VERSION`. */
+export interface ComponentDoor {
+  /** @throws ExecutionError `invalid_input` when there is no such version. */
+  describe(reference: string): Promise<ComponentFacts>;
+  /**
+   * Runs it once, within this attempt: in a work folder of its own, with its own secrets and time limit; its logs and
+   * files become this step's.
+   * @throws ExecutionError as its executor does; `invalid_input` too when calls go in a circle or too deep.
+   */
+  call(reference: string, inputs: JsonObject): Promise<JsonValue>;
+}
+
+/** The hosts that secrets are bound to; secrets that may go anywhere are not named. */
+export interface SecretHosts {
+  /** Of each such secret among the inputs. */
+  readonly inputs: readonly (readonly string[])[];
+  /** Of each such secret of the version, by its name. */
+  readonly named: Readonly<Record<string, readonly string[]>>;
+}
+
 /** The world of one execution. An executor imports no service, model or queue. */
 export interface ExecutionContext {
   readonly runId: string;
   readonly stepId: string;
   readonly attempt: number;
+  /** Of an item of a `forEach`. */
+  readonly itemIndex?: number;
   /** Aborted by time-out, cancel or shutdown; `signal.reason` is an {@link ExecutionError} that says which. */
   readonly signal: AbortSignal;
   readonly emit: ExecutorEmitter;
@@ -121,8 +170,15 @@ export interface ExecutionContext {
   readonly workdir: string;
   /** Seconds this execution may take; `signal` enforces it, executors may pass it on. */
   readonly timeoutSeconds: number;
+  /** The version that is run; absent where a configuration is run that is stored nowhere. */
+  readonly mcpVersionId?: string;
   /** Values of the secrets that the MCP version names. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Secrets that are bound to hosts: outgoing calls send them to no other. */
+  readonly secretHosts?: SecretHosts;
+  /** Hides these secrets and those of the input. Events, output and errors are masked by the runner; artifacts are not. */
+  readonly mask: SecretMask;
+  readonly components: ComponentDoor;
   readonly artifacts: ExecutionArtifacts;
   readonly limits: { readonly maxOutputBytes: number };
 }
@@ -153,6 +209,8 @@ export interface Executor<Config = unknown> {
    * begin with this configuration. It becomes that execution's `workdir`, and the runner deletes it at its end.
    */
   takeWorkdir?(config: Config): string | undefined;
+  /** The tools that a component offers, where it offers any; starts what it takes to ask. @throws ExecutionError */
+  listTools?(config: Config, context: ExecutionContext): Promise<ToolListing>;
   /** Frees what outlives an execution, warm interpreters for one. */
   close?(): Promise<void>;
 }
@@ -174,5 +232,21 @@ export class ExecutionError extends Error {
     this.code = code;
     this.details = options.details;
     this.retryable = options.retryable ?? !["invalid_input", "canceled", "rejected"].includes(code);
+  }
+}
+
+/**
+ * The execution may go on only once a person has approved. The step waits for that and then begins anew, so what was
+ * done before is done again. An execution that called this one passes it on.
+ */
+export class ApprovalNeededError extends ExecutionError {
+  /** What the person approves. */
+  readonly request: { readonly reason: string; readonly detail: string; readonly subject: string };
+
+  /** @param request `subject` names what the approval is good for: a step that has it does not ask again. */
+  constructor(request: ApprovalNeededError["request"]) {
+    super("rejected", `Needs approval: ${request.detail}`, { retryable: false });
+    this.name = "ApprovalNeededError";
+    this.request = request;
   }
 }

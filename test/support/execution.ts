@@ -2,7 +2,16 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
-import type { ArtifactRef, ExecutionError, Executor, LogStream } from "../../src/executors/types.js";
+import {
+  type ArtifactRef,
+  type ComponentDoor,
+  type ExecutionError,
+  type Executor,
+  type LogStream,
+  type SecretHosts,
+} from "../../src/executors/types.js";
+import { CLOSED_DOOR } from "../../workers/execution/component-door.js";
+import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
 /** A log line with the moment it came. */
@@ -34,7 +43,12 @@ export interface RunOptions {
   readonly secrets?: Record<string, string>;
   readonly maxOutputBytes?: number;
   readonly config?: JsonObject;
+  /** Seconds that the executor is told it has; the run itself is not ended. Default: 60. */
+  readonly timeoutSeconds?: number;
+  readonly mcpVersionId?: string;
+  readonly secretHosts?: SecretHosts;
   readonly abortedWith?: ExecutionError;
+  readonly components?: ComponentDoor;
   /** Looks into the work folder before it is deleted. */
   inspect?(workdir: string): Promise<void>;
 }
@@ -51,7 +65,8 @@ export async function startRun(
   input: JsonObject,
   options: RunOptions = {},
 ): Promise<TestRun> {
-  const workdir = await worker.workdirs.make();
+  // as the runner does
+  const workdir = executor.takeWorkdir?.(config) ?? (await worker.workdirs.make());
   const controller = new AbortController();
   const logs: SeenLine[] = [];
   const progress: JsonObject[] = [];
@@ -72,8 +87,12 @@ export async function startRun(
         },
         sandbox: worker.sandbox,
         workdir,
-        timeoutSeconds: 60,
+        timeoutSeconds: options.timeoutSeconds ?? 60,
         secrets: options.secrets ?? {},
+        mask: createSecretMask(Object.values(options.secrets ?? {})),
+        ...(options.mcpVersionId !== undefined && { mcpVersionId: options.mcpVersionId }),
+        ...(options.secretHosts && { secretHosts: options.secretHosts }),
+        components: options.components ?? CLOSED_DOOR,
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });

@@ -120,7 +120,11 @@ async function writeInputs(input: JsonObject, workdir: string): Promise<Record<s
   return { MCP_INPUTS_FILE: path };
 }
 
-function toSecretEnv(context: ExecutionContext): Readonly<Record<string, string>> {
+/**
+ * Secrets as environment variables of user code.
+ * @throws ExecutionError for a name by which a program could be subverted.
+ */
+export function toSecretEnv(context: ExecutionContext): Readonly<Record<string, string>> {
   for (const name of Object.keys(context.secrets)) {
     if (isForbiddenEnvName(name)) {
       throw new ExecutionError(
@@ -133,7 +137,7 @@ function toSecretEnv(context: ExecutionContext): Readonly<Record<string, string>
 }
 
 /** @throws the reason of an aborted signal as an {@link ExecutionError}. */
-function throwIfAborted(signal: AbortSignal): void {
+export function throwIfAborted(signal: AbortSignal): void {
   if (!signal.aborted) return;
   const reason: unknown = signal.reason;
   throw reason instanceof ExecutionError
