@@ -11,7 +11,9 @@ import {
 } from "./script/definition.js";
 import { createEnvironmentCache } from "./script/environment-cache.js";
 import { createPythonScriptExecutor } from "./script/python-script.js";
+import type { StartKind } from "./script/script-executor.js";
 import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
+import { createWarmPool, type WarmPool } from "./script/warm-pool.js";
 import { type StreamlitAppConfig, streamlitAppDefinition } from "./streamlit/definition.js";
 import type { Executor, ExecutorDefinition, McpType, WarmGround } from "./types.js";
 
@@ -68,6 +70,10 @@ export interface ExecutorDeps {
   readonly cacheRoot: string;
   /** Where processes are kept warm; without it each execution starts its own. */
   readonly ground?: WarmGround;
+  /** Processes that may be kept ready, of all kinds together; 0 keeps none. 4 by default. */
+  readonly maxWarmProcesses?: number;
+  /** Told how each execution of a script got its process. */
+  readonly onScriptStart?: (type: McpType, kind: StartKind) => void;
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
 }
@@ -76,12 +82,18 @@ export interface ExecutorDeps {
 export function createExecutors({
   python,
   cacheRoot,
+  ground,
+  maxWarmProcesses = 4,
+  onScriptStart: onStart,
   installerEnv = {},
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
+  const share = Math.ceil(maxWarmProcesses / 2);
+  const openPool = (): WarmPool | undefined =>
+    ground && share > 0 ? createWarmPool({ ground, maxProcesses: share }) : undefined;
   const executors = [
-    createPythonScriptExecutor({ python, environments }),
-    createTypescriptScriptExecutor({ environments }),
+    createPythonScriptExecutor({ python, environments, pool: openPool(), onStart }),
+    createTypescriptScriptExecutor({ environments, pool: openPool(), onStart }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }

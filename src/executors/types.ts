@@ -47,6 +47,22 @@ export interface SandboxCommand {
    * worker's, for trusted tools such as package installers. Never user code.
    */
   readonly identity?: "step" | "worker";
+  /**
+   * It runs nothing but trusted code until input is written, and may wait for that a long time: its memory is watched
+   * from then on.
+   */
+  readonly waitsForInput?: boolean;
+  /** What the sandbox may fork instead of starting `command`, when that is quicker and no less isolated. */
+  readonly warm?: WarmInterpreter;
+}
+
+/** A Python interpreter with its harness loaded, of which a fork does what {@link SandboxCommand.command} would. */
+export interface WarmInterpreter {
+  readonly kind: "python";
+  /** The base interpreter, never one of an environment: a package's code may run as it starts. */
+  readonly interpreter: string;
+  /** The virtual environment that the fork takes its packages from, once it has given up its privileges. */
+  readonly environment?: string;
 }
 
 /** How a child process ended. Exactly one of `exitCode` and `signal` is set. */
@@ -60,6 +76,8 @@ export interface SandboxExit {
 /** A running child process with its whole tree. */
 export interface SandboxProcess {
   readonly pid: number;
+  /** Whether it was forked from a warm interpreter. */
+  readonly isWarm: boolean;
   /** Bytes written here arrive on the child's stdin. */
   writeInput(data: string | Uint8Array): void;
   endInput(): void;

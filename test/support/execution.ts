@@ -51,7 +51,7 @@ export async function startRun(
   input: JsonObject,
   options: RunOptions = {},
 ): Promise<TestRun> {
-  const workdir = await worker.workdirs.make();
+  const workdir = executor.takeWorkdir?.(config) ?? (await worker.workdirs.make());
   const controller = new AbortController();
   const logs: SeenLine[] = [];
   const progress: JsonObject[] = [];

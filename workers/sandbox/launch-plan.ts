@@ -75,18 +75,25 @@ export function buildLaunchPlan(
   return { command: first, args };
 }
 
-function listLimits(command: SandboxCommand, hasOwnUser: boolean): string[] {
-  // Seconds of all processors together: a program that uses each of them must reach its time-out first.
-  const cpuSeconds = Math.ceil((command.timeoutSeconds + 5) * availableParallelism());
-  return [
-    "--core=0",
-    `--nofile=${OPEN_FILE_LIMIT}`,
-    `--fsize=${GIBIBYTE}`,
-    `--cpu=${cpuSeconds}`,
+/** Limits of the kernel by the name of their `RLIMIT_` constant. */
+export type ResourceLimits = Readonly<Partial<Record<"CORE" | "NOFILE" | "FSIZE" | "CPU" | "NPROC" | "AS", number>>>;
+
+/** What an execution may use: bytes, seconds and counts, each both soft and hard. */
+export function computeLimits(command: SandboxCommand, hasOwnUser: boolean): ResourceLimits {
+  return {
+    CORE: 0,
+    NOFILE: OPEN_FILE_LIMIT,
+    FSIZE: GIBIBYTE,
+    // Seconds of all processors together: a program that uses each of them must reach its time-out first.
+    CPU: Math.ceil((command.timeoutSeconds + 5) * availableParallelism()),
     // Counted per user: without a user of its own, the limit would hit the worker and its neighbours.
-    ...(hasOwnUser ? [`--nproc=${PROCESS_LIMIT}`] : []),
-    ...(command.limitAddressSpace
-      ? [`--as=${(command.memoryMb + ADDRESS_SPACE_HEADROOM_MB) * 1024 * 1024}`]
-      : []),
-  ];
+    ...(hasOwnUser && { NPROC: PROCESS_LIMIT }),
+    ...(command.limitAddressSpace && { AS: (command.memoryMb + ADDRESS_SPACE_HEADROOM_MB) * 1024 * 1024 }),
+  };
+}
+
+function listLimits(command: SandboxCommand, hasOwnUser: boolean): string[] {
+  return Object.entries(computeLimits(command, hasOwnUser)).map(
+    ([name, value]) => `--${name.toLowerCase()}=${value}`,
+  );
 }

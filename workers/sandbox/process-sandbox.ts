@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import type {
@@ -10,11 +9,13 @@ import type {
 } from "../../src/executors/types.js";
 import { type ChildStreams, openChildStreams } from "./child-streams.js";
 import { startGuardian } from "./guardian.js";
-import { buildLaunchPlan, findLaunchTools, type LaunchTools } from "./launch-plan.js";
+import { buildLaunchPlan, computeLimits, findLaunchTools, type LaunchTools } from "./launch-plan.js";
+import { type LaunchedChild, spawnChild } from "./launched-child.js";
 import { createMemoryWatchdog, type MemoryWatchdog } from "./memory-watchdog.js";
 import { countKernelKills, hasProcessTable } from "./process-table.js";
 import { createProcessTree, type ProcessTree } from "./process-tree.js";
 import { createStepUsers, type StepUser, type StepUsers } from "./step-users.js";
+import { createZygotes, type Zygotes } from "./zygotes.js";
 
 /** A sandbox that must be closed when its worker stops. */
 export interface OpenSandbox extends Sandbox {
@@ -46,6 +47,7 @@ interface Shared {
   readonly tools: LaunchTools;
   readonly watchdog: MemoryWatchdog;
   readonly users: StepUsers | undefined;
+  readonly zygotes: Zygotes;
   readonly running: Set<SandboxProcess>;
   readonly nextMarker: () => string;
 }
@@ -57,10 +59,16 @@ export async function createProcessSandbox(options: ProcessSandboxOptions): Prom
   const users = options.ownUsers ? createStepUsers({ guardian }) : undefined;
   const tools = options.level === "none" ? {} : await findLaunchTools(users ? NOBODY : undefined);
   let count = 0;
+  const zygotes = createZygotes({
+    // as long as the longest number: the marker of a fork is written over this one
+    env: { PATH: BASE_PATH, LANG: "C.UTF-8", [MARKER_NAME]: `${workerToken}.${"0".repeat(16)}` },
+    warn: options.warn,
+  });
   const shared: Shared = {
     options,
     tools,
     users,
+    zygotes,
     watchdog: createMemoryWatchdog(),
     running: new Set(),
     nextMarker: () => `${MARKER_NAME}=${workerToken}.${(count += 1)}`,
@@ -71,6 +79,7 @@ export async function createProcessSandbox(options: ProcessSandboxOptions): Prom
     start: (command) => startProcess(command, shared),
     async close() {
       await Promise.all([...shared.running].map((child) => child.kill(0)));
+      await zygotes.close();
       await guardian.close();
       users?.close();
     },
@@ -90,29 +99,34 @@ function listWeaknesses({ level }: ProcessSandboxOptions, tools: LaunchTools): s
 }
 
 async function startProcess(command: SandboxCommand, shared: Shared): Promise<SandboxProcess> {
-  const { users, tools, running } = shared;
+  const { users, running } = shared;
   const user = command.identity === "worker" ? undefined : await users?.take(command.cwd);
   const marker = shared.nextMarker();
-  let child: ChildProcess;
+  let child: LaunchedChild;
   try {
-    child = spawnChild(command, buildLaunchPlan(command, tools, user !== undefined), marker, user);
-    await hasSpawned(child);
+    child = await launch(command, shared, marker, user);
   } catch (error) {
     user?.release(false);
     throw error;
   }
   const tree = createProcessTree({
-    rootPid: child.pid as number,
+    rootPid: child.pid,
     marker,
     findOwnUid: () => (user?.isExclusive() ? user.uid : undefined),
   });
-  const streams = openChildStreams(child);
+  const streams = openChildStreams(child.pipes);
   // Listeners are attached as soon as the caller has the process; what nobody wants must not fill its pipe.
   setImmediate(() => streams.flow());
-  const exited = watchExit({ child, command, tree, streams, shared });
+  const watch = createMemoryWatch(command, tree, shared);
+  if (!command.waitsForInput) watch.begin();
+  const exited = watchExit({ child, tree, streams, watch, warn: shared.options.warn });
   const handle: SandboxProcess = {
-    pid: child.pid as number,
-    writeInput: (data) => void streams.stdin.write(data),
+    pid: child.pid,
+    isWarm: child.isWarm,
+    writeInput(data) {
+      watch.begin();
+      streams.stdin.write(data);
+    },
     endInput: () => void streams.stdin.end(),
     onStdout: streams.stdout.listen,
     onStderr: streams.stderr.listen,
@@ -131,81 +145,101 @@ async function startProcess(command: SandboxCommand, shared: Shared): Promise<Sa
   return handle;
 }
 
-function spawnChild(
+/** A fork of a warm interpreter where the command allows it and one can be had, else a start from nothing. */
+async function launch(
   command: SandboxCommand,
-  plan: { command: string; args: readonly string[] },
+  { zygotes, tools, options }: Shared,
   marker: string,
   user: StepUser | undefined,
-): ChildProcess {
-  return spawn(plan.command, plan.args, {
-    cwd: command.cwd,
-    detached: true,
-    stdio: ["pipe", "pipe", "pipe", "pipe"],
-    ...(user && { uid: user.uid, gid: user.gid }),
-    env: {
-      PATH: BASE_PATH,
-      LANG: "C.UTF-8",
-      HOME: command.cwd,
-      USER: "step",
-      LOGNAME: "step",
-      TMPDIR: join(command.cwd, "tmp"),
-      ...command.env,
-      [MARKER_NAME]: marker.slice(MARKER_NAME.length + 1),
-    },
-  });
+): Promise<LaunchedChild> {
+  const { cwd, network, warm } = command;
+  const env = buildEnvironment(command, marker);
+  const isLimited = options.level !== "none";
+  const forked =
+    warm &&
+    (await zygotes.fork(warm.interpreter, {
+      cwd,
+      env,
+      user: user && { uid: user.uid, gid: user.gid },
+      limits: isLimited ? computeLimits(command, user !== undefined) : {},
+      // as a cold start does: where it cannot be cut off, the sandbox has said so
+      network: network || !tools.unshare,
+      isHardened: isLimited,
+      prefix: warm.environment,
+    }));
+  if (forked) return forked;
+  return await spawnChild({ ...buildLaunchPlan(command, tools, user !== undefined), cwd, env, user });
 }
 
-function hasSpawned(child: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    child.once("spawn", () => {
-      child.off("error", reject);
-      // Later errors are failed signals: the process is gone, which its exit tells.
-      child.on("error", () => undefined);
-      resolve();
-    });
-    child.once("error", reject);
-  });
+function buildEnvironment(command: SandboxCommand, marker: string): Record<string, string> {
+  return {
+    PATH: BASE_PATH,
+    LANG: "C.UTF-8",
+    HOME: command.cwd,
+    USER: "step",
+    LOGNAME: "step",
+    TMPDIR: join(command.cwd, "tmp"),
+    ...command.env,
+    [MARKER_NAME]: marker.slice(MARKER_NAME.length + 1),
+  };
+}
+
+/** Whether an execution uses too much memory, from the moment that it may run user code. */
+interface MemoryWatch {
+  begin(): void;
+  end(): void;
+  /** The watchdog ended it, or the kernel may have: it has killed something since the watch began. */
+  hasExceeded(): boolean;
+  hasKernelKilled(): boolean;
+}
+
+function createMemoryWatch(command: SandboxCommand, tree: ProcessTree, shared: Shared): MemoryWatch {
+  let unwatch: (() => void) | undefined;
+  let kernelKills = 0;
+  let isOutOfMemory = false;
+  return {
+    begin() {
+      if (unwatch) return;
+      kernelKills = countKernelKills();
+      unwatch = () => undefined;
+      if (shared.options.level === "none") return;
+      unwatch = shared.watchdog.watch({
+        tree,
+        limitBytes: command.memoryMb * 1024 * 1024,
+        onExceeded() {
+          isOutOfMemory = true;
+          void killNow(tree, shared.options.warn);
+        },
+      });
+    },
+    end: () => unwatch?.(),
+    hasExceeded: () => isOutOfMemory,
+    hasKernelKilled: () => unwatch !== undefined && countKernelKills() > kernelKills,
+  };
+}
+
+async function killNow(tree: ProcessTree, warn: (message: string) => void): Promise<void> {
+  const left = await tree.kill(0);
+  if (left.length > 0)
+    warn(`Processes of a step could not be ended: ${left.map((entry) => entry.pid).join(", ")}`);
 }
 
 interface Watched {
-  readonly child: ChildProcess;
-  readonly command: SandboxCommand;
+  readonly child: LaunchedChild;
   readonly tree: ProcessTree;
   readonly streams: ChildStreams;
-  readonly shared: Shared;
+  readonly watch: MemoryWatch;
+  readonly warn: (message: string) => void;
 }
 
 /** Follows a child to its end: memory while it runs, then the strays it left, then the rest of its output. */
-function watchExit({ child, command, tree, streams, shared }: Watched): Promise<SandboxExit> {
-  const { warn, level } = shared.options;
-  const kernelKills = countKernelKills();
-  let isOutOfMemory = false;
-  const killNow = async (): Promise<void> => {
-    const left = await tree.kill(0);
-    if (left.length > 0)
-      warn(`Processes of a step could not be ended: ${left.map((entry) => entry.pid).join(", ")}`);
-  };
-  const unwatch =
-    level === "none"
-      ? () => undefined
-      : shared.watchdog.watch({
-          tree,
-          limitBytes: command.memoryMb * 1024 * 1024,
-          onExceeded() {
-            isOutOfMemory = true;
-            void killNow();
-          },
-        });
-  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  return new Promise((resolve) => {
-    child.once("exit", (exitCode, signal) => {
-      unwatch();
-      const wasKernel = signal === "SIGKILL" && countKernelKills() > kernelKills;
-      void killNow()
-        .then(() => drain(closed, streams))
-        .then(() => resolve({ exitCode, signal, outOfMemory: isOutOfMemory || wasKernel }));
-    });
-  });
+async function watchExit({ child, tree, streams, watch, warn }: Watched): Promise<SandboxExit> {
+  const { exitCode, signal, isAlone } = await child.ended;
+  watch.end();
+  const wasKernel = signal === "SIGKILL" && watch.hasKernelKilled();
+  if (!isAlone) await killNow(tree, warn);
+  await drain(child.closed, streams);
+  return { exitCode, signal, outOfMemory: watch.hasExceeded() || wasKernel };
 }
 
 async function drain(closed: Promise<void>, streams: ChildStreams): Promise<void> {

@@ -1,6 +1,7 @@
 // Runs a TypeScript script for Headrace: calls its main or default export with the inputs, and reports over
-// descriptor 3. Messages are JSON, one a line; user output stays on stdout and stderr.
-import { readFileSync, writeSync } from "node:fs";
+// descriptor 3. The job comes on stdin, to its end: {"env", "files", "maxOutputBytes"}. Messages are JSON, one a line;
+// user output stays on stdout and stderr.
+import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const CHANNEL = 3;
@@ -8,7 +9,7 @@ const MAX_DEPTH = 200;
 const MAX_TRACEBACK = 16_384;
 const workdir = process.cwd();
 const scriptUrl = new URL("../script.mjs", import.meta.url);
-const limit = Number(process.argv[2]);
+let limit = 0;
 // Taken before any user code runs, so that a script that patches globals still reports what it means.
 const { stringify } = JSON;
 const realExit = process.exit.bind(process);
@@ -30,6 +31,16 @@ function settle(message) {
   if (isSettled) return;
   isSettled = true;
   send(message);
+}
+
+/** Waits for the job; nothing else happens in this process meanwhile. */
+function takeJob() {
+  const text = readFileSync(0, "utf8");
+  if (text === "") realExit(0); // dismissed without a job
+  const job = JSON.parse(text);
+  Object.assign(process.env, job.env);
+  limit = job.maxOutputBytes;
+  for (const [name, content] of Object.entries(job.files)) writeFileSync(name, content);
 }
 
 function readInputs() {
@@ -157,6 +168,8 @@ async function run() {
 }
 
 process.setSourceMapsEnabled(true);
+await import("data:text/javascript,"); // loads what the first import needs, before there is a job
+takeJob();
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 process.on("exit", (exitCode) => {
