@@ -154,5 +154,6 @@ async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
   await Promise.all([...executors.values()].map((executor) => executor.close?.()));
   await http.close();
   await isolation.sandbox.close();
+  await isolation.workdirs.settle();
   await registry.unregister();
 }

@@ -88,7 +88,7 @@ export function createComponentRunner(deps: RunComponentDeps) {
       if (!signal.aborted) await collect(deps, workdir, run);
       throw error;
     } finally {
-      await deps.workdirs.remove(workdir);
+      deps.workdirs.removeSoon(workdir);
     }
   };
 }
@@ -111,6 +111,6 @@ async function requestHttp(deps: RunComponentDeps, run: ComponentRun): Promise<J
     await collect(deps, workdir, run);
     return output;
   } finally {
-    await deps.workdirs.remove(workdir);
+    deps.workdirs.removeSoon(workdir);
   }
 }

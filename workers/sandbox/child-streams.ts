@@ -49,6 +49,7 @@ function wrapOutput(readable: Readable): ChildOutput {
     listen(listener) {
       isHeard = true;
       readable.on("data", listener);
+      readable.resume(); // one whose first line was taken off it stands still
     },
     flow() {
       if (!isHeard) readable.resume();

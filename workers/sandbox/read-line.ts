@@ -31,5 +31,6 @@ export function readLine(stream: Readable): Promise<string> {
       resolve(seen.toString("utf8", 0, at));
     };
     stream.on("data", onData).once("end", onEnd).once("close", onEnd).once("error", onEnd);
+    stream.resume();
   });
 }

@@ -111,6 +111,9 @@ export async function startZygote({ interpreter, env }: ZygoteOptions): Promise<
   child.stdin.on("error", () => undefined); // its exit is handled above
   child.stdout.on("data", (chunk: Buffer) => state.answers.push(chunk));
   const said = keepTail(child);
+  // it must not keep a worker alive that has nothing else to do
+  child.unref();
+  for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as Socket).unref();
   child.stdin.write(`${JSON.stringify({ address, token: state.token, harness })}\n`);
   try {
     await within(START_LIMIT_MS, state.ready.promise);
@@ -122,6 +125,7 @@ export async function startZygote({ interpreter, env }: ZygoteOptions): Promise<
     isRunning: () => !state.isLost(),
     fork: (request) => forkChild(state, child, request),
     async close() {
+      child.ref();
       child.kill("SIGKILL");
       await ended;
       await cleanUp();

@@ -55,12 +55,13 @@ export function createPythonScriptExecutor(deps: PythonScriptDeps): Executor<Pyt
         : {};
       return {
         command: environment ? join(environment, "bin/python") : python,
-        // Isolated: nothing of the machine's or the user's own Python set-up; unbuffered: prints are live.
-        args: ["-I", "-u", "-X", "utf8", ".headrace/harness.py"],
+        // Isolated: nothing of the machine's or the user's own Python set-up; unbuffered: prints are live. The harness is
+        // an argument: no file of it has to be written, where its users can read it and nobody else can change it.
+        args: ["-I", "-u", "-X", "utf8", "-c", text],
         readOnlyPaths: environment ? [environment] : [],
         env,
         limitAddressSpace: true,
-        files: { ".headrace/harness.py": text },
+        files: {},
         links: {},
         warm: { kind: "python", interpreter: python, ...(environment && { environment }) },
       };

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { SandboxProcess, WarmGround } from "../types.js";
 import { dismiss, type ScriptStart, startWaiting } from "./waiting-process.js";
 
@@ -182,6 +183,6 @@ export function createWarmPool({ ground, maxProcesses, idleMs = DEFAULT_IDLE_MS 
 
 /** Whether a process that was started one way is as good as one started the other: the same but for a longer time-out. */
 export function canStandIn(started: ScriptStart, wanted: ScriptStart): boolean {
-  const same = (start: ScriptStart): string => JSON.stringify({ ...start, timeoutSeconds: 0 });
-  return started.timeoutSeconds >= wanted.timeoutSeconds && same(started) === same(wanted);
+  const { timeoutSeconds } = started;
+  return timeoutSeconds >= wanted.timeoutSeconds && isDeepStrictEqual(started, { ...wanted, timeoutSeconds });
 }
