@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { constants } from "node:os";
 import { join } from "node:path";
 import type {
   Sandbox,
@@ -10,8 +11,13 @@ import type {
 } from "../../src/executors/types.js";
 import { type ChildStreams, openChildStreams } from "./child-streams.js";
 import { startGuardian } from "./guardian.js";
-import { buildLaunchPlan, findLaunchTools, type LaunchTools } from "./launch-plan.js";
+import { STEP_LIMITS } from "./isolation-policy.js";
+import { createDiskWatchdog, type DiskWatchdog } from "./disk-watchdog.js";
+import { findLaunchTools, type LaunchTools } from "./launch-plan.js";
+import type { Launch, Launcher, LaunchIdentity } from "./launcher.js";
 import { createMemoryWatchdog, type MemoryWatchdog } from "./memory-watchdog.js";
+import { createNotices, type Notices } from "./notices.js";
+import { createProcessLauncher } from "./process-launcher.js";
 import { countKernelKills, hasProcessTable } from "./process-table.js";
 import { createProcessTree, type ProcessTree } from "./process-tree.js";
 import { createStepUsers, type StepUser, type StepUsers } from "./step-users.js";
@@ -22,10 +28,12 @@ export interface OpenSandbox extends Sandbox {
   close(): Promise<void>;
 }
 
-/** What a sandbox of the levels `process` and `none` is made from. */
+/** What a sandbox is made from, whatever its level. */
 export interface ProcessSandboxOptions {
   /** `none` keeps the clean environment and the killing of whole trees, and drops users and limits. */
-  readonly level: Extract<SandboxLevel, "process" | "none">;
+  readonly level: SandboxLevel;
+  /** The walls of the level; by default those that plain processes can have. */
+  readonly launcher?: Launcher;
   /** Whether user code gets unprivileged users of its own; only root can give them. */
   readonly ownUsers: boolean;
   readonly reasons: readonly string[];
@@ -35,7 +43,7 @@ export interface ProcessSandboxOptions {
 /** Marks every process of an execution in its environment. */
 const MARKER_NAME = "HEADRACE_EXECUTION";
 /** Tools are tried as a user without privileges, as steps will use them. */
-const NOBODY = { uid: 65_534, gid: 65_534 };
+export const NOBODY = { uid: 65_534, gid: 65_534 };
 const BASE_PATH = "/usr/local/bin:/usr/bin:/bin";
 const DEFAULT_GRACE_MS = 1_000;
 /** How long pipes may stay open once the whole tree is gone. */
@@ -43,25 +51,28 @@ const DRAIN_LIMIT_MS = 2_000;
 
 interface Shared {
   readonly options: ProcessSandboxOptions;
-  readonly tools: LaunchTools;
+  readonly launcher: Launcher;
   readonly watchdog: MemoryWatchdog;
+  readonly disk: DiskWatchdog;
   readonly users: StepUsers | undefined;
   readonly running: Set<SandboxProcess>;
   readonly nextMarker: () => string;
 }
 
-/** Opens a sandbox of plain child processes. */
+/** Opens a sandbox of child processes behind the walls of its level. */
 export async function createProcessSandbox(options: ProcessSandboxOptions): Promise<OpenSandbox> {
   const workerToken = randomBytes(12).toString("hex");
   const guardian = startGuardian({ markerPrefix: `${MARKER_NAME}=${workerToken}.`, warn: options.warn });
   const users = options.ownUsers ? createStepUsers({ guardian }) : undefined;
   const tools = options.level === "none" ? {} : await findLaunchTools(users ? NOBODY : undefined);
   let count = 0;
+  const launcher = options.launcher ?? createProcessLauncher({ tools });
   const shared: Shared = {
     options,
-    tools,
+    launcher,
     users,
     watchdog: createMemoryWatchdog(),
+    disk: createDiskWatchdog({ limits: STEP_LIMITS }),
     running: new Set(),
     nextMarker: () => `${MARKER_NAME}=${workerToken}.${(count += 1)}`,
   };
@@ -71,13 +82,15 @@ export async function createProcessSandbox(options: ProcessSandboxOptions): Prom
     start: (command) => startProcess(command, shared),
     async close() {
       await Promise.all([...shared.running].map((child) => child.kill(0)));
+      await launcher.close?.();
       await guardian.close();
       users?.close();
     },
   };
 }
 
-function listWeaknesses({ level }: ProcessSandboxOptions, tools: LaunchTools): string[] {
+function listWeaknesses({ level, launcher }: ProcessSandboxOptions, tools: LaunchTools): string[] {
+  if (launcher) return [];
   if (level === "none") return ["No limits and no user of its own for user code: SANDBOX=none"];
   return [
     ...(tools.prlimit ? [] : ["prlimit is missing: no limits on files and CPU time; install util-linux"]),
@@ -90,58 +103,75 @@ function listWeaknesses({ level }: ProcessSandboxOptions, tools: LaunchTools): s
 }
 
 async function startProcess(command: SandboxCommand, shared: Shared): Promise<SandboxProcess> {
-  const { users, tools, running } = shared;
+  const { users, running } = shared;
   const user = command.identity === "worker" ? undefined : await users?.take(command.cwd);
   const marker = shared.nextMarker();
+  const notices = createNotices();
+  let launch: Launch | undefined;
   let child: ChildProcess;
   try {
-    child = spawnChild(command, buildLaunchPlan(command, tools, user !== undefined), marker, user);
+    launch = await shared.launcher.prepare(command, toIdentity(command, marker, user), notices.add);
+    child = spawnChild(command, launch, user);
     await hasSpawned(child);
   } catch (error) {
+    launch?.end?.();
     user?.release(false);
     throw error;
   }
   const tree = createProcessTree({
     rootPid: child.pid as number,
     marker,
+    hasKeepers: launch.hasKeepers ?? false,
     findOwnUid: () => (user?.isExclusive() ? user.uid : undefined),
   });
   const streams = openChildStreams(child);
+  const exited = watchExit({ child, command, launch, tree, streams, shared });
+  const handle = toHandle(child.pid as number, { streams, tree, notices, exited });
+  running.add(handle);
+  void exited.then(() => {
+    running.delete(handle);
+    user?.release(tree.hasKilled());
+  });
+  try {
+    await launch.begin?.(child);
+  } catch (error) {
+    await handle.kill(0);
+    throw error;
+  }
   // Listeners are attached as soon as the caller has the process; what nobody wants must not fill its pipe.
   setImmediate(() => streams.flow());
-  const exited = watchExit({ child, command, tree, streams, shared });
-  const handle: SandboxProcess = {
-    pid: child.pid as number,
+  return handle;
+}
+
+function toHandle(
+  pid: number,
+  parts: {
+    readonly streams: ChildStreams;
+    readonly tree: ProcessTree;
+    readonly notices: Notices;
+    readonly exited: Promise<SandboxExit>;
+  },
+): SandboxProcess {
+  const { streams, tree, notices, exited } = parts;
+  return {
+    pid,
     writeInput: (data) => void streams.stdin.write(data),
     endInput: () => void streams.stdin.end(),
     onStdout: streams.stdout.listen,
     onStderr: streams.stderr.listen,
     onControl: streams.control.listen,
+    onNotice: notices.listen,
     exited,
     async kill(graceMs = DEFAULT_GRACE_MS) {
       await tree.kill(graceMs);
       await exited;
     },
   };
-  running.add(handle);
-  void exited.then(() => {
-    running.delete(handle);
-    user?.release(tree.hasKilled());
-  });
-  return handle;
 }
 
-function spawnChild(
-  command: SandboxCommand,
-  plan: { command: string; args: readonly string[] },
-  marker: string,
-  user: StepUser | undefined,
-): ChildProcess {
-  return spawn(plan.command, plan.args, {
-    cwd: command.cwd,
-    detached: true,
-    stdio: ["pipe", "pipe", "pipe", "pipe"],
-    ...(user && { uid: user.uid, gid: user.gid }),
+function toIdentity(command: SandboxCommand, marker: string, user: StepUser | undefined): LaunchIdentity {
+  const value = marker.slice(MARKER_NAME.length + 1);
+  return {
     env: {
       PATH: BASE_PATH,
       LANG: "C.UTF-8",
@@ -150,8 +180,21 @@ function spawnChild(
       LOGNAME: "step",
       TMPDIR: join(command.cwd, "tmp"),
       ...command.env,
-      [MARKER_NAME]: marker.slice(MARKER_NAME.length + 1),
+      [MARKER_NAME]: value,
     },
+    marker: { name: MARKER_NAME, value },
+    user,
+  };
+}
+
+function spawnChild(command: SandboxCommand, launch: Launch, user: StepUser | undefined): ChildProcess {
+  const extra = Array.from({ length: launch.extraPipes ?? 0 }, () => "pipe" as const);
+  return spawn(launch.command, launch.args, {
+    cwd: command.cwd,
+    detached: true,
+    stdio: ["pipe", "pipe", "pipe", "pipe", ...extra],
+    ...(user && { uid: user.uid, gid: user.gid }),
+    env: launch.env,
   });
 }
 
@@ -170,42 +213,85 @@ function hasSpawned(child: ChildProcess): Promise<void> {
 interface Watched {
   readonly child: ChildProcess;
   readonly command: SandboxCommand;
+  readonly launch: Launch;
   readonly tree: ProcessTree;
   readonly streams: ChildStreams;
   readonly shared: Shared;
 }
 
-/** Follows a child to its end: memory while it runs, then the strays it left, then the rest of its output. */
-function watchExit({ child, command, tree, streams, shared }: Watched): Promise<SandboxExit> {
-  const { warn, level } = shared.options;
+/** Follows a child to its end: memory and disk while it runs, then the strays it left, then the rest of its output. */
+function watchExit({ child, command, launch, tree, streams, shared }: Watched): Promise<SandboxExit> {
+  const { warn } = shared.options;
   const kernelKills = countKernelKills();
-  let isOutOfMemory = false;
   const killNow = async (): Promise<void> => {
     const left = await tree.kill(0);
     if (left.length > 0)
       warn(`Processes of a step could not be ended: ${left.map((entry) => entry.pid).join(", ")}`);
   };
-  const unwatch =
-    level === "none"
-      ? () => undefined
-      : shared.watchdog.watch({
-          tree,
-          limitBytes: command.memoryMb * 1024 * 1024,
-          onExceeded() {
-            isOutOfMemory = true;
-            void killNow();
-          },
-        });
+  const excess = watchExcess({ command, tree, shared }, killNow);
   const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
   return new Promise((resolve) => {
     child.once("exit", (exitCode, signal) => {
-      unwatch();
-      const wasKernel = signal === "SIGKILL" && countKernelKills() > kernelKills;
+      excess.stop();
+      const ending = toEnding(exitCode, signal, launch);
+      const wasKernel = ending.signal === "SIGKILL" && countKernelKills() > kernelKills;
       void killNow()
+        .then(() => launch.end?.())
         .then(() => drain(closed, streams))
-        .then(() => resolve({ exitCode, signal, outOfMemory: isOutOfMemory || wasKernel }));
+        .then(() =>
+          resolve({
+            ...ending,
+            outOfMemory: excess.of === "memory" || wasKernel,
+            ...(excess.of === "disk" && { outOfDisk: true }),
+          }),
+        );
     });
   });
+}
+
+interface Excess {
+  readonly of: "memory" | "disk" | undefined;
+  stop(): void;
+}
+
+/** Ends an execution that takes more than its share of what is everybody's. */
+function watchExcess(
+  { command, tree, shared }: Pick<Watched, "command" | "tree" | "shared">,
+  killNow: () => Promise<void>,
+): Excess {
+  const state: { of: Excess["of"] } = { of: undefined };
+  if (shared.options.level === "none") return { of: undefined, stop: () => undefined };
+  const exceed = (what: "memory" | "disk"): void => {
+    state.of ??= what;
+    void killNow();
+  };
+  const limitBytes = command.memoryMb * 1024 * 1024;
+  const unwatchMemory = shared.watchdog.watch({ tree, limitBytes, onExceeded: () => exceed("memory") });
+  // an installer fills an environment's folder, which is no work folder
+  const unwatchDisk =
+    command.identity === "worker"
+      ? () => undefined
+      : shared.disk.watch({ folder: command.cwd, tree, onExceeded: () => exceed("disk") });
+  return {
+    get of() {
+      return state.of;
+    },
+    stop() {
+      unwatchMemory();
+      unwatchDisk();
+    },
+  };
+}
+
+/** A keeper tells its command's death by a signal as shells do, by an exit code of 128 and more. */
+function toEnding(
+  exitCode: number | null,
+  signal: NodeJS.Signals | null,
+  { hasKeepers = false }: Launch,
+): Pick<SandboxExit, "exitCode" | "signal"> {
+  if (!hasKeepers || exitCode === null || exitCode <= 128) return { exitCode, signal };
+  const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
+  return name === undefined ? { exitCode, signal } : { exitCode: null, signal: name as NodeJS.Signals };
 }
 
 async function drain(closed: Promise<void>, streams: ChildStreams): Promise<void> {
