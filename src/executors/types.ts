@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { ZodType } from "zod";
 import type { JsonObject, JsonValue } from "../core/json.js";
 import type { RunErrorCode } from "../core/statuses.js";
@@ -54,6 +55,15 @@ export interface SandboxCommand {
   readonly waitsForInput?: boolean;
   /** What the sandbox may fork instead of starting `command`, when that is quicker and no less isolated. */
   readonly warm?: WarmInterpreter;
+  /** Ports of the step's own loopback, each with what stands behind it. Only where the level says that it can. */
+  readonly forwards?: readonly SandboxForward[];
+}
+
+/** A port inside a sandbox that leads to one place outside, and nowhere else. */
+export interface SandboxForward {
+  readonly port: number;
+  /** Opens what a connection of the step is joined to; called once for each. */
+  connect(): Promise<Duplex>;
 }
 
 /** A Python interpreter with its harness loaded, of which a fork does what {@link SandboxCommand.command} would. */
@@ -71,6 +81,8 @@ export interface SandboxExit {
   readonly signal: NodeJS.Signals | null;
   /** The memory watchdog ended it. */
   readonly outOfMemory: boolean;
+  /** The disk watchdog ended it: its work folder had grown beyond what a step may leave there. */
+  readonly outOfDisk?: boolean;
 }
 
 /** A running child process with its whole tree. */
@@ -85,6 +97,8 @@ export interface SandboxProcess {
   onStderr(listener: (chunk: Buffer) => void): void;
   /** The private channel (fd 3) on which a harness reports results; never mixed with user output. */
   onControl(listener: (chunk: Buffer) => void): void;
+  /** Lines for the step's log that the sandbox itself has to say, of its network for one; few, the last before `exited`. */
+  onNotice?(listener: (line: string) => void): void;
   /** Resolves when the child has ended and its pipes are drained. Never rejects. */
   readonly exited: Promise<SandboxExit>;
   /** Ends the whole tree: SIGTERM, then SIGKILL after `graceMs`. Resolves when nothing is left. */

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 import type { SandboxCommand } from "../../src/executors/types.js";
+import { STEP_LIMITS } from "./isolation-policy.js";
 
 /** Programs of the system that set limits on a child before it becomes the user's. */
 export interface LaunchTools {
@@ -19,16 +20,20 @@ export interface LaunchPlan {
 }
 
 const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
-const GIBIBYTE = 1024 ** 3;
 /** Interpreters and their libraries map far more than they use: code, thread stacks, arenas. */
 const ADDRESS_SPACE_HEADROOM_MB = 2_048;
-const OPEN_FILE_LIMIT = 1_024;
-const PROCESS_LIMIT = 256;
+/** For `prlimit`: how many processes one user may have. */
+export const PROCESS_LIMIT_ARG = `--nproc=${STEP_LIMITS.processes}`;
+
+/** Where a program of the system is, if it is there. */
+export function findTool(name: string): string | undefined {
+  return FOLDERS.map((folder) => `${folder}/${name}`).find((file) => existsSync(file));
+}
 
 /** Finds the tools and tries each once: what is installed may still be forbidden in a container. */
 export async function findLaunchTools(identity?: { uid: number; gid: number }): Promise<LaunchTools> {
   const attempt = async (name: string, args: readonly string[]): Promise<string | undefined> => {
-    const path = FOLDERS.map((folder) => `${folder}/${name}`).find((file) => existsSync(file));
+    const path = findTool(name);
     if (!path) return undefined;
     try {
       await promisify(execFile)(path, [...args, "/bin/true"], {
@@ -82,17 +87,18 @@ export type ResourceLimits = Readonly<Partial<Record<"CORE" | "NOFILE" | "FSIZE"
 export function computeLimits(command: SandboxCommand, hasOwnUser: boolean): ResourceLimits {
   return {
     CORE: 0,
-    NOFILE: OPEN_FILE_LIMIT,
-    FSIZE: GIBIBYTE,
+    NOFILE: STEP_LIMITS.openFiles,
+    FSIZE: STEP_LIMITS.fileBytes,
     // Seconds of all processors together: a program that uses each of them must reach its time-out first.
     CPU: Math.ceil((command.timeoutSeconds + 5) * availableParallelism()),
     // Counted per user: without a user of its own, the limit would hit the worker and its neighbours.
-    ...(hasOwnUser && { NPROC: PROCESS_LIMIT }),
+    ...(hasOwnUser && { NPROC: STEP_LIMITS.processes }),
     ...(command.limitAddressSpace && { AS: (command.memoryMb + ADDRESS_SPACE_HEADROOM_MB) * 1024 * 1024 }),
   };
 }
 
-function listLimits(command: SandboxCommand, hasOwnUser: boolean): string[] {
+/** Options for `prlimit`. */
+export function listLimits(command: SandboxCommand, hasOwnUser: boolean): string[] {
   return Object.entries(computeLimits(command, hasOwnUser)).map(
     ([name, value]) => `--${name.toLowerCase()}=${value}`,
   );

@@ -28,20 +28,29 @@ export interface SpawnPlan {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
+  /** Pipes from descriptor 4 on, beside the four of every child. */
+  readonly extraPipes?: number | undefined;
 }
 
-/** Starts a program with four pipes in a session of its own. @throws Error when there is no such program or folder. */
-export async function spawnChild({ command, args, cwd, env, user }: SpawnPlan): Promise<LaunchedChild> {
+/** A child of the worker's own, with what a launcher may need of it. */
+export interface SpawnedChild extends LaunchedChild {
+  readonly process: ChildProcess;
+}
+
+/** Starts a program with its pipes in a session of its own. @throws Error when there is no such program or folder. */
+export async function spawnChild(plan: SpawnPlan): Promise<SpawnedChild> {
+  const { command, args, cwd, env, user, extraPipes = 0 } = plan;
   const child = spawn(command, args, {
     cwd,
     detached: true,
-    stdio: ["pipe", "pipe", "pipe", "pipe"],
+    stdio: Array.from({ length: 4 + extraPipes }, () => "pipe" as const),
     ...(user && { uid: user.uid, gid: user.gid }),
     env,
   });
   await hasSpawned(child);
   const [stdin, stdout, stderr, control] = child.stdio as unknown as [Writable, Readable, Readable, Readable];
   return {
+    process: child,
     pid: child.pid as number,
     isWarm: false,
     pipes: { stdin, stdout, stderr, control },

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { constants } from "node:os";
 import { join } from "node:path";
 import type {
   Sandbox,
@@ -9,9 +10,15 @@ import type {
 } from "../../src/executors/types.js";
 import { type ChildStreams, openChildStreams } from "./child-streams.js";
 import { startGuardian } from "./guardian.js";
-import { buildLaunchPlan, computeLimits, findLaunchTools, type LaunchTools } from "./launch-plan.js";
-import { type LaunchedChild, spawnChild } from "./launched-child.js";
+import { STEP_LIMITS } from "./isolation-policy.js";
+import { createDiskWatchdog, type DiskWatchdog } from "./disk-watchdog.js";
+import { launchChild, type Launched } from "./launch-child.js";
+import type { LaunchedChild } from "./launched-child.js";
+import { findLaunchTools, type LaunchTools } from "./launch-plan.js";
+import type { Launcher, LaunchIdentity } from "./launcher.js";
 import { createMemoryWatchdog, type MemoryWatchdog } from "./memory-watchdog.js";
+import { createNotices, type Notices } from "./notices.js";
+import { createProcessLauncher } from "./process-launcher.js";
 import { countKernelKills, hasProcessTable } from "./process-table.js";
 import { createProcessTree, type ProcessTree } from "./process-tree.js";
 import { createStepUsers, type StepUser, type StepUsers } from "./step-users.js";
@@ -23,10 +30,12 @@ export interface OpenSandbox extends Sandbox {
   close(): Promise<void>;
 }
 
-/** What a sandbox of the levels `process` and `none` is made from. */
+/** What a sandbox is made from, whatever its level. */
 export interface ProcessSandboxOptions {
   /** `none` keeps the clean environment and the killing of whole trees, and drops users and limits. */
-  readonly level: Extract<SandboxLevel, "process" | "none">;
+  readonly level: SandboxLevel;
+  /** The walls of the level; by default those that plain processes can have. */
+  readonly launcher?: Launcher;
   /** Whether user code gets unprivileged users of its own; only root can give them. */
   readonly ownUsers: boolean;
   readonly reasons: readonly string[];
@@ -36,7 +45,7 @@ export interface ProcessSandboxOptions {
 /** Marks every process of an execution in its environment. */
 const MARKER_NAME = "HEADRACE_EXECUTION";
 /** Tools are tried as a user without privileges, as steps will use them. */
-const NOBODY = { uid: 65_534, gid: 65_534 };
+export const NOBODY = { uid: 65_534, gid: 65_534 };
 const BASE_PATH = "/usr/local/bin:/usr/bin:/bin";
 const DEFAULT_GRACE_MS = 1_000;
 /** How long pipes may stay open once the whole tree is gone. */
@@ -44,21 +53,23 @@ const DRAIN_LIMIT_MS = 2_000;
 
 interface Shared {
   readonly options: ProcessSandboxOptions;
-  readonly tools: LaunchTools;
-  readonly watchdog: MemoryWatchdog;
-  readonly users: StepUsers | undefined;
+  readonly launcher: Launcher;
   readonly zygotes: Zygotes;
+  readonly watchdog: MemoryWatchdog;
+  readonly disk: DiskWatchdog;
+  readonly users: StepUsers | undefined;
   readonly running: Set<SandboxProcess>;
   readonly nextMarker: () => string;
 }
 
-/** Opens a sandbox of plain child processes. */
+/** Opens a sandbox of child processes behind the walls of its level. */
 export async function createProcessSandbox(options: ProcessSandboxOptions): Promise<OpenSandbox> {
   const workerToken = randomBytes(12).toString("hex");
   const guardian = startGuardian({ markerPrefix: `${MARKER_NAME}=${workerToken}.`, warn: options.warn });
   const users = options.ownUsers ? createStepUsers({ guardian }) : undefined;
   const tools = options.level === "none" ? {} : await findLaunchTools(users ? NOBODY : undefined);
   let count = 0;
+  const launcher = options.launcher ?? createProcessLauncher({ tools, isLimited: options.level !== "none" });
   const zygotes = createZygotes({
     // as long as the longest number: the marker of a fork is written over this one
     env: { PATH: BASE_PATH, LANG: "C.UTF-8", [MARKER_NAME]: `${workerToken}.${"0".repeat(16)}` },
@@ -66,10 +77,11 @@ export async function createProcessSandbox(options: ProcessSandboxOptions): Prom
   });
   const shared: Shared = {
     options,
-    tools,
-    users,
+    launcher,
     zygotes,
+    users,
     watchdog: createMemoryWatchdog(),
+    disk: createDiskWatchdog({ limits: STEP_LIMITS }),
     running: new Set(),
     nextMarker: () => `${MARKER_NAME}=${workerToken}.${(count += 1)}`,
   };
@@ -80,13 +92,15 @@ export async function createProcessSandbox(options: ProcessSandboxOptions): Prom
     async close() {
       await Promise.all([...shared.running].map((child) => child.kill(0)));
       await zygotes.close();
+      await launcher.close?.();
       await guardian.close();
       users?.close();
     },
   };
 }
 
-function listWeaknesses({ level }: ProcessSandboxOptions, tools: LaunchTools): string[] {
+function listWeaknesses({ level, launcher }: ProcessSandboxOptions, tools: LaunchTools): string[] {
+  if (launcher) return [];
   if (level === "none") return ["No limits and no user of its own for user code: SANDBOX=none"];
   return [
     ...(tools.prlimit ? [] : ["prlimit is missing: no limits on files and CPU time; install util-linux"]),
@@ -102,144 +116,175 @@ async function startProcess(command: SandboxCommand, shared: Shared): Promise<Sa
   const { users, running } = shared;
   const user = command.identity === "worker" ? undefined : await users?.take(command.cwd);
   const marker = shared.nextMarker();
-  let child: LaunchedChild;
+  const notices = createNotices();
+  let launched: Launched;
   try {
-    child = await launch(command, shared, marker, user);
+    launched = await launchChild(command, toIdentity(command, marker, user), notices.add, shared);
   } catch (error) {
     user?.release(false);
     throw error;
   }
+  const { child, hasKeepers } = launched;
   const tree = createProcessTree({
     rootPid: child.pid,
     marker,
+    hasKeepers,
     findOwnUid: () => (user?.isExclusive() ? user.uid : undefined),
   });
   const streams = openChildStreams(child.pipes);
+  const excess = watchExcess({ command, tree, shared });
+  if (!command.waitsForInput) excess.begin();
+  const exited = watchExit({ launched, tree, streams, excess, shared });
+  const handle = toHandle(child, { streams, tree, notices, exited, excess });
+  running.add(handle);
+  void exited.then(() => {
+    running.delete(handle);
+    user?.release(tree.hasKilled());
+  });
+  try {
+    await launched.begin();
+  } catch (error) {
+    await handle.kill(0);
+    throw error;
+  }
   // Listeners are attached as soon as the caller has the process; what nobody wants must not fill its pipe.
   setImmediate(() => streams.flow());
-  const watch = createMemoryWatch(command, tree, shared);
-  if (!command.waitsForInput) watch.begin();
-  const exited = watchExit({ child, tree, streams, watch, warn: shared.options.warn });
-  const handle: SandboxProcess = {
-    pid: child.pid,
-    isWarm: child.isWarm,
+  return handle;
+}
+
+function toHandle(
+  { pid, isWarm }: LaunchedChild,
+  parts: {
+    readonly streams: ChildStreams;
+    readonly tree: ProcessTree;
+    readonly notices: Notices;
+    readonly exited: Promise<SandboxExit>;
+    readonly excess: Excess;
+  },
+): SandboxProcess {
+  const { streams, tree, notices, exited, excess } = parts;
+  return {
+    pid,
+    isWarm,
     writeInput(data) {
-      watch.begin();
+      excess.begin();
       streams.stdin.write(data);
     },
     endInput: () => void streams.stdin.end(),
     onStdout: streams.stdout.listen,
     onStderr: streams.stderr.listen,
     onControl: streams.control.listen,
+    onNotice: notices.listen,
     exited,
     async kill(graceMs = DEFAULT_GRACE_MS) {
       await tree.kill(graceMs);
       await exited;
     },
   };
-  running.add(handle);
-  void exited.then(() => {
-    running.delete(handle);
-    user?.release(tree.hasKilled());
-  });
-  return handle;
 }
 
-/** A fork of a warm interpreter where the command allows it and one can be had, else a start from nothing. */
-async function launch(
-  command: SandboxCommand,
-  { zygotes, tools, options }: Shared,
-  marker: string,
-  user: StepUser | undefined,
-): Promise<LaunchedChild> {
-  const { cwd, network, warm } = command;
-  const env = buildEnvironment(command, marker);
-  const isLimited = options.level !== "none";
-  const forked =
-    warm &&
-    (await zygotes.fork(warm.interpreter, {
-      cwd,
-      env,
-      user: user && { uid: user.uid, gid: user.gid },
-      limits: isLimited ? computeLimits(command, user !== undefined) : {},
-      // as a cold start does: where it cannot be cut off, the sandbox has said so
-      network: network || !tools.unshare,
-      isHardened: isLimited,
-      prefix: warm.environment,
-    }));
-  if (forked) return forked;
-  return await spawnChild({ ...buildLaunchPlan(command, tools, user !== undefined), cwd, env, user });
-}
-
-function buildEnvironment(command: SandboxCommand, marker: string): Record<string, string> {
+function toIdentity(command: SandboxCommand, marker: string, user: StepUser | undefined): LaunchIdentity {
+  const value = marker.slice(MARKER_NAME.length + 1);
   return {
-    PATH: BASE_PATH,
-    LANG: "C.UTF-8",
-    HOME: command.cwd,
-    USER: "step",
-    LOGNAME: "step",
-    TMPDIR: join(command.cwd, "tmp"),
-    ...command.env,
-    [MARKER_NAME]: marker.slice(MARKER_NAME.length + 1),
-  };
-}
-
-/** Whether an execution uses too much memory, from the moment that it may run user code. */
-interface MemoryWatch {
-  begin(): void;
-  end(): void;
-  /** The watchdog ended it, or the kernel may have: it has killed something since the watch began. */
-  hasExceeded(): boolean;
-  hasKernelKilled(): boolean;
-}
-
-function createMemoryWatch(command: SandboxCommand, tree: ProcessTree, shared: Shared): MemoryWatch {
-  let unwatch: (() => void) | undefined;
-  let kernelKills = 0;
-  let isOutOfMemory = false;
-  return {
-    begin() {
-      if (unwatch) return;
-      kernelKills = countKernelKills();
-      unwatch = () => undefined;
-      if (shared.options.level === "none") return;
-      unwatch = shared.watchdog.watch({
-        tree,
-        limitBytes: command.memoryMb * 1024 * 1024,
-        onExceeded() {
-          isOutOfMemory = true;
-          void killNow(tree, shared.options.warn);
-        },
-      });
+    env: {
+      PATH: BASE_PATH,
+      LANG: "C.UTF-8",
+      HOME: command.cwd,
+      USER: "step",
+      LOGNAME: "step",
+      TMPDIR: join(command.cwd, "tmp"),
+      ...command.env,
+      [MARKER_NAME]: value,
     },
-    end: () => unwatch?.(),
-    hasExceeded: () => isOutOfMemory,
-    hasKernelKilled: () => unwatch !== undefined && countKernelKills() > kernelKills,
+    marker: { name: MARKER_NAME, value },
+    user,
   };
-}
-
-async function killNow(tree: ProcessTree, warn: (message: string) => void): Promise<void> {
-  const left = await tree.kill(0);
-  if (left.length > 0)
-    warn(`Processes of a step could not be ended: ${left.map((entry) => entry.pid).join(", ")}`);
 }
 
 interface Watched {
-  readonly child: LaunchedChild;
+  readonly launched: Launched;
   readonly tree: ProcessTree;
   readonly streams: ChildStreams;
-  readonly watch: MemoryWatch;
-  readonly warn: (message: string) => void;
+  readonly excess: Excess;
+  readonly shared: Shared;
 }
 
-/** Follows a child to its end: memory while it runs, then the strays it left, then the rest of its output. */
-async function watchExit({ child, tree, streams, watch, warn }: Watched): Promise<SandboxExit> {
+/** Follows a child to its end: memory and disk while it runs, then the strays it left, then the rest of its output. */
+async function watchExit({ launched, tree, streams, excess, shared }: Watched): Promise<SandboxExit> {
+  const { child, hasKeepers, end } = launched;
   const { exitCode, signal, isAlone } = await child.ended;
-  watch.end();
-  const wasKernel = signal === "SIGKILL" && watch.hasKernelKilled();
-  if (!isAlone) await killNow(tree, warn);
+  excess.stop();
+  const ending = toEnding(exitCode, signal, hasKeepers);
+  const wasKernel = ending.signal === "SIGKILL" && excess.hasKernelKilled();
+  if (!isAlone) await killNow(tree, shared);
+  end();
   await drain(child.closed, streams);
-  return { exitCode, signal, outOfMemory: watch.hasExceeded() || wasKernel };
+  return {
+    ...ending,
+    outOfMemory: excess.of === "memory" || wasKernel,
+    ...(excess.of === "disk" && { outOfDisk: true }),
+  };
+}
+
+async function killNow(tree: ProcessTree, { options }: Shared): Promise<void> {
+  const left = await tree.kill(0);
+  if (left.length > 0)
+    options.warn(`Processes of a step could not be ended: ${left.map((entry) => entry.pid).join(", ")}`);
+}
+
+interface Excess {
+  readonly of: "memory" | "disk" | undefined;
+  /** From here on it may run user code, and is watched. */
+  begin(): void;
+  stop(): void;
+  /** Whether the kernel has ended anything for want of memory meanwhile. */
+  hasKernelKilled(): boolean;
+}
+
+/** Ends an execution that takes more than its share of what is everybody's. */
+function watchExcess(watched: {
+  readonly command: SandboxCommand;
+  readonly tree: ProcessTree;
+  readonly shared: Shared;
+}): Excess {
+  const { command, tree, shared } = watched;
+  const stops: (() => void)[] = [];
+  let of: Excess["of"];
+  let kernelKills: number | undefined;
+  const exceed = (what: "memory" | "disk"): void => {
+    of ??= what;
+    void killNow(tree, shared);
+  };
+  return {
+    get of() {
+      return of;
+    },
+    begin() {
+      if (kernelKills !== undefined) return;
+      kernelKills = countKernelKills();
+      if (shared.options.level === "none") return;
+      const limitBytes = command.memoryMb * 1024 * 1024;
+      stops.push(shared.watchdog.watch({ tree, limitBytes, onExceeded: () => exceed("memory") }));
+      // an installer fills an environment's folder, which is no work folder
+      if (command.identity === "worker") return;
+      stops.push(shared.disk.watch({ folder: command.cwd, tree, onExceeded: () => exceed("disk") }));
+    },
+    stop() {
+      for (const stop of stops) stop();
+    },
+    hasKernelKilled: () => kernelKills !== undefined && countKernelKills() > kernelKills,
+  };
+}
+
+/** A keeper tells its command's death by a signal as shells do, by an exit code of 128 and more. */
+function toEnding(
+  exitCode: number | null,
+  signal: NodeJS.Signals | null,
+  hasKeepers: boolean,
+): Pick<SandboxExit, "exitCode" | "signal"> {
+  if (!hasKeepers || exitCode === null || exitCode <= 128) return { exitCode, signal };
+  const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0];
+  return name === undefined ? { exitCode, signal } : { exitCode: null, signal: name as NodeJS.Signals };
 }
 
 async function drain(closed: Promise<void>, streams: ChildStreams): Promise<void> {

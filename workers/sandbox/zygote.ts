@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
@@ -8,7 +8,7 @@ import { z } from "zod";
 import { findRuntimeFile } from "../../src/executors/script/runtime-files.js";
 import { createLineSplitter } from "../../src/executors/script/line-splitter.js";
 import type { ChildEnd, LaunchedChild } from "./launched-child.js";
-import type { ResourceLimits } from "./launch-plan.js";
+import type { ForkWalls } from "./launcher.js";
 import { readLine } from "./read-line.js";
 
 /** What a forked process becomes before it runs anything of a user's. */
@@ -17,12 +17,11 @@ export interface ForkRequest {
   /** With the execution's marker, which also takes the place of the zygote's own in `/proc`. */
   readonly env: Readonly<Record<string, string>>;
   readonly user?: { readonly uid: number; readonly gid: number } | undefined;
-  readonly limits: ResourceLimits;
-  readonly network: boolean;
-  /** No way to gain privileges by a program that has them. */
-  readonly isHardened: boolean;
   /** A virtual environment to take packages from. */
   readonly prefix?: string | undefined;
+  readonly walls: ForkWalls;
+  /** Takes the sockets that listen on the ports of the walls. */
+  serve?(port: number, server: Server): void;
 }
 
 /** A Python process that has loaded what scripts need, and forks one that waits for its job whenever it is asked to. */
@@ -55,6 +54,7 @@ const answerSchema = z.union([
     alone: z.boolean(),
   }),
 ]);
+const listenerSchema = z.object({ id: z.number(), port: z.number() });
 type Answer = z.infer<typeof answerSchema>;
 
 /** A value that comes later, for whoever waits. */
@@ -79,6 +79,8 @@ function later<Value>(): Later<Value> {
 interface Pending {
   readonly pid: Later<number>;
   readonly sockets: readonly Later<Socket>[];
+  /** What listens on a port of its own loopback. */
+  listener(port: number): Later<Server>;
 }
 
 /** Starts a zygote and waits until it can fork. @throws Error when it cannot be started. */
@@ -95,9 +97,10 @@ export async function startZygote({ interpreter, env }: ZygoteOptions): Promise<
   const child = spawn(interpreter, ["-I", "-S", "-u", "-X", "utf8", program], {
     cwd: "/",
     detached: true,
-    stdio: ["pipe", "pipe", "pipe"],
+    // over the last one, listening sockets come as Node.js hands them between its own processes
+    stdio: ["pipe", "pipe", "pipe", "ipc"],
     env,
-  });
+  }) as ChildProcessWithoutNullStreams;
   const ended = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());
@@ -113,6 +116,8 @@ export async function startZygote({ interpreter, env }: ZygoteOptions): Promise<
   const said = keepTail(child);
   // it must not keep a worker alive that has nothing else to do
   child.unref();
+  child.channel?.unref();
+  child.on("message", (message, handle) => state.takeListener(message, handle as Server | undefined));
   for (const pipe of [child.stdin, child.stdout, child.stderr]) (pipe as Socket).unref();
   child.stdin.write(`${JSON.stringify({ address, token: state.token, harness })}\n`);
   try {
@@ -165,7 +170,16 @@ function createState() {
     endOf: (pid: number) => ends.get(pid)?.promise,
     open(): { id: number; fork: Pending; close(): void } {
       const id = (count += 1);
-      const fork = { pid: later<number>(), sockets: Array.from({ length: SOCKETS }, () => later<Socket>()) };
+      const listeners = new Map<number, Later<Server>>();
+      const fork: Pending = {
+        pid: later<number>(),
+        sockets: Array.from({ length: SOCKETS }, () => later<Socket>()),
+        listener(port) {
+          const listener = listeners.get(port) ?? later<Server>();
+          listeners.set(port, listener);
+          return listener;
+        },
+      };
       if (isLost) fork.pid.reject(new Error("The Python zygote has ended"));
       pending.set(id, fork);
       return { id, fork, close: () => pending.delete(id) };
@@ -177,6 +191,12 @@ function createState() {
       const wanted = said === token ? pending.get(Number(id))?.sockets[Number(number)] : undefined;
       if (wanted) wanted.resolve(socket);
       else socket.destroy();
+    },
+    takeListener(message: unknown, server: Server | undefined): void {
+      const { id, port } = listenerSchema.parse(message);
+      const fork = pending.get(id);
+      if (server && fork) fork.listener(port).resolve(server);
+      else server?.close();
     },
     /** Its forks die with it. */
     lose(): void {
@@ -192,8 +212,9 @@ function createState() {
 
 async function forkChild(state: State, zygote: ChildProcess, request: ForkRequest): Promise<LaunchedChild> {
   const { id, fork, close } = state.open();
-  const { user, isHardened, ...rest } = request;
-  zygote.stdin?.write(`${JSON.stringify({ id, ...rest, ...user, hardened: isHardened })}\n`);
+  const { user, walls, serve, ...rest } = request;
+  const ports = walls.ports ?? [];
+  zygote.stdin?.write(`${JSON.stringify({ id, ...rest, ...walls, ...user })}\n`);
   let pid: number | undefined;
   const opened: Socket[] = [];
   for (const socket of fork.sockets) void socket.promise.then((one) => opened.push(one));
@@ -207,6 +228,9 @@ async function forkChild(state: State, zygote: ChildProcess, request: ForkReques
           fork.sockets.map((socket) => socket.promise),
         )) as [Socket, Socket, Socket];
         const answer = await readLine(control);
+        if (answer === "+") {
+          for (const port of ports) serve?.(port, await fork.listener(port).promise);
+        }
         if (answer !== "+" || !ended) throw new Error(answer.slice(1) || "The fork ended at once");
         const pipes = { stdin: control, stdout, stderr, control };
         return { pid, isWarm: true, pipes, ended, closed: haveClosed([control, stdout, stderr]) };
@@ -216,6 +240,7 @@ async function forkChild(state: State, zygote: ChildProcess, request: ForkReques
     // what was not wanted as it came must not run on: the zygote says when it is gone
     if (pid !== undefined && state.endOf(pid)) process.kill(pid, "SIGKILL");
     for (const socket of opened) socket.destroy();
+    for (const port of ports) void fork.listener(port).promise.then((server) => server.close());
     throw error;
   } finally {
     close();

@@ -4,10 +4,9 @@ import type { LaunchedChild } from "./launched-child.js";
 
 /** The zygotes of a sandbox, one for each interpreter that has been asked for. */
 export interface Zygotes {
-  /**
-   * Forks from the interpreter's zygote.
-   * @returns undefined when that cannot be done now: the zygote is being started, or cannot fork what is wanted.
-   */
+  /** Whether there is a zygote to fork from; if not, one is started in the background. */
+  isReady(interpreter: string): boolean;
+  /** Forks from the interpreter's zygote. @returns undefined when it has none, or it cannot fork what is wanted. */
   fork(interpreter: string, request: ForkRequest): Promise<LaunchedChild | undefined>;
   close(): Promise<void>;
 }
@@ -55,18 +54,20 @@ export function createZygotes({ env, warn }: ZygotesDeps): Zygotes {
   }
 
   return {
-    async fork(interpreter, request) {
+    isReady(interpreter) {
       const entry: Entry = entries.get(interpreter) ?? { zygote: undefined, starting: undefined, blockedUntil: 0 };
       entries.set(interpreter, entry);
-      if (isClosed || entry.blockedUntil > performance.now()) return undefined;
-      if (!entry.zygote?.isRunning()) {
-        entry.starting ??= start(entry, interpreter);
-        return undefined;
-      }
+      if (isClosed || entry.blockedUntil > performance.now()) return false;
+      if (entry.zygote?.isRunning()) return true;
+      entry.starting ??= start(entry, interpreter);
+      return false;
+    },
+    async fork(interpreter, request) {
+      const entry = entries.get(interpreter);
       try {
-        return await entry.zygote.fork(request);
+        return await entry?.zygote?.fork(request);
       } catch (error) {
-        block(entry, error);
+        if (entry) block(entry, error);
         return undefined;
       }
     },
