@@ -46,12 +46,8 @@ export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
           const [args, seccomp, info, block] = pipes as [Duplex, Duplex, Duplex, Duplex];
           args.end(options);
           seccomp.end(deps.policy.seccomp ?? Buffer.alloc(0));
-          try {
-            if (ports.length > 0) await openPorts({ info, identity, ports, deps, notify, opened });
-            block.end("1");
-          } finally {
-            info.destroy();
-          }
+          if (ports.length > 0) await openPorts({ info, identity, ports, deps, notify, opened });
+          block.end("1");
         },
         end: () => opened.abort(),
       };
@@ -114,6 +110,7 @@ function readChildPid(info: Duplex): Promise<number | undefined> {
       const pid = /"child-pid": (\d+)/.exec(text)?.[1];
       if (pid !== undefined) resolve(Number(pid));
     });
+    // read to its end: bubblewrap has more to say, and would die of a closed pipe
     info.once("close", () => resolve(undefined));
   });
 }
@@ -132,7 +129,7 @@ function toOptions(
       readOnlyPaths: command.readOnlyPaths ?? [],
       env: { ...(hasPorts && command.network ? listEgressEnv() : {}), ...env },
       ...(policy.seccomp && { seccompFd: SECCOMP_FD }),
-      infoFd: INFO_FD,
+      ...(hasPorts && { infoFd: INFO_FD }),
       blockFd: BLOCK_FD,
     },
     features,
