@@ -170,7 +170,7 @@ describe("process sandbox", () => {
     const startedAt = performance.now();
     await child.kill(0);
     expect(performance.now() - startedAt).toBeLessThan(3_000);
-    expect(listProcessesIn(workdir).toEqual([]);
+    expect(listProcessesIn(workdir)).toEqual([]);
     await worker.workdirs.remove(workdir);
   });
 

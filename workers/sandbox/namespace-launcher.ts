@@ -4,7 +4,7 @@ import type { SandboxCommand } from "../../src/executors/types.js";
 import { type BubblewrapFeatures, buildBubblewrapArgs, encodeBubblewrapArgs } from "./bubblewrap-args.js";
 import { type Egress, EGRESS_PORT, listEgressEnv } from "./egress.js";
 import type { IsolationPolicy } from "./isolation-policy.js";
-import { listLimits, PROCESS_LIMIT_ARG } from "./launch-plan.js";
+import { buildLaunchPlan, type LaunchTools, listLimits, PROCESS_LIMIT_ARG } from "./launch-plan.js";
 import type { LaunchIdentity, Launch, Launcher } from "./launcher.js";
 import type { NamespaceListeners } from "./namespace-listeners.js";
 
@@ -12,6 +12,8 @@ import type { NamespaceListeners } from "./namespace-listeners.js";
 export interface NamespaceLauncherDeps {
   readonly bubblewrap: string;
   readonly prlimit: string;
+  /** For the worker's own tools. */
+  readonly tools: LaunchTools;
   readonly features: BubblewrapFeatures;
   readonly policy: IsolationPolicy;
   /** The ways out; without them no step has any network. */
@@ -32,6 +34,10 @@ const OWN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
   return {
     async prepare(command, identity, notify) {
+      if (command.identity === "worker") {
+        // as root, bubblewrap would keep all capabilities, and it would hide the cache that installers write to
+        return { ...buildLaunchPlan(command, deps.tools, false), env: identity.env };
+      }
       const ports = listPorts(command, deps);
       const options = encodeBubblewrapArgs(toOptions(command, identity, deps, ports.length > 0));
       const opened = new AbortController();
