@@ -114,6 +114,8 @@ async function openIsolation({ settings, logger }: Platform): Promise<WorkerSand
     workRoot: join(settings.DATA_DIR, "work"),
     python: settings.PYTHON,
     isProduction: settings.PRODUCTION,
+    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+    maxWorkdirBytes: settings.MAX_WORKDIR_BYTES,
     warn: (reason) => logger.warn({ reason }, "isolation of user code is reduced"),
   });
   await isolation.workdirs.sweep();

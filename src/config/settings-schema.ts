@@ -77,6 +77,9 @@ export const settingsSchema = z.object({
     .enum(["auto", "namespace", "landlock", "process", "none"])
     .default("auto")
     .describe("Isolation of user code; auto takes the strongest that works."),
+  MAX_WORKDIR_BYTES: positive
+    .default(2 * 1024 ** 3)
+    .describe("What a step may keep in its work folder while it runs, in bytes."),
   CORS_ORIGINS: list.default([]).describe("Origins that browsers may call the API from; none when empty."),
   METRICS_TOKEN: z.string().min(1).optional().describe("Bearer token that /metrics demands when set."),
   TRUST_PROXY: z.coerce

@@ -32,6 +32,8 @@ export interface CreateSandboxOptions {
   readonly isProduction?: boolean;
   /** The setting `ALLOWED_HOSTS_PRIVATE`: what steps may reach though it is private. */
   readonly allowedPrivateHosts?: readonly string[];
+  /** The setting `MAX_WORKDIR_BYTES`: what an execution may keep in its work folder. */
+  readonly maxWorkdirBytes?: number;
   /** Told once of everything that weakens isolation. */
   readonly warn?: (message: string) => void;
 }
@@ -75,6 +77,10 @@ export async function createSandbox(options: CreateSandboxOptions): Promise<Work
   return announce(await openPlain(requested === "none" ? "none" : "process", options, workdirs, lacks), warn);
 }
 
+function toCommon({ warn = () => undefined, maxWorkdirBytes }: CreateSandboxOptions) {
+  return { warn, maxWorkdirBytes };
+}
+
 function announce(opened: WorkerSandbox, warn: (message: string) => void): WorkerSandbox {
   for (const reason of opened.sandbox.reasons) warn(reason);
   return opened;
@@ -94,7 +100,7 @@ async function openIsolating(
   workdirs: Workdirs,
   lacks: readonly string[],
 ): Promise<OpenSandbox | string> {
-  const { warn = () => undefined, python, workRoot } = options;
+  const { python, workRoot } = options;
   const hidden = listHidden(workRoot);
   const walls =
     level === "namespace" ? await buildNamespace(options, workdirs, hidden) : await buildLandlock(options);
@@ -104,7 +110,7 @@ async function openIsolating(
     launcher: walls.launcher,
     ownUsers: isRoot(),
     reasons: [...lacks, ...walls.reasons, ...(isRoot() || level === "namespace" ? [] : [NO_OWN_USERS])],
-    warn,
+    ...toCommon(options),
   });
   const fault = await probeSandbox(sandbox, workdirs, { ...walls.expectations, python }).catch(String);
   if (fault === undefined) return sandbox;
@@ -157,22 +163,26 @@ async function openPlain(
   workdirs: Workdirs,
   lacks: readonly string[],
 ): Promise<WorkerSandbox> {
-  const { warn = () => undefined, python, workRoot } = options;
+  const { python, workRoot } = options;
+  const common = toCommon(options);
   if (level === "none")
-    return { workdirs, sandbox: await createProcessSandbox({ level, ownUsers: false, reasons: [], warn }) };
+    return {
+      workdirs,
+      sandbox: await createProcessSandbox({ level, ownUsers: false, reasons: [], ...common }),
+    };
   if (!isRoot()) {
     const reasons = [...lacks, NO_OWN_USERS, NOTHING_HIDDEN];
-    return { workdirs, sandbox: await createProcessSandbox({ level, ownUsers: false, reasons, warn }) };
+    return { workdirs, sandbox: await createProcessSandbox({ level, ownUsers: false, reasons, ...common }) };
   }
   const reasons = [...lacks, NOTHING_HIDDEN];
-  const sandbox = await createProcessSandbox({ level, ownUsers: true, reasons, warn });
+  const sandbox = await createProcessSandbox({ level, ownUsers: true, reasons, ...common });
   const fault = await probeSandbox(sandbox, workdirs, { python });
   if (fault === undefined) return { sandbox, workdirs };
   await sandbox.close();
   const asRoot = `User code runs as root: ${fault}. Install the interpreter where every user can read it, or start the worker as another user than root`;
   return {
     workdirs: await openWorkdirs({ root: workRoot }),
-    sandbox: await createProcessSandbox({ level, ownUsers: false, reasons: [asRoot, ...reasons], warn }),
+    sandbox: await createProcessSandbox({ level, ownUsers: false, reasons: [asRoot, ...reasons], ...common }),
   };
 }
 

@@ -2,7 +2,6 @@ import type { Dir } from "node:fs";
 import { lstat, opendir, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { StepLimits } from "./isolation-policy.js";
 import type { ProcessTree } from "./process-tree.js";
 
 /** One execution under watch. */
@@ -12,6 +11,12 @@ export interface WatchedFolder {
   readonly tree: ProcessTree;
   /** Called once. */
   onExceeded(): void;
+}
+
+/** What an execution may keep in its folder while it runs. */
+export interface DiskLimits {
+  readonly maxBytes: number;
+  readonly maxEntries: number;
 }
 
 /** Looks at what executions leave in their work folders while they run. */
@@ -32,7 +37,7 @@ const MOST_DESCRIPTORS = 4_096;
  * Ends executions whose folder holds too many bytes or entries. Quotas of file systems would do it better and are seldom
  * there; between two looks a step can write what the disk takes in that time.
  */
-export function createDiskWatchdog({ limits }: { readonly limits: StepLimits }): DiskWatchdog {
+export function createDiskWatchdog(limits: DiskLimits): DiskWatchdog {
   return {
     watch({ folder, tree, onExceeded }) {
       const stopped = new AbortController();
@@ -44,7 +49,7 @@ export function createDiskWatchdog({ limits }: { readonly limits: StepLimits }):
           const use = await measure(folder, limits, stopped.signal);
           use.bytes += await measureDeleted(folder, tree);
           if (stopped.signal.aborted) return;
-          if (use.bytes > limits.workdirBytes || use.entries > limits.workdirEntries) return onExceeded();
+          if (use.bytes > limits.maxBytes || use.entries > limits.maxEntries) return onExceeded();
           pauseMs = Math.max(LEAST_PAUSE_MS, (performance.now() - startedAt) * COST_FACTOR);
         }
       })().catch(() => undefined); // aborted: the execution has ended
@@ -59,7 +64,7 @@ interface Use {
 }
 
 /** Blocks rather than lengths: a sparse file costs what it holds. Stops as soon as it is too much. */
-async function measure(root: string, limits: StepLimits, signal: AbortSignal): Promise<Use> {
+async function measure(root: string, limits: DiskLimits, signal: AbortSignal): Promise<Use> {
   const use: Use = { bytes: 0, entries: 0 };
   const folders = [root];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
@@ -71,8 +76,7 @@ async function measure(root: string, limits: StepLimits, signal: AbortSignal): P
       const found = await lstat(path).catch(() => undefined);
       use.bytes += (found?.blocks ?? 0) * BLOCK_BYTES;
       if (found?.isDirectory()) folders.push(path);
-      if (signal.aborted || use.bytes > limits.workdirBytes || use.entries > limits.workdirEntries)
-        return use;
+      if (signal.aborted || use.bytes > limits.maxBytes || use.entries > limits.maxEntries) return use;
     }
   }
   return use;

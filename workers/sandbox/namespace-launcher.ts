@@ -4,7 +4,13 @@ import type { SandboxCommand } from "../../src/executors/types.js";
 import { type BubblewrapFeatures, buildBubblewrapArgs, encodeBubblewrapArgs } from "./bubblewrap-args.js";
 import { type Egress, EGRESS_PORT, listEgressEnv } from "./egress.js";
 import { type IsolationPolicy, listStepMounts } from "./isolation-policy.js";
-import { computeLimits, listLimits, PROCESS_LIMIT_ARG } from "./launch-plan.js";
+import {
+  buildLaunchPlan,
+  computeLimits,
+  type LaunchTools,
+  listLimits,
+  PROCESS_LIMIT_ARG,
+} from "./launch-plan.js";
 import type { ForkLaunch, Launch, Launcher, LaunchIdentity } from "./launcher.js";
 import type { NamespaceListeners } from "./namespace-listeners.js";
 
@@ -12,6 +18,8 @@ import type { NamespaceListeners } from "./namespace-listeners.js";
 export interface NamespaceLauncherDeps {
   readonly bubblewrap: string;
   readonly prlimit: string;
+  /** For the worker's own tools. */
+  readonly tools: LaunchTools;
   readonly features: BubblewrapFeatures;
   readonly policy: IsolationPolicy;
   /** The ways out; without them no step has any network. */
@@ -32,6 +40,10 @@ const OWN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
   return {
     async prepare(command, identity, notify) {
+      if (command.identity === "worker") {
+        // as root, bubblewrap would keep all capabilities, and it would hide the cache that installers write to
+        return { ...buildLaunchPlan(command, deps.tools, false), env: identity.env };
+      }
       const ports = listPorts(command, deps);
       const options = encodeBubblewrapArgs(toOptions(command, identity, deps, ports.length > 0));
       const opened = new AbortController();
@@ -46,12 +58,8 @@ export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
           const [args, seccomp, info, block] = pipes as [Duplex, Duplex, Duplex, Duplex];
           args.end(options);
           seccomp.end(deps.policy.seccomp ?? Buffer.alloc(0));
-          try {
-            if (ports.length > 0) await openPorts({ info, identity, ports, deps, notify, opened });
-            block.end("1");
-          } finally {
-            info.destroy();
-          }
+          if (ports.length > 0) await openPorts({ info, identity, ports, deps, notify, opened });
+          block.end("1");
         },
         end: () => opened.abort(),
       };
@@ -150,6 +158,7 @@ function readChildPid(info: Duplex): Promise<number | undefined> {
       const pid = /"child-pid": (\d+)/.exec(text)?.[1];
       if (pid !== undefined) resolve(Number(pid));
     });
+    // read to its end: bubblewrap has more to say, and would die of a closed pipe
     info.once("close", () => resolve(undefined));
   });
 }
@@ -168,7 +177,7 @@ function toOptions(
       readOnlyPaths: command.readOnlyPaths ?? [],
       env: { ...(hasPorts && command.network ? listEgressEnv() : {}), ...env },
       ...(policy.seccomp && { seccompFd: SECCOMP_FD }),
-      infoFd: INFO_FD,
+      ...(hasPorts && { infoFd: INFO_FD }),
       blockFd: BLOCK_FD,
     },
     features,

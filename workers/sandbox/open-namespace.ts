@@ -7,7 +7,7 @@ import { resolvePython } from "../../src/executors/script/python-interpreter.js"
 import { createOutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
 import { createEgress } from "./egress.js";
 import { createIsolationPolicy } from "./isolation-policy.js";
-import { findTool } from "./launch-plan.js";
+import { findLaunchTools, findTool } from "./launch-plan.js";
 import { createNamespaceLauncher } from "./namespace-launcher.js";
 import { startNamespaceListeners } from "./namespace-listeners.js";
 import { loadSandboxFile } from "./sandbox-files.js";
@@ -51,6 +51,7 @@ export async function openNamespace(options: NamespaceOptions): Promise<Namespac
     launcher: createNamespaceLauncher({
       bubblewrap,
       prlimit,
+      tools: await findLaunchTools(),
       policy,
       features: { canDisableUserNamespaces: help.includes("--disable-userns") },
       countsPerNamespace: isKernelAtLeast(5, 14),

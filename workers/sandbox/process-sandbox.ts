@@ -40,6 +40,8 @@ export interface ProcessSandboxOptions {
   readonly ownUsers: boolean;
   readonly reasons: readonly string[];
   readonly warn: (message: string) => void;
+  /** What an execution may keep in its work folder; `STEP_LIMITS.workdirBytes` by default. */
+  readonly maxWorkdirBytes?: number | undefined;
 }
 
 /** Marks every process of an execution in its environment. */
@@ -81,7 +83,10 @@ export async function createProcessSandbox(options: ProcessSandboxOptions): Prom
     zygotes,
     users,
     watchdog: createMemoryWatchdog(),
-    disk: createDiskWatchdog({ limits: STEP_LIMITS }),
+    disk: createDiskWatchdog({
+      maxBytes: options.maxWorkdirBytes ?? STEP_LIMITS.workdirBytes,
+      maxEntries: STEP_LIMITS.workdirEntries,
+    }),
     running: new Set(),
     nextMarker: () => `${MARKER_NAME}=${workerToken}.${(count += 1)}`,
   };

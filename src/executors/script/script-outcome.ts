@@ -24,9 +24,13 @@ export function toScriptOutput(exit: SandboxExit, watch: ScriptWatch, maxOutputB
     });
   }
   if (exit.outOfDisk) {
-    throw new ExecutionError("script_error", "The script filled its work folder beyond what a step may keep there", {
-      details: toDetails(exit, watch),
-    });
+    throw new ExecutionError(
+      "script_error",
+      "The script filled its work folder beyond what a step may keep there",
+      {
+        details: toDetails(exit, watch),
+      },
+    );
   }
   if (watch.ending?.type === "error") throw toScriptError(watch.ending, exit, watch);
   if (exit.signal) throw toSignalError(exit.signal, exit, watch);
