@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostname, totalmem } from "node:os";
 import { join } from "node:path";
 import { readInstallerEnvironment } from "../src/config/installer-environment.js";
 import type { Platform } from "../src/container.js";
@@ -38,6 +38,8 @@ export interface WorkerOptions {
 }
 
 const HEARTBEAT_MS = 3000;
+/** What a waiting interpreter takes at most: Node.js with its harness loaded. */
+const WAITING_BYTES = 64 * 1024 ** 2;
 /** How long stopped executions get to end their processes before the worker goes. */
 const STOP_GRACE_MS = 5000;
 
@@ -66,6 +68,13 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     python: settings.PYTHON,
     cacheRoot,
     ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
+    // no more than could be used at once, nor more than a sixteenth of the memory holds
+    maxWarmProcesses: Math.min(
+      settings.WARM_PROCESSES,
+      options.concurrency + 1,
+      Math.floor(totalmem() / 16 / WAITING_BYTES),
+    ),
+    onScriptStart: (type, start) => platform.metrics.scriptStartsTotal.inc({ type, start }),
     installerEnv: readInstallerEnvironment(),
   });
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });

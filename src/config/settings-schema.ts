@@ -77,6 +77,13 @@ export const settingsSchema = z.object({
     .enum(["auto", "namespace", "landlock", "process", "none"])
     .default("auto")
     .describe("Isolation of user code; auto takes the strongest that works."),
+  WARM_PROCESSES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1000)
+    .default(4)
+    .describe("Interpreters that a worker keeps ready for scripts; 0 keeps none."),
   MAX_WORKDIR_BYTES: positive
     .default(2 * 1024 ** 3)
     .describe("What a step may keep in its work folder while it runs, in bytes."),

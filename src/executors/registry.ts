@@ -13,7 +13,7 @@ import { createEnvironmentCache } from "./script/environment-cache.js";
 import { createPythonScriptExecutor } from "./script/python-script.js";
 import type { StartKind } from "./script/script-executor.js";
 import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
-import { createWarmPool, type WarmPool } from "./script/warm-pool.js";
+import { createWarmPool } from "./script/warm-pool.js";
 import { type StreamlitAppConfig, streamlitAppDefinition } from "./streamlit/definition.js";
 import type { Executor, ExecutorDefinition, McpType, WarmGround } from "./types.js";
 
@@ -88,12 +88,11 @@ export function createExecutors({
   installerEnv = {},
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
-  const share = Math.ceil(maxWarmProcesses / 2);
-  const openPool = (): WarmPool | undefined =>
-    ground && share > 0 ? createWarmPool({ ground, maxProcesses: share }) : undefined;
+  const pool =
+    ground && maxWarmProcesses > 0 ? createWarmPool({ ground, maxProcesses: maxWarmProcesses }) : undefined;
   const executors = [
-    createPythonScriptExecutor({ python, environments, pool: openPool(), onStart }),
-    createTypescriptScriptExecutor({ environments, pool: openPool(), onStart }),
+    createPythonScriptExecutor({ python, environments, pool, onStart }),
+    createTypescriptScriptExecutor({ environments, pool, onStart }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }

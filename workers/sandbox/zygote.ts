@@ -140,6 +140,19 @@ export async function startZygote({ interpreter, env }: ZygoteOptions): Promise<
 
 type State = ReturnType<typeof createState>;
 
+function createPending(): Pending {
+  const listeners = new Map<number, Later<Server>>();
+  return {
+    pid: later<number>(),
+    sockets: Array.from({ length: SOCKETS }, () => later<Socket>()),
+    listener(port) {
+      const listener = listeners.get(port) ?? later<Server>();
+      listeners.set(port, listener);
+      return listener;
+    },
+  };
+}
+
 /** What is known of a zygote's forks. */
 function createState() {
   const token = randomBytes(16).toString("hex");
@@ -170,16 +183,7 @@ function createState() {
     endOf: (pid: number) => ends.get(pid)?.promise,
     open(): { id: number; fork: Pending; close(): void } {
       const id = (count += 1);
-      const listeners = new Map<number, Later<Server>>();
-      const fork: Pending = {
-        pid: later<number>(),
-        sockets: Array.from({ length: SOCKETS }, () => later<Socket>()),
-        listener(port) {
-          const listener = listeners.get(port) ?? later<Server>();
-          listeners.set(port, listener);
-          return listener;
-        },
-      };
+      const fork = createPending();
       if (isLost) fork.pid.reject(new Error("The Python zygote has ended"));
       pending.set(id, fork);
       return { id, fork, close: () => pending.delete(id) };

@@ -124,8 +124,8 @@ async function run(child: SandboxProcess, job: ScriptJob, context: ExecutionCont
 }
 
 /** Configurations of one kind can be run by the same waiting process. */
-function toKind({ requirements = [], memoryMb, network }: ScriptConfig): string {
-  return JSON.stringify([[...requirements].sort(), memoryMb, network]);
+function toKind({ type, requirements = [], memoryMb, network }: ScriptConfig): string {
+  return JSON.stringify([type, [...requirements].sort(), memoryMb, network]);
 }
 
 function toStart(

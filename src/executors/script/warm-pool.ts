@@ -50,135 +50,141 @@ const DEFAULT_IDLE_MS = 60_000;
 
 /** A pool that has nothing at first. Each process is used once, and replaced in the background. */
 export function createWarmPool({ ground, maxProcesses, idleMs = DEFAULT_IDLE_MS }: WarmPoolDeps): WarmPool {
-  const shelves = new Map<string, Shelf>();
-  const claimable = new Map<string, WaitingProcess>();
-  const work = new Set<Promise<void>>();
-  let isClosed = false;
+  return new ShelvedPool(ground, maxProcesses, idleMs);
+}
 
-  const timer = setInterval(endIdle, Math.max(50, idleMs / 4));
-  timer.unref();
+class ShelvedPool implements WarmPool {
+  readonly #shelves = new Map<string, Shelf>();
+  readonly #claimable = new Map<string, WaitingProcess>();
+  readonly #work = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+  #isClosed = false;
 
-  function inBackground(task: Promise<void>): void {
-    const settled = task.catch(() => undefined).finally(() => work.delete(settled));
-    work.add(settled);
+  constructor(
+    private readonly ground: WarmGround,
+    private readonly maxProcesses: number,
+    private readonly idleMs: number,
+  ) {
+    this.#timer = setInterval(() => this.#endIdle(), Math.max(50, idleMs / 4));
+    this.#timer.unref();
   }
 
-  function count(): number {
-    let sum = 0;
-    for (const { ready, startingCount } of shelves.values()) sum += ready.length + startingCount;
-    return sum;
+  take(kind: string): string | undefined {
+    const shelf = this.#shelves.get(kind);
+    const ready = shelf?.ready.shift();
+    if (!shelf || !ready) return undefined;
+    shelf.usedAt = performance.now();
+    this.#claimable.set(ready.workdir, ready);
+    return ready.workdir;
   }
 
-  async function discard({ child, workdir }: Ready): Promise<void> {
+  claim(workdir: string): WaitingProcess | undefined {
+    const waiting = this.#claimable.get(workdir);
+    this.#claimable.delete(workdir);
+    return waiting;
+  }
+
+  learn(kind: string, start: ScriptStart): void {
+    if (this.#isClosed) return;
+    const shelf = this.#shelves.get(kind) ?? newShelf(start);
+    this.#shelves.set(kind, shelf);
+    shelf.useCount += 1;
+    shelf.usedAt = performance.now();
+    shelf.isBlocked = false;
+    if (!canStandIn(shelf.start, start)) {
+      shelf.start = start;
+      this.#clear(shelf);
+    }
+    this.#fill(shelf);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    for (const shelf of this.#shelves.values()) this.#clear(shelf);
+    this.#shelves.clear();
+    while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+
+  #inBackground(task: Promise<void>): void {
+    const settled = task.catch(() => undefined).finally(() => this.#work.delete(settled));
+    this.#work.add(settled);
+  }
+
+  #clear(shelf: Shelf): void {
+    for (const ready of shelf.ready.splice(0)) this.#inBackground(this.#discard(ready));
+  }
+
+  async #discard({ child, workdir }: Ready): Promise<void> {
     await dismiss(child);
-    await ground.removeWorkdir(workdir);
+    await this.ground.removeWorkdir(workdir);
   }
 
-  function endIdle(): void {
-    const oldest = performance.now() - idleMs;
-    for (const [kind, shelf] of shelves) {
+  #endIdle(): void {
+    const oldest = performance.now() - this.idleMs;
+    for (const [kind, shelf] of this.#shelves) {
       if (shelf.usedAt > oldest) continue;
-      shelves.delete(kind);
-      for (const ready of shelf.ready.splice(0)) inBackground(discard(ready));
+      this.#shelves.delete(kind);
+      this.#clear(shelf);
+    }
+  }
+
+  #fill(shelf: Shelf): void {
+    while (
+      !shelf.isBlocked &&
+      shelf.useCount > 1 &&
+      shelf.ready.length + shelf.startingCount < AHEAD &&
+      this.#makeRoom(shelf)
+    ) {
+      shelf.startingCount += 1;
+      this.#inBackground(this.#add(shelf).finally(() => (shelf.startingCount -= 1)));
     }
   }
 
   /** Room for one more, if need be at the cost of the kind that was used longest ago. */
-  function makeRoom(wanted: Shelf): boolean {
-    if (count() < maxProcesses) return true;
-    const [stalest] = [...shelves.values()]
+  #makeRoom(wanted: Shelf): boolean {
+    const shelves = [...this.#shelves.values()];
+    const count = shelves.reduce((sum, { ready, startingCount }) => sum + ready.length + startingCount, 0);
+    if (count < this.maxProcesses) return true;
+    const [stalest] = shelves
       .filter((shelf) => shelf !== wanted && shelf.ready.length > 0)
       .sort((one, other) => one.usedAt - other.usedAt);
-    const victim = stalest && stalest.usedAt < wanted.usedAt ? stalest.ready.pop() : undefined;
-    if (victim) inBackground(discard(victim));
+    const victim = stalest?.ready.pop();
+    if (victim) this.#inBackground(this.#discard(victim));
     return victim !== undefined;
   }
 
-  function fill(shelf: Shelf): void {
-    while (
-      !isClosed &&
-      !shelf.isBlocked &&
-      shelf.useCount > 1 &&
-      shelf.ready.length + shelf.startingCount < AHEAD &&
-      makeRoom(shelf)
-    ) {
-      shelf.startingCount += 1;
-      inBackground(add(shelf).finally(() => (shelf.startingCount -= 1)));
-    }
-  }
-
-  async function add(shelf: Shelf): Promise<void> {
+  async #add(shelf: Shelf): Promise<void> {
     const { start } = shelf;
-    const workdir = await ground.makeWorkdir();
+    const { sandbox, makeWorkdir, removeWorkdir } = this.ground;
+    const workdir = await makeWorkdir();
     let child: SandboxProcess;
     try {
-      child = await startWaiting(ground.sandbox, workdir, start);
+      child = await startWaiting(sandbox, workdir, start);
     } catch (error) {
       shelf.isBlocked = true;
-      await ground.removeWorkdir(workdir);
+      await removeWorkdir(workdir);
       throw error;
     }
     const ready: Ready = { child, start, workdir };
-    const isWanted = !isClosed && shelf.start === start && [...shelves.values()].includes(shelf);
-    if (!isWanted) {
-      await discard(ready);
-      return;
-    }
+    const isWanted = shelf.start === start && [...this.#shelves.values()].includes(shelf);
+    if (!isWanted) return await this.#discard(ready);
     shelf.ready.push(ready);
-    void child.exited.then(() => forget(shelf, ready));
+    void child.exited.then(() => this.#forget(shelf, ready));
   }
 
   /** One that ended while it waited is of no use to anybody. */
-  function forget(shelf: Shelf, ready: Ready): void {
+  #forget(shelf: Shelf, ready: Ready): void {
     const at = shelf.ready.indexOf(ready);
     if (at === -1) return;
     shelf.ready.splice(at, 1);
     shelf.isBlocked = true;
-    inBackground(ground.removeWorkdir(ready.workdir));
+    this.#inBackground(this.ground.removeWorkdir(ready.workdir));
   }
+}
 
-  return {
-    take(kind) {
-      const shelf = shelves.get(kind);
-      const ready = shelf?.ready.shift();
-      if (!shelf || !ready) return undefined;
-      shelf.usedAt = performance.now();
-      claimable.set(ready.workdir, ready);
-      return ready.workdir;
-    },
-    claim(workdir) {
-      const waiting = claimable.get(workdir);
-      claimable.delete(workdir);
-      return waiting;
-    },
-    learn(kind, start) {
-      const known = shelves.get(kind);
-      const shelf: Shelf = known ?? {
-        start,
-        useCount: 0,
-        usedAt: 0,
-        ready: [],
-        startingCount: 0,
-        isBlocked: false,
-      };
-      shelves.set(kind, shelf);
-      shelf.useCount += 1;
-      shelf.usedAt = performance.now();
-      shelf.isBlocked = false;
-      if (!canStandIn(shelf.start, start)) {
-        shelf.start = start;
-        for (const ready of shelf.ready.splice(0)) inBackground(discard(ready));
-      }
-      fill(shelf);
-    },
-    async close() {
-      isClosed = true;
-      clearInterval(timer);
-      for (const { ready } of shelves.values()) for (const one of ready.splice(0)) inBackground(discard(one));
-      shelves.clear();
-      while (work.size > 0) await Promise.all(work);
-    },
-  };
+function newShelf(start: ScriptStart): Shelf {
+  return { start, useCount: 0, usedAt: 0, ready: [], startingCount: 0, isBlocked: false };
 }
 
 /** Whether a process that was started one way is as good as one started the other: the same but for a longer time-out. */
