@@ -45,8 +45,7 @@ def through_proxy(host, port):
 
 
 def other_processes():
-    own = os.path.realpath("/proc/self/ns/pid")
-    return [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) > 64 and own]
+    return any(pid.isdigit() and int(pid) > 64 for pid in os.listdir("/proc"))
 
 
 def foreign_environment(hidden):
@@ -80,11 +79,12 @@ def main(ports, addresses, sockets, abstract, paths, places, pid, secret, spelli
         attempts[f"write {path}"] = lambda p=path: write(p)
     for spelling in spellings:
         attempts[f"proxy {spelling}"] = lambda s=spelling: through_proxy(*s)
-    attempts["send UDP"] = lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", udp_port))
+    # leaves without an error either way: the one that must not get it counts
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", udp_port))
     attempts["signal the worker"] = lambda: os.kill(pid, 0)
     attempts["environment of the worker"] = lambda: foreign_environment(secret)
     attempts["files of the worker"] = lambda: bool(os.listdir(f"/proc/{pid}/root/"))
-    attempts["see other processes"] = lambda: bool(other_processes())
+    attempts["see other processes"] = other_processes
     attempts["capabilities"] = effective_capabilities
     attempts["sudo or su"] = lambda: subprocess.run(["su", "-c", "true"], stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
     attempts["setuid"] = lambda: os.setuid(0)
