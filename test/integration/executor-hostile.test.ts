@@ -108,7 +108,8 @@ async function open(level: SandboxLevel): Promise<Opened> {
   };
 }
 
-function listTargets(): JsonObject {
+/** @param isHeld whether a sandbox keeps the programs from doing to this machine what they try. */
+function listTargets({ isHeld }: { isHeld: boolean }): JsonObject {
   const services = ["TEST_DATABASE_URL", "TEST_REDIS_URL"].flatMap((name) => {
     const url = process.env[name];
     return url ? [Number(new URL(url).port)] : [];
@@ -140,7 +141,11 @@ function listTargets(): JsonObject {
       ...[join(data, ".env"), join(data, "jwt.key"), join(repository, "package.json")],
       ...[`/proc/${process.pid}/environ`, `/proc/${process.pid}/cmdline`, `/proc/${process.pid}/maps`],
     ],
-    places: ["/x", "/usr/x", "/etc/x", "/dev/x", "/run/x", "/proc/sys/kernel/hostname", join(data, "x")],
+    changes_machine: isHeld,
+    places: [
+      join(data, "x"),
+      ...(isHeld ? ["/x", "/usr/x", "/etc/x", "/dev/x", "/run/x", "/proc/sys/kernel/hostname"] : []),
+    ],
     pid: process.pid,
     secret: SECRET,
     spellings: [...metadata, ...loopback, ...(outer ? [[outer, apiPort] as [string, number]] : [])],
@@ -157,7 +162,7 @@ describe("what the hostile programs could do without a sandbox", () => {
   it.each(LANGUAGES)("shows that %s knows its ways", async (type, code) => {
     const opened = await open("none");
     try {
-      const { output } = await opened.run(type, code, listTargets());
+      const { output } = await opened.run(type, code, listTargets({ isHeld: false }));
       expect(output).toEqual(
         expect.arrayContaining([
           `tcp 127.0.0.1 ${apiPort}`,
@@ -189,7 +194,7 @@ describeWith(bubblewrap, "hostile scripts at level namespace", () => {
   afterAll(async () => await opened.close());
 
   it.each(LANGUAGES)("%s gets out by none of its ways", async (type, code) => {
-    const { output } = await opened.run(type, code, listTargets());
+    const { output } = await opened.run(type, code, listTargets({ isHeld: true }));
     expect(output).toEqual([]);
     expect(datagrams).toEqual([]);
     expect(existsSync(join(data, "x"))).toBe(false);
@@ -415,6 +420,7 @@ def main():
         const [pid = 0] = await victim.waitForPids();
         const killer = `import os, signal
 def main(pids):
+    assert os.getuid() != 0, "would hit every process of the machine"
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for pid in [*pids, -1]:
         try:
