@@ -45,8 +45,7 @@ def through_proxy(host, port):
 
 
 def other_processes():
-    own = os.path.realpath("/proc/self/ns/pid")
-    return [pid for pid in os.listdir("/proc") if pid.isdigit() and int(pid) > 64 and own]
+    return any(pid.isdigit() and int(pid) > 64 for pid in os.listdir("/proc"))
 
 
 def foreign_environment(hidden):
@@ -65,7 +64,9 @@ def effective_capabilities():
         return int(next(line for line in file if line.startswith("CapEff")).split()[1], 16) != 0
 
 
-def main(ports, addresses, sockets, abstract, paths, places, pid, secret, spellings, udp_port):
+def main(changes_machine, ports, addresses, sockets, abstract, paths, places, pid, secret, spellings, udp_port):
+    if changes_machine and os.getuid() == 0:
+        return ["runs as root"]
     attempts = {}
     for port in ports:
         for address in addresses:
@@ -80,28 +81,31 @@ def main(ports, addresses, sockets, abstract, paths, places, pid, secret, spelli
         attempts[f"write {path}"] = lambda p=path: write(p)
     for spelling in spellings:
         attempts[f"proxy {spelling}"] = lambda s=spelling: through_proxy(*s)
-    attempts["send UDP"] = lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", udp_port))
+    # leaves without an error either way: the one that must not get it counts
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", udp_port))
     attempts["signal the worker"] = lambda: os.kill(pid, 0)
     attempts["environment of the worker"] = lambda: foreign_environment(secret)
     attempts["files of the worker"] = lambda: bool(os.listdir(f"/proc/{pid}/root/"))
-    attempts["see other processes"] = lambda: bool(other_processes())
+    attempts["see other processes"] = other_processes
     attempts["capabilities"] = effective_capabilities
-    attempts["sudo or su"] = lambda: subprocess.run(["su", "-c", "true"], stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
-    attempts["setuid"] = lambda: os.setuid(0)
-    attempts["user namespace"] = lambda: libc.unshare(0x10000000) == 0
-    attempts["clone into a user namespace"] = lambda: clone_into_namespace()
-    attempts["mount"] = lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0
-    attempts["chroot"] = lambda: libc.chroot(b"/tmp") == 0
-    attempts["ptrace"] = lambda: libc.ptrace(16, 1, 0, 0) == 0
-    attempts["io_uring"] = lambda: call(425, 1, ctypes.create_string_buffer(256))
-    attempts["bpf"] = lambda: call({"x86_64": 321}.get(os.uname().machine, 280), 0, ctypes.create_string_buffer(128), 128)
-    attempts["keyctl"] = lambda: call({"x86_64": 250}.get(os.uname().machine, 219), 0, -3, 0)
-    attempts["userfaultfd"] = lambda: call({"x86_64": 323}.get(os.uname().machine, 282), 1)
-    attempts["perf_event_open"] = lambda: call({"x86_64": 298}.get(os.uname().machine, 241), ctypes.create_string_buffer(112), 0, -1, -1, 0)
-    attempts["memory of no process"] = lambda: os.memfd_create("x") >= 0
-    attempts["vsock"] = lambda: socket.socket(40, socket.SOCK_STREAM)
-    attempts["kernel crypto"] = lambda: socket.socket(38, socket.SOCK_SEQPACKET)
-    attempts["raw socket"] = lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
+    # Never where nothing holds: as root, these would do what they say to the machine itself.
+    if changes_machine:
+        attempts["sudo or su"] = lambda: subprocess.run(["su", "-c", "true"], stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+        attempts["setuid"] = lambda: os.setuid(0)
+        attempts["user namespace"] = lambda: libc.unshare(0x10000000) == 0
+        attempts["clone into a user namespace"] = lambda: clone_into_namespace()
+        attempts["mount"] = lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0
+        attempts["chroot"] = lambda: libc.chroot(b"/tmp") == 0
+        attempts["ptrace"] = lambda: libc.ptrace(16, 1, 0, 0) == 0
+        attempts["io_uring"] = lambda: call(425, 1, ctypes.create_string_buffer(256))
+        attempts["bpf"] = lambda: call({"x86_64": 321}.get(os.uname().machine, 280), 0, ctypes.create_string_buffer(128), 128)
+        attempts["keyctl"] = lambda: call({"x86_64": 250}.get(os.uname().machine, 219), 0, -3, 0)
+        attempts["userfaultfd"] = lambda: call({"x86_64": 323}.get(os.uname().machine, 282), 1)
+        attempts["perf_event_open"] = lambda: call({"x86_64": 298}.get(os.uname().machine, 241), ctypes.create_string_buffer(112), 0, -1, -1, 0)
+        attempts["memory of no process"] = lambda: os.memfd_create("x") >= 0
+        attempts["vsock"] = lambda: socket.socket(40, socket.SOCK_STREAM)
+        attempts["kernel crypto"] = lambda: socket.socket(38, socket.SOCK_SEQPACKET)
+        attempts["raw socket"] = lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
     worked = []
     for name, attempt in attempts.items():
         try:

@@ -144,7 +144,86 @@ function progress(value, message) {
   send({ type: "progress", value, ...(message !== undefined && { message: String(message) }) });
 }
 
+/**
+ * Where the sandbox's proxy is the only way out, takes fetch and the agents of http and https there: before version 22,
+ * Node.js knows no proxy. Loaded only where it is needed, since it costs a start some milliseconds.
+ */
+async function goThroughProxy() {
+  const { HTTPS_PROXY, HEADRACE_EXECUTION } = process.env;
+  if (!HTTPS_PROXY || !HEADRACE_EXECUTION || process.allowedNodeEnvironmentFlags.has("--use-env-proxy"))
+    return;
+  const proxy = new URL(HTTPS_PROXY);
+  const [http, https, tls] = await Promise.all([
+    import("node:http"),
+    import("node:https"),
+    import("node:tls"),
+  ]);
+  const isOwn = (host) => ["localhost", "127.0.0.1", "::1", "[::1]"].includes(host);
+  const tunnel = (host, port, done) => {
+    const path = `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
+    const asked = http.request({
+      host: proxy.hostname,
+      port: proxy.port,
+      method: "CONNECT",
+      path,
+      agent: false,
+    });
+    asked.once("connect", (answer, socket) => {
+      if (answer.statusCode === 200) return done(null, socket);
+      socket.destroy();
+      done(new Error(`The sandbox's proxy refused ${path} (${answer.statusCode})`));
+    });
+    asked.once("error", done);
+    asked.end();
+  };
+  const secure = (options, done) => (error, socket) => {
+    if (error) return done(error);
+    const host = options.servername || options.host;
+    const wrapped = tls.connect({ ...options, socket, servername: /^[\d.]+$|:/.test(host) ? "" : host });
+    wrapped.once("secureConnect", () => done(null, wrapped)).once("error", done);
+  };
+  for (const [agent, port] of [
+    [http.globalAgent, 80],
+    [https.globalAgent, 443],
+  ]) {
+    const direct = agent.createConnection.bind(agent);
+    agent.createConnection = (options, done) => {
+      const host = options.host ?? "localhost";
+      if (options.socketPath || isOwn(host)) return direct(options, done);
+      tunnel(host, options.port ?? port, port === 443 ? secure(options, done) : done);
+    };
+  }
+  const { fetch } = globalThis;
+  let isPrepared = false;
+  globalThis.fetch = (...args) => {
+    if (!isPrepared) prepareFetch();
+    isPrepared = true;
+    return fetch(...args);
+  };
+  function prepareFetch() {
+    const key = Symbol.for("undici.globalDispatcher.1");
+    void globalThis.Headers; // loads what sets the dispatcher whose class is needed
+    const { constructor: Agent } = Object.getPrototypeOf(globalThis[key]);
+    const direct = globalThis[key];
+    const through = new Agent({
+      connect({ hostname, port, protocol, servername }, done) {
+        const isSecure = protocol === "https:";
+        const options = { host: hostname, servername, ALPNProtocols: ["http/1.1"] };
+        tunnel(hostname, port || (isSecure ? 443 : 80), isSecure ? secure(options, done) : done);
+      },
+    });
+    globalThis[key] = new Proxy(through, {
+      get(target, name) {
+        if (name !== "dispatch") return Reflect.get(target, name, target);
+        return (options, handler) =>
+          (isOwn(new URL(options.origin).hostname) ? direct : target).dispatch(options, handler);
+      },
+    });
+  }
+}
+
 async function run() {
+  await goThroughProxy();
   const inputs = readInputs();
   globalThis[Symbol.for("headrace.host")] = { progress, inputs, artifactsDir: `${workdir}/artifacts` };
   // A convenience for code written for CommonJS; resolves from the script's own place.
