@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostname, totalmem } from "node:os";
 import { join } from "node:path";
 import { readInstallerEnvironment } from "../src/config/installer-environment.js";
 import type { Platform } from "../src/container.js";
@@ -41,6 +41,8 @@ export interface WorkerOptions {
 }
 
 const HEARTBEAT_MS = 3000;
+/** What a waiting interpreter takes at most: Node.js with its harness loaded. */
+const WAITING_BYTES = 64 * 1024 ** 2;
 /** How long stopped executions get to end their processes before the worker goes. */
 const STOP_GRACE_MS = 5000;
 
@@ -69,6 +71,13 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     python: settings.PYTHON,
     cacheRoot,
     ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
+    // no more than could be used at once, nor more than a sixteenth of the memory holds
+    maxWarmProcesses: Math.min(
+      settings.WARM_PROCESSES,
+      options.concurrency + 1,
+      Math.floor(totalmem() / 16 / WAITING_BYTES),
+    ),
+    onScriptStart: (type, start) => platform.metrics.scriptStartsTotal.inc({ type, start }),
     installerEnv: readInstallerEnvironment(),
     llm: createLlmDeps(platform),
     mcpPackages: toPackageSettings(platform),
@@ -131,6 +140,8 @@ async function openIsolation({ settings, logger }: Platform): Promise<WorkerSand
     workRoot: join(settings.DATA_DIR, "work"),
     python: settings.PYTHON,
     isProduction: settings.PRODUCTION,
+    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+    maxWorkdirBytes: settings.MAX_WORKDIR_BYTES,
     warn: (reason) => logger.warn({ reason }, "isolation of user code is reduced"),
   });
   await isolation.workdirs.sweep();
@@ -171,5 +182,6 @@ async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
   await Promise.all([...executors.values()].map((executor) => executor.close?.()));
   await http.close();
   await isolation.sandbox.close();
+  await isolation.workdirs.settle();
   await registry.unregister();
 }

@@ -77,6 +77,16 @@ export const settingsSchema = z.object({
     .enum(["auto", "namespace", "landlock", "process", "none"])
     .default("auto")
     .describe("Isolation of user code; auto takes the strongest that works."),
+  WARM_PROCESSES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1000)
+    .default(4)
+    .describe("Interpreters that a worker keeps ready for scripts; 0 keeps none."),
+  MAX_WORKDIR_BYTES: positive
+    .default(2 * 1024 ** 3)
+    .describe("What a step may keep in its work folder while it runs, in bytes."),
   CORS_ORIGINS: list.default([]).describe("Origins that browsers may call the API from; none when empty."),
   METRICS_TOKEN: z.string().min(1).optional().describe("Bearer token that /metrics demands when set."),
   TRUST_PROXY: z.coerce

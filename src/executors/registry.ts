@@ -14,7 +14,9 @@ import {
 } from "./script/definition.js";
 import { createEnvironmentCache } from "./script/environment-cache.js";
 import { createPythonScriptExecutor } from "./script/python-script.js";
+import type { StartKind } from "./script/script-executor.js";
 import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
+import { createWarmPool } from "./script/warm-pool.js";
 import { type StreamlitAppConfig, streamlitAppDefinition } from "./streamlit/definition.js";
 import type { Executor, ExecutorDefinition, McpType, WarmGround } from "./types.js";
 
@@ -75,6 +77,10 @@ export interface ExecutorDeps {
   readonly ground?: WarmGround;
   /** What LLM prompts call and are held to; without it there is no executor for them. */
   readonly llm?: LlmPromptDeps;
+  /** Processes that may be kept ready, of all kinds together; 0 keeps none. 4 by default. */
+  readonly maxWarmProcesses?: number;
+  /** Told how each execution of a script got its process. */
+  readonly onScriptStart?: (type: McpType, kind: StartKind) => void;
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
   readonly mcpPackages?: McpPackageSettings;
@@ -85,14 +91,18 @@ export function createExecutors({
   python,
   cacheRoot,
   ground,
+  maxWarmProcesses = 4,
+  onScriptStart: onStart,
   installerEnv = {},
   llm,
   mcpPackages = {},
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
+  const pool =
+    ground && maxWarmProcesses > 0 ? createWarmPool({ ground, maxProcesses: maxWarmProcesses }) : undefined;
   const executors = [
-    createPythonScriptExecutor({ python, environments }),
-    createTypescriptScriptExecutor({ environments }),
+    createPythonScriptExecutor({ python, environments, pool, onStart }),
+    createTypescriptScriptExecutor({ environments, pool, onStart }),
     ...(llm ? [createLlmPromptExecutor(llm)] : []),
     createNotebookExecutor({ python, ground }),
     createMcpPackageExecutor({ python, environments, ...mcpPackages }),

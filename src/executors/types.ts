@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { ZodType } from "zod";
 import type { JsonObject, JsonValue } from "../core/json.js";
 import type { RunErrorCode } from "../core/statuses.js";
@@ -48,6 +49,31 @@ export interface SandboxCommand {
    * worker's, for trusted tools such as package installers. Never user code.
    */
   readonly identity?: "step" | "worker";
+  /**
+   * It runs nothing but trusted code until input is written, and may wait for that a long time: its memory is watched
+   * from then on.
+   */
+  readonly waitsForInput?: boolean;
+  /** What the sandbox may fork instead of starting `command`, when that is quicker and no less isolated. */
+  readonly warm?: WarmInterpreter;
+  /** Ports of the step's own loopback, each with what stands behind it. Only where the level says that it can. */
+  readonly forwards?: readonly SandboxForward[];
+}
+
+/** A port inside a sandbox that leads to one place outside, and nowhere else. */
+export interface SandboxForward {
+  readonly port: number;
+  /** Opens what a connection of the step is joined to; called once for each. */
+  connect(): Promise<Duplex>;
+}
+
+/** A Python interpreter with its harness loaded, of which a fork does what {@link SandboxCommand.command} would. */
+export interface WarmInterpreter {
+  readonly kind: "python";
+  /** The base interpreter, never one of an environment: a package's code may run as it starts. */
+  readonly interpreter: string;
+  /** The virtual environment that the fork takes its packages from, once it has given up its privileges. */
+  readonly environment?: string;
 }
 
 /** How a child process ended. Exactly one of `exitCode` and `signal` is set. */
@@ -56,11 +82,15 @@ export interface SandboxExit {
   readonly signal: NodeJS.Signals | null;
   /** The memory watchdog ended it. */
   readonly outOfMemory: boolean;
+  /** The disk watchdog ended it: its work folder had grown beyond what a step may leave there. */
+  readonly outOfDisk?: boolean;
 }
 
 /** A running child process with its whole tree. */
 export interface SandboxProcess {
   readonly pid: number;
+  /** Whether it was forked from a warm interpreter. */
+  readonly isWarm: boolean;
   /** Bytes written here arrive on the child's stdin. */
   writeInput(data: string | Uint8Array): void;
   endInput(): void;
@@ -68,6 +98,8 @@ export interface SandboxProcess {
   onStderr(listener: (chunk: Buffer) => void): void;
   /** The private channel (fd 3) on which a harness reports results; never mixed with user output. */
   onControl(listener: (chunk: Buffer) => void): void;
+  /** Lines for the step's log that the sandbox itself has to say, of its network for one; few, the last before `exited`. */
+  onNotice?(listener: (line: string) => void): void;
   /** Resolves when the child has ended and its pipes are drained. Never rejects. */
   readonly exited: Promise<SandboxExit>;
   /** Ends the whole tree: SIGTERM, then SIGKILL after `graceMs`. Resolves when nothing is left. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import {
@@ -115,7 +115,7 @@ export async function startRun(
       const endsAt = performance.now() + 15_000;
       for (;;) {
         const line = logs.find(({ message }) => message.startsWith("pids "));
-        if (line) return (line.message.match(/\d+/g) ?? []).map(Number);
+        if (line) return toOuterPids((line.message.match(/\d+/g) ?? []).map(Number), workdir);
         if (performance.now() > endsAt) throw new Error(`No pids; logs: ${JSON.stringify(logs)}`);
         await sleep(10);
       }
@@ -149,6 +149,38 @@ export async function runOnce(
   const run = await startRun(opened, config, input, options);
   const output = await run.finished;
   return { output, logs: run.logs, progress: run.progress };
+}
+
+/**
+ * What this machine calls the processes that call themselves by these pids: in a pid namespace they have others. The
+ * processes work in or below `folder`.
+ */
+export function toOuterPids(pids: readonly number[], folder: string): number[] {
+  const found = new Map(listProcessesIn(folder).map((outer) => [toInnerPid(outer), outer]));
+  return pids.map((pid) => {
+    const outer = found.get(pid);
+    if (outer === undefined) throw new Error(`No process ${pid} in ${folder}`);
+    return outer;
+  });
+}
+
+/** Living processes that work in a folder or below it. */
+export function listProcessesIn(folder: string): number[] {
+  const isThere = (pid: number): boolean => {
+    try {
+      return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${folder}/`);
+    } catch {
+      return false; // gone meanwhile
+    }
+  };
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && isThere(pid) && isRunning(pid));
+}
+
+function toInnerPid(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^NSpid:.*?(\d+)$/m.exec(status)?.[1]);
 }
 
 /** Whether a process lives; a dead one that nobody has reaped does not. */

@@ -49,6 +49,6 @@ async function requestHttp(deps: RunComponentDeps, run: ComponentRun): Promise<J
     await collectArtifacts(deps, workdir, run);
     return output;
   } finally {
-    await deps.workdirs.remove(workdir);
+    deps.workdirs.removeSoon(workdir);
   }
 }

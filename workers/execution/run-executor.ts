@@ -77,7 +77,7 @@ export function createExecutorRunner(deps: ExecutorRunDeps) {
       if (!run.signal.aborted) await collectArtifacts(deps, workdir, run);
       throw error;
     } finally {
-      await deps.workdirs.remove(workdir);
+      deps.workdirs.removeSoon(workdir);
     }
   };
 }
