@@ -8,6 +8,7 @@ import type { RouteDefinition } from "./http/route.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
+import { externalDbRoutes } from "./http/routes/external-db-configs.js";
 import { hookRoutes } from "./http/routes/hooks.js";
 import { llmProviderRoutes } from "./http/routes/llm-providers.js";
 import { llmSpendingRoutes } from "./http/routes/llm-spending.js";
@@ -30,6 +31,7 @@ import { createHttpServer } from "./server.js";
 import { type AuthServices, createAuthServices } from "./services/auth/auth-services.js";
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
+import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
 import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
@@ -121,6 +123,7 @@ function createRoutes(
     audit,
     evaluator,
     secrets,
+    externalDbs: platform.connections,
     allowedPrivateHosts,
     mcpCommands: settings.MCP_COMMANDS,
   });
@@ -145,6 +148,7 @@ function createRoutes(
     ...createWebhookRoutes(platform, { commands, queries, hub }),
     ...scheduleRoutes({ schedules, queries }),
     ...streamRoutes({ hub }),
+    ...externalDbRoutes({ externalDbs: createExternalDbs(platform) }),
     ...createLlmRoutes(platform),
     ...artifactRoutes({ artifacts, logger }),
     ...dashboardRoutes({

@@ -47,7 +47,7 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
 }
 
 function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunner {
-  const { knex, engine, resolver, secrets, artifacts, logger, settings } = platform;
+  const { knex, engine, resolver, secrets, artifacts, connections, logger, settings } = platform;
   const { http, isolation } = worker;
   const { workdirs } = isolation;
   const getComponent = createComponentCache({ knex });
@@ -60,6 +60,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
     runComponent: createComponentRunner({
       runExecutor: createRunExecutor(platform, worker, { getComponent, readSecrets }),
       http,
+      connections,
       workdirs,
       artifacts,
       maxOutputBytes,

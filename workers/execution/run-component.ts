@@ -1,14 +1,17 @@
 import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep } from "../../src/core/plan.js";
 import type { HttpRequestBuiltin } from "../../src/executors/http-request/http-request-builtin.js";
-import type { Workdirs } from "../sandbox/workdir.js";
 import type { ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
+import type { ConnectionManager } from "../../src/services/external-dbs/connection-manager.js";
+import type { Workdirs } from "../sandbox/workdir.js";
+import { queryDatabase } from "./query-database.js";
 import { collectArtifacts, type ExecutorRun } from "./run-executor.js";
 
 /** The dependencies of running a step's target. */
 export interface RunComponentDeps {
   readonly runExecutor: (run: ExecutorRun) => Promise<JsonValue>;
   readonly http: HttpRequestBuiltin;
+  readonly connections: Pick<ConnectionManager, "find" | "use">;
   readonly workdirs: Workdirs;
   readonly artifacts: ArtifactStore;
   readonly maxOutputBytes: number;
@@ -25,6 +28,9 @@ export function createComponentRunner(deps: RunComponentDeps) {
     const { step, ...rest } = run;
     const { target } = step;
     if (target.kind === "builtin" && target.name === "http") return await requestHttp(deps, run);
+    if (target.kind === "builtin" && target.name === "sql") {
+      return await queryDatabase(deps.connections, run.input, run);
+    }
     if (target.kind !== "mcp") return run.input;
     const { mcpVersionId } = target;
     return await deps.runExecutor({ ...rest, mcpVersionId, above: [], stepId: step.id });
