@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { JsonObject } from "../../src/core/json.js";
 import { llmPromptConfigSchema } from "../../src/executors/llm/definition.js";
 import { type ComponentDoor, ExecutionError } from "../../src/executors/types.js";
-import { runOnce, startRun } from "../support/execution.js";
+import { type runOnce, startRun } from "../support/execution.js";
 import { type OpenedLlm, openLlmExecutor } from "../support/llm-executor.js";
 import {
   failWith,
