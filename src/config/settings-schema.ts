@@ -128,8 +128,15 @@ export const settingsSchema = z.object({
     .default(16 * 1024 * 1024)
     .describe("Largest message of a Model Context Protocol server."),
   APPS_URL: z.string().url().optional().describe("Own origin for apps and HTML artifacts."),
-  OPENAI_API_KEY: z.string().min(1).optional(),
-  OPENAI_BASE_URL: z.string().url().optional(),
+  OPENAI_API_KEY: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Key of the LLM provider `default`, which is there while none is configured."),
+  OPENAI_BASE_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Its address; unset: OpenAI's. Its host may be a private one."),
   COPILOT_MODEL: z.string().min(1).optional(),
   MAX_BODY_BYTES: positive.default(10 * 1024 * 1024).describe("Largest request body."),
   MAX_OUTPUT_BYTES: positive.default(64 * 1024 * 1024).describe("Largest step output."),

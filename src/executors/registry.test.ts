@@ -32,7 +32,14 @@ describe("the registry", () => {
 
   it("has an executor for each type that can run, and none besides", async () => {
     const cacheRoot = await mkdtemp(join(tmpdir(), "headrace-registry-"));
-    const executors = createExecutors({ cacheRoot });
+    const nowhere = () => Promise.reject(new Error("nothing is run here"));
+    const ports = {
+      findProvider: nowhere,
+      validate: nowhere,
+      renderTemplate: nowhere,
+      ledger: { reserve: nowhere },
+    };
+    const executors = createExecutors({ cacheRoot, llm: { ports } });
     const runnable = executorDefinitions
       .filter((definition) => definition.isRunnable)
       .map(({ type }) => type);

@@ -337,13 +337,13 @@ describe("workflow definitions over HTTP", () => {
 
     it("ask for what cannot be run yet: refused where it stands, never ignored", async () => {
       await send("POST", "/api/v1/mcp-definitions", {
-        name: "prompt",
-        mcpType: "llm_prompt",
-        version: { version: "1.0.0", config: { type: "llm_prompt", model: "m", userPromptTemplate: "hi" } },
+        name: "app",
+        mcpType: "streamlit_app",
+        version: { version: "1.0.0", config: { type: "streamlit_app", code: "x", mode: "server" } },
       });
       const { errors, warnings } = await validate({
         tool: true,
-        steps: [noop("a", { waitForSubmit: true }), { id: "c", uses: "mcp:prompt" }],
+        steps: [noop("a", { waitForSubmit: true }), { id: "c", uses: "mcp:app" }],
       });
       expect(errors.map((fault) => fault.path).sort()).toEqual(["/steps/0/waitForSubmit", "/steps/1/uses"]);
       for (const fault of errors)
@@ -421,11 +421,11 @@ describe("workflow definitions over HTTP", () => {
     it("do not test a component of a type that cannot be run yet", async () => {
       const version = {
         version: "1.0.0",
-        config: { type: "llm_prompt", model: "m", userPromptTemplate: "hi" },
+        config: { type: "streamlit_app", code: "x", mode: "server" },
       };
       const made = await send("POST", "/api/v1/mcp-definitions", {
         name: "untestable",
-        mcpType: "llm_prompt",
+        mcpType: "streamlit_app",
         version,
       });
       const { id } = (made.body as unknown as { latestVersion: { id: string } }).latestVersion;

@@ -1,16 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { JsonObject } from "../../src/core/json.js";
-import { createLlmPromptExecutor } from "../../src/executors/llm/llm-prompt.js";
 import { llmPromptConfigSchema } from "../../src/executors/llm/definition.js";
-import type { LlmProvider, LlmSpending, PlannedCall } from "../../src/executors/llm/llm-ports.js";
-import { type ComponentDoor, ExecutionError, type Executor } from "../../src/executors/types.js";
-import { createSafeEvaluator } from "../../src/services/expressions/safe-evaluator.js";
-import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
-import { runOnce, startRun } from "../support/execution.js";
+import { type ComponentDoor, ExecutionError } from "../../src/executors/types.js";
+import { type runOnce, startRun } from "../support/execution.js";
+import { type OpenedLlm, openLlmExecutor } from "../support/llm-executor.js";
 import {
   failWith,
   type LlmServer,
@@ -22,7 +16,6 @@ import {
   TEST_KEY,
 } from "../support/llm-server.js";
 
-const MODEL = { name: "test-model", inputPricePerMillion: 2, outputPricePerMillion: 10 };
 const SUM_TOOL: ComponentDoor = {
   describe: async (reference) => ({
     name: reference.replace(/^mcp:|@.*/g, ""),
@@ -36,13 +29,7 @@ const SUM_TOOL: ComponentDoor = {
 };
 
 let server: LlmServer;
-let executor: Executor;
-let worker: WorkerSandbox;
-let baseUrl: string | undefined;
-const planned: PlannedCall[] = [];
-const settled: (LlmSpending | "canceled")[] = [];
-const evaluator = createSafeEvaluator();
-const workRoot = mkdtempSync(join(tmpdir(), "headrace-llm-"));
+let llm: OpenedLlm;
 
 const toConfig = (more: JsonObject = {}) =>
   llmPromptConfigSchema.parse({
@@ -52,8 +39,8 @@ const toConfig = (more: JsonObject = {}) =>
     ...more,
   });
 const run = async (more: JsonObject = {}, options: Parameters<typeof runOnce>[3] = {}) => {
-  settled.length = planned.length = 0;
-  const opened = await startRun({ executor, worker }, toConfig(more), { word: "hello" }, options);
+  llm.settled.length = llm.planned.length = 0;
+  const opened = await startRun(llm, toConfig(more), { word: "hello" }, options);
   const output = await opened.finished;
   return { ...opened, output: output as JsonObject };
 };
@@ -66,56 +53,14 @@ const fail = async (more: JsonObject = {}, options: Parameters<typeof runOnce>[3
   return error;
 };
 
-async function findProvider(name: string | undefined): Promise<LlmProvider> {
-  if (name === "nobody") throw new ExecutionError("invalid_input", `There is no LLM provider "nobody"`);
-  return {
-    name: "test",
-    baseUrl: baseUrl ?? server.baseUrl,
-    apiKey: TEST_KEY,
-    headers: { "x-team": "headrace" },
-    models: [MODEL],
-  };
-}
-
 describe("the LLM prompt executor", () => {
   beforeAll(async () => {
     server = await startLlmServer();
-    worker = await createSandbox({
-      requested: "process",
-      workRoot,
-      isProduction: false,
-      warn: () => undefined,
-    });
-    executor = createLlmPromptExecutor({
-      allowedPrivateHosts: [`127.0.0.1:${server.port}`],
-      retryRules: { maxTries: 3, firstDelayMs: 20, maxDelayMs: 100 },
-      stallMs: 400,
-      ports: {
-        findProvider,
-        validate: async (schema, value) => await evaluator.validate(schema, value),
-        renderTemplate: async (template, variables) =>
-          await evaluator.renderTemplate(template, variables).then(
-            (text) => ({ text }),
-            (error: Error) => ({ fault: error.message }),
-          ),
-        ledger: {
-          async reserve(call) {
-            planned.push(call);
-            return {
-              settle: async (spent) => void settled.push(spent),
-              cancel: async () => void settled.push("canceled"),
-            };
-          },
-        },
-      },
-    }) as Executor;
+    llm = await openLlmExecutor(server);
   });
   afterAll(async () => {
-    await executor.close?.();
-    await worker.sandbox.close();
+    await llm.close();
     await server.close();
-    await evaluator.close();
-    rmSync(workRoot, { recursive: true, force: true });
   });
 
   describe("asks", () => {
@@ -151,10 +96,10 @@ describe("the LLM prompt executor", () => {
         top_p: 0.5,
       });
       expect(body).not.toHaveProperty("tools");
-      expect(planned).toMatchObject([
+      expect(llm.planned).toMatchObject([
         { provider: "test", model: "test-model", estimate: { outputTokens: 50 } },
       ]);
-      expect(settled).toEqual([{ inputTokens: 12, outputTokens: 5, cost: 0.000074 }]);
+      expect(llm.settled).toEqual([{ inputTokens: 12, outputTokens: 5, cost: 0.000074 }]);
     });
 
     it("and estimates what a provider does not count", async () => {
@@ -335,7 +280,7 @@ describe("the LLM prompt executor", () => {
       expect(logs.map(({ message }) => message).join("\n")).toContain(
         "answered 429: slow down; try 2 in 1 s",
       );
-      expect(settled).toEqual(["canceled", "canceled", expect.objectContaining({ inputTokens: 12 })]);
+      expect(llm.settled).toEqual(["canceled", "canceled", expect.objectContaining({ inputTokens: 12 })]);
     });
 
     it("also after a date", async () => {
@@ -440,8 +385,8 @@ describe("the LLM prompt executor", () => {
 
     it("on a private address that nobody has allowed", async () => {
       const other = await startLlmServer();
-      baseUrl = other.baseUrl;
-      const error = await fail().finally(() => (baseUrl = undefined));
+      llm.moveProvider(other.baseUrl);
+      const error = await fail().finally(() => llm.moveProvider(undefined));
       expect(error).toMatchObject({ code: "upstream_error", retryable: false });
       expect(error.message).toContain("must not name this machine or a private network");
       expect(other.requests).toHaveLength(0);
@@ -469,7 +414,7 @@ describe("the LLM prompt executor", () => {
       ),
     );
     const before = server.cutOff();
-    const opened = await startRun({ executor, worker }, toConfig(), { word: "much" });
+    const opened = await startRun(llm, toConfig(), { word: "much" });
     while (opened.tokens.length === 0) await sleep(5);
     const startedAt = performance.now();
     opened.abort(new ExecutionError("canceled", "canceled by a person"));

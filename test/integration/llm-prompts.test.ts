@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { newId } from "../../src/core/ids.js";
 import { startWorker, type Worker } from "../../workers/worker.js";
@@ -12,6 +14,9 @@ const BUDGETS = "/api/v1/llm-budgets";
 const MCPS = "/api/v1/mcp-definitions";
 const RUNS = "/api/v1/workflow-runs";
 const MODELS = [{ name: "test-model", inputPricePerMillion: 1_000_000, outputPricePerMillion: 0 }];
+
+const NODE_MODULES = fileURLToPath(new URL("../../node_modules/", import.meta.url));
+const EVERYTHING = join(NODE_MODULES, "@modelcontextprotocol/server-everything/dist/index.js");
 
 interface Json {
   [name: string]: unknown;
@@ -76,7 +81,11 @@ const eventsOf = async (run: Json, type: string): Promise<Json[]> =>
 describe("LLM prompts", () => {
   beforeAll(async () => {
     server = await startLlmServer();
-    api = await startWebhooksApi({ ALLOWED_HOSTS_PRIVATE: `127.0.0.1:${server.port}`, SANDBOX: "process" });
+    api = await startWebhooksApi({
+      ALLOWED_HOSTS_PRIVATE: `127.0.0.1:${server.port}`,
+      MCP_PATHS: NODE_MODULES,
+      SANDBOX: "process",
+    });
     worker = await startWorker(api.platform, { groups: ["default"], concurrency: 8, version: "test" });
     await must(201, "POST", PROVIDERS, {
       name: "test",
@@ -246,6 +255,40 @@ describe("LLM prompts", () => {
     });
     const removal = await ask("DELETE", `${MCPS}/${tool}`);
     expect([removal.status, removal.text]).toEqual([409, expect.stringContaining(prompt)]);
+  }, 60_000);
+
+  it("run with the tools of a package, as its contract has them", async () => {
+    const transport = { kind: "stdio", command: "node", args: [EVERYTHING, "stdio"] };
+    const name = await addMcp("mcp_package", { config: { type: "mcp_package", transport } }, "every");
+    const { items } = await must(200, "GET", `${MCPS}/${name}/versions`);
+    await must(
+      200,
+      "GET",
+      `/api/v1/mcp-versions/${String((items as Json[])[0]?.["id"])}/tools`,
+      undefined,
+      "editor",
+    );
+    const prompt = await addPrompt({ tools: [`mcp:${name}@1.0.0`] });
+    server.reply(
+      streamCalls([{ name: `${name}__echo`, arguments: '{"message": "over here"}' }]),
+      streamText(["heard"]),
+    );
+    const run = await ended(await startRun(prompt));
+    const offered = server.requests[0]?.body.tools?.map((tool) => tool.function) ?? [];
+    expect(offered.find((one) => one.name === `${name}__echo`)).toMatchObject({
+      description: expect.stringMatching(/echo/i) as unknown,
+      parameters: { type: "object", properties: { message: { type: "string" } } },
+    });
+    expect(run).toMatchObject({
+      status: "succeeded",
+      output: {
+        ask: {
+          toolCalls: [
+            { packageTool: "echo", result: { content: [{ type: "text", text: "Echo: over here" }] } },
+          ],
+        },
+      },
+    });
   }, 60_000);
 
   it("never show a secret, though the model repeats it piece by piece", async () => {

@@ -43,7 +43,7 @@ export interface RunEntry {
 }
 
 const ENDED: readonly StepStatus[] = ["succeeded", "failed", "skipped", "canceled"];
-const FENCED = ["succeed", "fail", "report", "lose", "release"] as const;
+const FENCED = ["succeed", "fail", "report", "lose", "release", "pause"] as const;
 
 /** A run once a transition is worked out. */
 interface RunAfter {
@@ -204,7 +204,7 @@ export class Book {
       case "hold": {
         const { dueMs, approval = null } = change.hold;
         const dueAt = dueMs === undefined ? null : this.#loop.now + dueMs;
-        return this.#set(entry, change, { ...before, status: "waiting", dueAt, approval });
+        return this.#set(entry, change, { ...before, status: "waiting", token: null, dueAt, approval });
       }
       case "approval":
         return;
@@ -249,10 +249,13 @@ export class Book {
       ensure(attempt === 1, "I2", () => `${name} begins with attempt ${attempt}`);
       this.#ensureMayStart(entry, change, run);
     } else {
-      ensure(before.status === "running", "I2", () => `${name} is queued again: it is ${before.status}`);
+      // approved, it goes on from where it paused
+      const isResumed = transition?.kind === "decide" && before.approval?.grants !== undefined;
+      const expected = isResumed ? "waiting" : "running";
+      ensure(before.status === expected, "I2", () => `${name} is queued again: it is ${before.status}`);
       ensure(attempt === before.attempt + 1, "I2", () => `${name} goes from ${before.attempt} to ${attempt}`);
       const isLost = transition?.kind === "lose";
-      const isReleased = transition?.kind === "release";
+      const isReleased = isResumed || transition?.kind === "release";
       const isCounted =
         lost === before.lost + (isLost ? 1 : 0) && released === before.released + (isReleased ? 1 : 0);
       ensure(isCounted, "outcome", () => `${name}: lost and released attempts are miscounted`);

@@ -7,10 +7,10 @@ const END = "succeeded|failed|skipped|canceled";
 const NEXT: Readonly<Record<string, RegExp>> = {
   none: /^(queued|skipped|canceled|succeeded)$/,
   queued: /^(started|waiting|skipped|failed|canceled)$/,
-  started: new RegExp(`^(log|retrying|${END})$`),
-  log: new RegExp(`^(log|retrying|${END})$`),
+  started: new RegExp(`^(log|retrying|waiting|${END})$`),
+  log: new RegExp(`^(log|retrying|waiting|${END})$`),
   retrying: /^(started|waiting|failed|canceled|skipped)$/,
-  waiting: new RegExp(`^(waiting|${END})$`),
+  waiting: new RegExp(`^(waiting|retrying|${END})$`),
   succeeded: /^$/,
   failed: /^$/,
   skipped: /^$/,

@@ -230,7 +230,7 @@ function holdStep(
 ): void {
   const { approval, due_ms, due_at } = params;
   const due = due_at === null ? (due_ms === null ? null : tables.now + due_ms) : Date.parse(due_at);
-  update(tables, params, { status: "waiting", approval: parse(approval), due_at: due });
+  update(tables, params, { status: "waiting", lease_token: null, approval: parse(approval), due_at: due });
 }
 
 function recordApproval(tables: Tables, params: StepParams & { approval: string }): void {

@@ -1,7 +1,7 @@
 import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep } from "../../src/core/plan.js";
 import { stepAt } from "../../src/core/settle.js";
-import type { FreeWorker, StepKey, Transition } from "../../src/core/transition.js";
+import type { FreeWorker, Hold, StepKey, Transition } from "../../src/core/transition.js";
 import type { TransitionOutcome } from "../../src/services/engine/apply-batch.js";
 import { WORKER_LEASE_SECONDS } from "../../src/services/engine/worker-registry.js";
 import { beginStep, isRunHere, mayBeginAlone } from "./begin-step.js";
@@ -34,6 +34,22 @@ interface Attempt extends StepKey {
   readonly step: PlanStep;
   readonly execution: Execution;
 }
+
+/** How often an attempt finds that it needs approval before it goes on. */
+const PAUSE_RATE = 0.03;
+const PAUSE: Hold = {
+  approval: {
+    roles: [],
+    users: [],
+    required: 1,
+    allowSelfApproval: true,
+    onExpiry: "reject",
+    decisions: [],
+    grants: ["budget"],
+  },
+  waitingFor: { reason: "budget", detail: "" },
+  inputs: {},
+};
 
 /** A worker, as `worker.ts`, `step-processor.ts`, `heartbeat.ts` and `run-attempt.ts` make it. */
 export class SimWorker {
@@ -198,6 +214,7 @@ export class SimWorker {
       const error = { code: "canceled", message: "The run was stopped" } as const;
       return { kind: "fail", ...key, error, isRetryable: false };
     }
+    if (random.chance(PAUSE_RATE)) return { kind: "pause", ...key, hold: PAUSE };
     if (random.chance(failRate)) {
       const error = { code: "script_error", message: "no" } as const;
       return { kind: "fail", ...key, error, isRetryable: random.chance(0.8) };

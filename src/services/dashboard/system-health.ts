@@ -34,11 +34,12 @@ const MOST_WORKERS = 500;
 
 /** How each part of the installation does, in words that an operator can act on. */
 export async function readSystemHealth(deps: SystemHealthDeps): Promise<SystemHealth> {
-  const [readiness, workers, hasScheduler, queues] = await Promise.all([
+  const [readiness, workers, hasScheduler, queues, providers] = await Promise.all([
     deps.readiness(),
     orUndefined(deps, "workers", readWorkers(deps.knex)),
     orUndefined(deps, "scheduler", readScheduler(deps.knex)),
     orUndefined(deps, "queues", deps.runQueue.countJobs()),
+    orUndefined(deps, "providers", readProviders(deps.knex)),
   ]);
   const sandbox = judgeSandbox(workers ?? []);
   const components: ComponentHealth[] = [
@@ -51,7 +52,7 @@ export async function readSystemHealth(deps: SystemHealthDeps): Promise<SystemHe
     judgeWorkers(workers),
     judgeScheduler(hasScheduler),
     sandbox.component,
-    { name: "providers", status: "unused", detail: "no component type that runs here calls a model yet" },
+    judgeProviders(providers),
   ];
   return {
     status: worstOf(components),
@@ -71,6 +72,18 @@ async function readWorkers(knex: Knex): Promise<WorkerRow[]> {
 
 async function readScheduler(knex: Knex): Promise<boolean> {
   return (await knex("leaders").first("name").whereRaw("expires_at > now()")) !== undefined;
+}
+
+async function readProviders(knex: Knex): Promise<string[]> {
+  return await knex("llm_providers").orderBy("name").limit(MOST_WORKERS).pluck("name");
+}
+
+/** Configured is all that is known: nobody is called to find out. */
+function judgeProviders(names: readonly string[] | undefined): ComponentHealth {
+  if (!names) return { name: "providers", status: "down", detail: "unknown: the database is out of reach" };
+  if (names.length === 0)
+    return { name: "providers", status: "unused", detail: "no LLM provider is configured" };
+  return { name: "providers", status: "ok", detail: `configured: ${names.slice(0, 10).join(", ")}` };
 }
 
 /** One part that cannot be read must not hide the others. */
