@@ -4,6 +4,7 @@ import { createApp } from "./app.js";
 import type { Platform } from "./container.js";
 import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
 import type { RouteDefinition } from "./http/route.js";
+import { artifactViewRoutes } from "./http/routes/artifact-views.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
@@ -24,6 +25,7 @@ import { RUNS_QUEUE, SCHEDULES_QUEUE, stepsQueue } from "./queues/queue-names.js
 import { createRunServices } from "./run-services.js";
 import { createHttpServer } from "./server.js";
 import { type AuthServices, createAuthServices } from "./services/auth/auth-services.js";
+import { createArtifactPreviews } from "./services/artifacts/preview-artifact.js";
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
@@ -104,9 +106,7 @@ function createRoutes(
   platform: Platform,
   doors: { auth: AuthServices; authenticator: Authenticator; hub: StreamHub },
 ): RouteDefinition[] {
-  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, artifacts, runQueue } =
-    platform;
-  const { pubSub, toolContracts } = platform;
+  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, runQueue } = platform;
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
   const registry = createMcpRegistry({
@@ -118,7 +118,7 @@ function createRoutes(
     mcpCommands: settings.MCP_COMMANDS,
   });
   const { workflows, commands } = createRunServices(platform);
-  const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
+  const queries = createRunQueries({ knex, plans: engine.plans, artifacts: platform.artifacts });
   const schedules = createSchedules({ knex, audit, evaluator, commands, versions: workflows });
   const { checks, describeSandbox } = createReadinessChecks(platform);
   const readiness = createReadiness({
@@ -127,7 +127,7 @@ function createRoutes(
   });
   return [
     ...mcpDefinitionRoutes({ registry }),
-    ...mcpToolRoutes({ toolLists: createToolLists({ knex, pubSub, audit, contracts: toolContracts }) }),
+    ...createToolRoutes(platform),
     ...workflowDefinitionRoutes({ workflows }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),
@@ -138,7 +138,7 @@ function createRoutes(
     ...createWebhookRoutes(platform, { commands, queries, hub }),
     ...scheduleRoutes({ schedules, queries }),
     ...streamRoutes({ hub }),
-    ...artifactRoutes({ artifacts, logger }),
+    ...createArtifactRoutes(platform, queries),
     ...dashboardRoutes({
       dashboard: createDashboard({ knex, runQueue, logger, readiness, countSchedules: schedules.count }),
     }),
@@ -153,6 +153,21 @@ function createRoutes(
       readiness,
       describeSandbox,
     }),
+  ];
+}
+
+function createToolRoutes({ knex, pubSub, audit, toolContracts }: Platform): RouteDefinition[] {
+  return mcpToolRoutes({ toolLists: createToolLists({ knex, pubSub, audit, contracts: toolContracts }) });
+}
+
+function createArtifactRoutes(
+  { settings, artifacts, logger }: Platform,
+  runs: RunQueries,
+): RouteDefinition[] {
+  const previews = createArtifactPreviews({ artifacts, maxBytes: settings.MAX_PREVIEW_BYTES });
+  return [
+    ...artifactRoutes({ artifacts, logger }),
+    ...artifactViewRoutes({ artifacts, previews, runs, logger }),
   ];
 }
 

@@ -43,7 +43,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     const message = `The URL names a host that a secret of this step may not be sent to: ${url.host}`;
     throw new ExecutionError("invalid_input", message);
   }
-  const received = { total: 0 };
+  const received = { bytes: 0, messages: 0 };
   let fault: ExecutionError | undefined;
   let isEnding = false;
 
