@@ -88,6 +88,7 @@ async function listTools(
       workdir,
       timeoutSeconds: Math.max(LEAST_SECONDS, Math.floor(remainingMs / 1_000)),
       mcpVersionId,
+      mask,
       ...toSecretsInContext(secrets, []),
       artifacts: { save: async () => await Promise.reject(new Error("Listing tools keeps no artifacts")) },
       limits: { maxOutputBytes: platform.settings.MAX_OUTPUT_BYTES },

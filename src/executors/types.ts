@@ -90,10 +90,20 @@ export interface WarmGround {
   removeWorkdir(path: string): Promise<void>;
 }
 
-/** Events that an executor may report while it works. */
+/** Hides secret values in whatever leaves an execution. */
+export interface SecretMask {
+  text(value: string): string;
+  json(value: JsonValue): JsonValue;
+}
+
+/** Events that an executor may report while it works. Secrets are hidden in all of them. */
 export interface ExecutorEmitter {
   log(stream: LogStream, message: string): void;
-  progress(data: JsonObject): void;
+  /**
+   * Of several reports that come within a tenth of a second, only the last is kept, unless they say `isMilestone`:
+   * a milestone is an event of its own. Keep those few.
+   */
+  progress(data: JsonObject, options?: { readonly isMilestone?: boolean }): void;
   token(text: string): void;
 }
 
@@ -136,6 +146,8 @@ export interface ExecutionContext {
   readonly secrets: Readonly<Record<string, string>>;
   /** Secrets that are bound to hosts: outgoing calls send them to no other. */
   readonly secretHosts?: SecretHosts;
+  /** Hides these secrets and those of the input. Events, output and errors are masked by the runner; artifacts are not. */
+  readonly mask: SecretMask;
   readonly artifacts: ExecutionArtifacts;
   readonly limits: { readonly maxOutputBytes: number };
 }

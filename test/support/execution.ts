@@ -9,6 +9,7 @@ import type {
   LogStream,
   SecretHosts,
 } from "../../src/executors/types.js";
+import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
 /** A log line with the moment it came. */
@@ -86,6 +87,7 @@ export async function startRun(
         secrets: options.secrets ?? {},
         ...(options.mcpVersionId !== undefined && { mcpVersionId: options.mcpVersionId }),
         ...(options.secretHosts && { secretHosts: options.secretHosts }),
+        mask: createSecretMask(Object.values(options.secrets ?? {})),
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });

@@ -1,8 +1,7 @@
 import type { LogLine } from "../../src/contracts/run-events.js";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import type { EventDraft } from "../../src/core/transition.js";
-import type { ExecutorEmitter, LogStream } from "../../src/executors/types.js";
-import type { SecretMask } from "./secret-mask.js";
+import type { ExecutorEmitter, LogStream, SecretMask } from "../../src/executors/types.js";
 
 /** Lines and tokens are gathered this long before they become an event. */
 const FLUSH_AFTER_MS = 100;
@@ -26,11 +25,13 @@ export interface EventCollectorDeps {
 
 /**
  * Turns what an execution emits into events: lines in batches, tokens joined, of several progress reports in
- * one batch the last. Order is kept; a slow database slows nobody, it only makes batches larger.
+ * one batch the last and every milestone. Order is kept; a slow database slows nobody, it only makes batches larger.
  */
 export class EventCollector implements ExecutorEmitter {
   readonly #deps: EventCollectorDeps;
   #drafts: EventDraft[] = [];
+  /** The report that a later one may take the place of. */
+  #replaceable: EventDraft | undefined;
   #openLines: LogLine[] = [];
   #waitingBytes = 0;
   #batchBytes = 0;
@@ -62,11 +63,14 @@ export class EventCollector implements ExecutorEmitter {
     this.#later(bytes);
   }
 
-  progress(data: JsonObject): void {
+  progress(data: JsonObject, { isMilestone = false }: { readonly isMilestone?: boolean } = {}): void {
     this.#closeLines();
-    if (this.#drafts.at(-1)?.type === "step.progress") this.#drafts.pop();
-    this.#drafts.push({ type: "step.progress", data: this.#deps.mask.json(data) });
-    this.#later(LINE_OVERHEAD_BYTES);
+    const last = this.#drafts.at(-1);
+    if (!isMilestone && last !== undefined && last === this.#replaceable) this.#drafts.pop();
+    const draft: EventDraft = { type: "step.progress", data: this.#deps.mask.json(data) };
+    this.#drafts.push(draft);
+    this.#replaceable = isMilestone ? undefined : draft;
+    this.#later(isMilestone ? JSON.stringify(data).length : LINE_OVERHEAD_BYTES);
   }
 
   token(text: string): void {

@@ -4,7 +4,7 @@ import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import type { RunError } from "../../src/core/statuses.js";
 import { toStorableText } from "../../src/core/storable-text.js";
 import type { FreeWorker, Transition } from "../../src/core/transition.js";
-import { ExecutionError } from "../../src/executors/types.js";
+import { ExecutionError, type SecretMask } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import { toShownInputs, toStorableOutput } from "../../src/services/artifacts/storable-output.js";
@@ -20,7 +20,7 @@ import { EventCollector } from "./event-collector.js";
 import type { Execution } from "./execution-registry.js";
 import type { ResultCache } from "./result-cache.js";
 import type { ComponentRunner } from "./run-component.js";
-import { createSecretMask, type SecretMask } from "./secret-mask.js";
+import { createSecretMask } from "./secret-mask.js";
 
 /** The dependencies of running an attempt. */
 export interface AttemptRunnerDeps {
@@ -142,6 +142,7 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
       secrets: prepared.secrets,
       secretHosts: prepared.resolved.secretHosts,
       emit: collector,
+      mask,
       signal: execution.controller.signal,
       timeoutSeconds,
     });

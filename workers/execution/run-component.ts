@@ -8,6 +8,7 @@ import {
   type ExecutorEmitter,
   type McpType,
   type Sandbox,
+  type SecretMask,
 } from "../../src/executors/types.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
@@ -36,6 +37,7 @@ export interface ComponentRun {
   /** Of each secret in the input that is bound to hosts: those hosts. */
   readonly secretHosts: readonly (readonly string[])[];
   readonly emit: ExecutorEmitter;
+  readonly mask: SecretMask;
   readonly signal: AbortSignal;
   readonly timeoutSeconds: number;
 }
@@ -77,6 +79,7 @@ export function createComponentRunner(deps: RunComponentDeps) {
         timeoutSeconds: run.timeoutSeconds,
         mcpVersionId: step.target.mcpVersionId,
         ...toSecretsInContext(run.secrets, run.secretHosts),
+        mask: run.mask,
         artifacts: {
           save: async (content, bytes) =>
             await deps.artifacts.saveBytes(owner, { kind: "file", ...content }, bytes),

@@ -1,14 +1,9 @@
 import type { JsonValue } from "../../src/core/json.js";
+import type { SecretMask } from "../../src/executors/types.js";
 
 const MASK = "••••••";
 /** Shorter values would blank out half of any log. */
 const SHORTEST = 4;
-
-/** Hides secret values in whatever leaves an execution. */
-export interface SecretMask {
-  text(value: string): string;
-  json(value: JsonValue): JsonValue;
-}
 
 /**
  * A mask for these values, whole and line by line, also in the forms that programs give them on the way out:
