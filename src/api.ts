@@ -8,6 +8,7 @@ import { artifactViewRoutes } from "./http/routes/artifact-views.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
+import { externalDbRoutes } from "./http/routes/external-db-configs.js";
 import { hookRoutes } from "./http/routes/hooks.js";
 import { mcpDefinitionRoutes } from "./http/routes/mcp-definitions.js";
 import { mcpToolRoutes } from "./http/routes/mcp-tools.js";
@@ -28,6 +29,7 @@ import { type AuthServices, createAuthServices } from "./services/auth/auth-serv
 import { createArtifactPreviews } from "./services/artifacts/preview-artifact.js";
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
+import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { createToolLists } from "./services/mcp-registry/list-tools.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
@@ -114,6 +116,7 @@ function createRoutes(
     audit,
     evaluator,
     secrets,
+    externalDbs: platform.connections,
     allowedPrivateHosts,
     mcpCommands: settings.MCP_COMMANDS,
   });
@@ -138,6 +141,7 @@ function createRoutes(
     ...createWebhookRoutes(platform, { commands, queries, hub }),
     ...scheduleRoutes({ schedules, queries }),
     ...streamRoutes({ hub }),
+    ...externalDbRoutes({ externalDbs: createExternalDbs(platform) }),
     ...createArtifactRoutes(platform, queries),
     ...dashboardRoutes({
       dashboard: createDashboard({ knex, runQueue, logger, readiness, countSchedules: schedules.count }),

@@ -45,7 +45,7 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
 }
 
 function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunner {
-  const { knex, engine, resolver, secrets, artifacts, evaluator, logger, settings } = platform;
+  const { knex, engine, resolver, secrets, artifacts, evaluator, connections, logger, settings } = platform;
   const { executors, http, isolation } = worker;
   const { sandbox, workdirs } = isolation;
   const getComponent = createComponentCache({ knex });
@@ -58,6 +58,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
       getComponent,
       executors,
       http,
+      connections,
       evaluator,
       sandbox,
       workdirs,
