@@ -5,6 +5,7 @@ import type { Platform } from "./container.js";
 import { createProviderProbe } from "./executors/llm/provider-probe.js";
 import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
 import type { RouteDefinition } from "./http/route.js";
+import { artifactViewRoutes } from "./http/routes/artifact-views.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
@@ -29,6 +30,7 @@ import { RUNS_QUEUE, SCHEDULES_QUEUE, stepsQueue } from "./queues/queue-names.js
 import { createRunServices } from "./run-services.js";
 import { createHttpServer } from "./server.js";
 import { type AuthServices, createAuthServices } from "./services/auth/auth-services.js";
+import { createArtifactPreviews } from "./services/artifacts/preview-artifact.js";
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
@@ -113,9 +115,7 @@ function createRoutes(
   platform: Platform,
   doors: { auth: AuthServices; authenticator: Authenticator; hub: StreamHub },
 ): RouteDefinition[] {
-  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, artifacts, runQueue } =
-    platform;
-  const { pubSub, toolContracts } = platform;
+  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, runQueue } = platform;
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
   const registry = createMcpRegistry({
@@ -128,7 +128,7 @@ function createRoutes(
     mcpCommands: settings.MCP_COMMANDS,
   });
   const { workflows, commands } = createRunServices(platform);
-  const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
+  const queries = createRunQueries({ knex, plans: engine.plans, artifacts: platform.artifacts });
   const schedules = createSchedules({ knex, audit, evaluator, commands, versions: workflows });
   const { checks, describeSandbox } = createReadinessChecks(platform);
   const readiness = createReadiness({
@@ -137,7 +137,7 @@ function createRoutes(
   });
   return [
     ...mcpDefinitionRoutes({ registry }),
-    ...mcpToolRoutes({ toolLists: createToolLists({ knex, pubSub, audit, contracts: toolContracts }) }),
+    ...createToolRoutes(platform),
     ...workflowDefinitionRoutes({ workflows }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),
@@ -150,7 +150,7 @@ function createRoutes(
     ...streamRoutes({ hub }),
     ...externalDbRoutes({ externalDbs: createExternalDbs(platform) }),
     ...createLlmRoutes(platform),
-    ...artifactRoutes({ artifacts, logger }),
+    ...createArtifactRoutes(platform, queries),
     ...dashboardRoutes({
       dashboard: createDashboard({ knex, runQueue, logger, readiness, countSchedules: schedules.count }),
     }),
@@ -179,6 +179,21 @@ function createLlmRoutes({ knex, keys, audit, settings }: Platform): RouteDefini
       budgets: createLlmBudgets({ knex, audit }),
       summarizeUsage: async (query) => await summarizeUsage(knex, query),
     }),
+  ];
+}
+
+function createToolRoutes({ knex, pubSub, audit, toolContracts }: Platform): RouteDefinition[] {
+  return mcpToolRoutes({ toolLists: createToolLists({ knex, pubSub, audit, contracts: toolContracts }) });
+}
+
+function createArtifactRoutes(
+  { settings, artifacts, logger }: Platform,
+  runs: RunQueries,
+): RouteDefinition[] {
+  const previews = createArtifactPreviews({ artifacts, maxBytes: settings.MAX_PREVIEW_BYTES });
+  return [
+    ...artifactRoutes({ artifacts, logger }),
+    ...artifactViewRoutes({ artifacts, previews, runs, logger }),
   ];
 }
 

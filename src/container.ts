@@ -12,6 +12,8 @@ import { openQueues, type QueueBackend } from "./queues/queue-connections.js";
 import { createRunQueue } from "./queues/create-run-queue.js";
 import type { RunQueue } from "./queues/run-queue.js";
 import { type ArtifactStore, createArtifactStore } from "./services/artifacts/artifact-store.js";
+import type { ArtifactFiles } from "./services/artifacts/artifact-files.js";
+import { openArtifactFiles } from "./services/artifacts/open-artifact-files.js";
 import { type AuditLog, createAuditLog } from "./services/audit/audit-log.js";
 import { type Admission, createAdmission } from "./services/engine/admission.js";
 import { createEngine, type Engine } from "./services/engine/engine.js";
@@ -48,6 +50,7 @@ export interface Platform {
   readonly connections: ConnectionManager;
   readonly toolContracts: ToolContracts;
   readonly artifacts: ArtifactStore;
+  readonly artifactFiles: ArtifactFiles;
   readonly resolver: InputResolver;
   readonly closeRun: RunCloser;
   readonly followOutcome: OutcomeFollower;
@@ -110,6 +113,7 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
       await engine.close();
       await connections.close();
       await evaluator.close();
+      parts.artifactFiles.close();
       await pubSub.close();
       await queues.close();
       await knex.destroy();
@@ -128,7 +132,9 @@ function openRunServices(
   deps: Pick<Platform, "settings" | "knex" | "engine" | "evaluator" | "secrets" | "logger">,
 ) {
   const { settings, knex, engine, evaluator, secrets, logger } = deps;
-  const artifacts = createArtifactStore({ root: `${settings.DATA_DIR}/artifacts`, knex });
+  const artifactFiles = openArtifactFiles(settings);
+  const limits = { maxFiles: settings.MAX_ARTIFACT_FILES, maxTotalBytes: settings.MAX_ARTIFACT_BYTES };
+  const artifacts = createArtifactStore({ files: artifactFiles, knex, limits });
   const readLargeOutput = async (id: string): Promise<JsonValue> =>
     await artifacts.readJson(id, settings.MAX_OUTPUT_BYTES);
   const resolver = createInputResolver({
@@ -149,5 +155,5 @@ function openRunServices(
   const followOutcome = createOutcomeFollower({ joinItems, closeRun });
   const subRuns = createSubRuns({ knex, engine, followOutcome, logger });
   const admission = createAdmission({ knex, engine, evaluator, closeRun, logger });
-  return { artifacts, resolver, closeRun, followOutcome, subRuns, admission };
+  return { artifacts, artifactFiles, resolver, closeRun, followOutcome, subRuns, admission };
 }

@@ -1,6 +1,5 @@
 import { schedule } from "node-cron";
 import type { Platform } from "../src/container.js";
-import { createArtifactFiles } from "../src/services/artifacts/artifact-files.js";
 import { createLeadership } from "../src/services/engine/leadership.js";
 import { createRetention } from "../src/services/retention/retention.js";
 import { createStepCache } from "../src/services/step-cache/step-cache.js";
@@ -43,7 +42,7 @@ export function startRetention(platform: Platform): Loop {
   const options = { timezone: "UTC", noOverlap: true, unref: true, logger: toCronLogger(logger) };
   const tasks = [schedule(CACHE_CRON, () => start(async () => await cache.tidy(stopping.signal)), options)];
   if (settings.RETENTION_DAYS !== undefined) {
-    const files = createArtifactFiles(`${settings.DATA_DIR}/artifacts`);
+    const files = platform.artifactFiles;
     const retention = createRetention({ knex, files, audit, logger, days: settings.RETENTION_DAYS });
     const pass = () => start(async () => await retention.apply(stopping.signal));
     tasks.push(schedule(RETENTION_CRON, pass, options));

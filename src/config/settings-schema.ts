@@ -128,6 +128,27 @@ export const settingsSchema = z.object({
     .default(16 * 1024 * 1024)
     .describe("Largest message of a Model Context Protocol server."),
   APPS_URL: z.string().url().optional().describe("Own origin for apps and HTML artifacts."),
+  ARTIFACTS_S3_BUCKET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Bucket of S3, or of what speaks like it, for artifacts; unset: they lie under DATA_DIR."),
+  ARTIFACTS_S3_ENDPOINT: z.string().url().optional().describe("URL of the S3 server; unset: AWS."),
+  ARTIFACTS_S3_REGION: z.string().min(1).default("us-east-1").describe("Region of the bucket."),
+  ARTIFACTS_S3_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._/-]*$/)
+    .default("")
+    .describe("In front of every key, so that a bucket can be shared."),
+  ARTIFACTS_S3_ACCESS_KEY_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Credentials of the bucket; unset: what the AWS SDK finds on this machine."),
+  ARTIFACTS_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  ARTIFACTS_S3_PATH_STYLE: flag
+    .default(true)
+    .describe("Names the bucket in the path of the URL rather than in its host."),
   OPENAI_API_KEY: z
     .string()
     .min(1)
@@ -141,6 +162,14 @@ export const settingsSchema = z.object({
   MAX_BODY_BYTES: positive.default(10 * 1024 * 1024).describe("Largest request body."),
   MAX_OUTPUT_BYTES: positive.default(64 * 1024 * 1024).describe("Largest step output."),
   MAX_LOG_BYTES: positive.default(64 * 1024 * 1024).describe("Most log kept per step."),
+  MAX_ARTIFACT_FILES: positive.default(1000).describe("Most files that one step may leave."),
+  MAX_ARTIFACT_BYTES: positive
+    .default(1024 ** 3)
+    .describe("Most bytes of the files that one step may leave."),
+  MAX_PREVIEW_BYTES: positive
+    .max(16 * 1024 * 1024)
+    .default(256 * 1024)
+    .describe("What a preview shows of a text, a table or JSON."),
   MAX_ITEMS: positive.default(100_000).describe("Most items of one forEach."),
   MAX_STEPS: positive.default(10_000).describe("Most steps in one definition."),
   PYTHON: z

@@ -200,7 +200,7 @@ describe("Model Context Protocol packages over HTTP", () => {
     [
       "events without an end",
       (_message, response) => flood(response.writeHead(200, stream), "data: {}\n\n"),
-      /bytes in all/,
+      /too many messages that are no JSON-RPC/,
     ],
     ["nothing", () => undefined, /did not answer within/],
   ];

@@ -3,6 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
+import { createAuditLog } from "../../src/services/audit/audit-log.js";
+import { createPasswords } from "../../src/services/auth/passwords.js";
+import { ensureFirstAdmin } from "../../src/services/users/ensure-first-admin.js";
 import { eventually } from "../support/eventually.js";
 import { sendRequest, type TestRequest } from "../support/http-client.js";
 import { type RoleProcess, spawnRole } from "../support/spawn-role.js";
@@ -42,10 +45,14 @@ describe("tools of packages, with the API and the worker in processes of their o
       QUEUE_PREFIX: database.prefix,
       LOG_LEVEL: "error",
       PORT: "0",
-      ADMIN_EMAIL: "admin@example.com",
-      ADMIN_PASSWORD: PASSWORD,
       MCP_PATHS: folder,
     };
+    await ensureFirstAdmin({
+      knex: database.knex,
+      settings: { ADMIN_EMAIL: "admin@example.com", ADMIN_PASSWORD: PASSWORD, DATA_DIR: folder },
+      passwords: createPasswords(),
+      audit: createAuditLog({ knex: database.knex }),
+    });
     [api, worker] = await Promise.all([spawnRole("api", environment), spawnRole("worker", environment)]);
     port = Number(new URL(api.address).port);
     const body = { email: "admin@example.com", password: PASSWORD };

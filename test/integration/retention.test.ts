@@ -199,8 +199,8 @@ describe("retention", () => {
         .sort(),
     ).toEqual([other.id, reused.id].sort());
     await expect(stat(pathOf(alone.sha256))).rejects.toThrow("ENOENT");
-    const { handle } = await store.open(other.id);
-    await handle.close();
+    const { bytes } = await store.open(other.id);
+    await bytes.close();
     // just written: somebody may be about to name it, so it is looked at again tomorrow
     await stat(pathOf(fresh.sha256));
     expect(await knex("artifact_removals").select("sha256")).toEqual([{ sha256: fresh.sha256 }]);

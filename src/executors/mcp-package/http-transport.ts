@@ -3,6 +3,7 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import { type Agent, fetch as undiciFetch } from "undici";
 import { matchesHosts } from "../../outgoing/host-patterns.js";
 import type { OutgoingGuard } from "../../outgoing/outgoing-guard.js";
+import { upstreamFault } from "../http-request/upstream-fault.js";
 import { type ExecutionContext, ExecutionError } from "../types.js";
 import { limitResponse } from "./limited-response.js";
 import type { MessageLimits } from "./message-limits.js";
@@ -30,6 +31,8 @@ export interface HttpTransportOptions {
 }
 
 const END_LIMIT_MS = 2_000;
+/** What is no message is passed over, so often. */
+const MOST_BROKEN = 100;
 
 /**
  * Streamable HTTP. Every request goes through the guard; a redirect is followed within the origin alone, and judged
@@ -43,7 +46,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     const message = `The URL names a host that a secret of this step may not be sent to: ${url.host}`;
     throw new ExecutionError("invalid_input", message);
   }
-  const received = { total: 0 };
+  const received = { bytes: 0, messages: 0 };
   let fault: ExecutionError | undefined;
   let isEnding = false;
 
@@ -69,6 +72,13 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     fetch: guardedFetch,
     requestInit: { headers: { ...options.headers } },
   });
+  let brokenCount = 0;
+  inner.onerror = () => {
+    brokenCount += 1;
+    if (brokenCount <= MOST_BROKEN) return;
+    fault ??= upstreamFault("sent too many messages that are no JSON-RPC");
+    void inner.close();
+  };
   return Object.defineProperties(inner as unknown as HttpTransport, {
     fault: { get: () => fault },
     endSession: {

@@ -1,8 +1,9 @@
-import { type MessageLimits, oversizedMessage, oversizedSession } from "./message-limits.js";
+import { type MessageLimits, oversizedMessage, oversizedSession, tooManyMessages } from "./message-limits.js";
 
 /** What a session has received so far, over all of its responses. */
-export interface ReceivedBytes {
-  total: number;
+export interface Received {
+  bytes: number;
+  messages: number;
 }
 
 const LINE_FEED = 10;
@@ -16,22 +17,21 @@ const WITHOUT_BODY = new Set([204, 205, 304]);
 export function limitResponse(
   response: Response,
   limits: MessageLimits,
-  received: ReceivedBytes,
+  received: Received,
   onExceeded: (fault: Error) => void,
 ): Response {
   const { status, statusText, headers, body } = response;
   if (!body || WITHOUT_BODY.has(status)) return response;
   const isStream = /^\s*text\/event-stream\b/i.test(headers.get("content-type") ?? "");
-  const countMessage = isStream ? createEventCounter() : createByteCounter();
+  const countMessage = isStream ? createEventCounter(received) : createByteCounter();
   const reader = body.getReader();
   const limited = new ReadableStream<Uint8Array>({
     async pull(controller) {
       const { done, value } = await reader.read();
       if (done) return controller.close();
-      received.total += value.byteLength;
-      const isTooLarge = countMessage(value) > limits.maxMessageBytes;
-      if (!isTooLarge && received.total <= limits.maxTotalBytes) return controller.enqueue(value);
-      const fault = isTooLarge ? oversizedMessage(limits) : oversizedSession(limits);
+      received.bytes += value.byteLength;
+      const fault = findExcess(countMessage(value), received, limits);
+      if (!fault) return controller.enqueue(value);
       void reader.cancel(fault).catch(() => undefined);
       onExceeded(fault);
       throw fault;
@@ -41,13 +41,19 @@ export function limitResponse(
   return new Response(limited, { status, statusText, headers });
 }
 
+function findExcess(messageBytes: number, received: Received, limits: MessageLimits): Error | undefined {
+  if (messageBytes > limits.maxMessageBytes) return oversizedMessage(limits);
+  if (received.bytes > limits.maxTotalBytes) return oversizedSession(limits);
+  return received.messages > limits.maxMessages ? tooManyMessages(limits) : undefined;
+}
+
 function createByteCounter(): (chunk: Uint8Array) => number {
   let bytes = 0;
   return (chunk) => (bytes += chunk.byteLength);
 }
 
 /** Counts the bytes since the last empty line, which ends an event. */
-function createEventCounter(): (chunk: Uint8Array) => number {
+function createEventCounter(received: Received): (chunk: Uint8Array) => number {
   let bytes = 0;
   let lineBytes = 0;
   return (chunk) => {
@@ -55,6 +61,7 @@ function createEventCounter(): (chunk: Uint8Array) => number {
     for (let at = chunk.indexOf(LINE_FEED); at !== -1; at = chunk.indexOf(LINE_FEED, start)) {
       const isCarriageReturn = chunk[at - 1] === CARRIAGE_RETURN;
       const ownBytes = lineBytes + at - start - (isCarriageReturn ? 1 : 0);
+      if (ownBytes <= 0) received.messages += 1;
       bytes = ownBytes <= 0 ? 0 : bytes + at - start + 1;
       lineBytes = 0;
       start = at + 1;

@@ -7,19 +7,31 @@ export interface MessageLimits {
   readonly maxMessageBytes: number;
   /** Of all messages of a session. */
   readonly maxTotalBytes: number;
+  /** Messages of a session: each costs time, however small it is. */
+  readonly maxMessages: number;
 }
 
 /** A session may fill this many messages of the greatest size. */
 const MESSAGES_PER_SESSION = 16;
+const MOST_MESSAGES = 100_000;
 
 /** The limits of a session whose greatest message is given. */
 export function toMessageLimits(maxMessageBytes: number): MessageLimits {
-  return { maxMessageBytes, maxTotalBytes: maxMessageBytes * MESSAGES_PER_SESSION };
+  return {
+    maxMessageBytes,
+    maxTotalBytes: maxMessageBytes * MESSAGES_PER_SESSION,
+    maxMessages: MOST_MESSAGES,
+  };
 }
 
 /** The fault of a message that is too large. */
 export function oversizedMessage({ maxMessageBytes }: MessageLimits): ExecutionError {
   return upstreamFault(`sent a message of more than ${maxMessageBytes} bytes`, { maxMessageBytes });
+}
+
+/** The fault of a session of too many messages. */
+export function tooManyMessages({ maxMessages }: MessageLimits): ExecutionError {
+  return upstreamFault(`sent more than ${maxMessages} messages`, { maxMessages });
 }
 
 /** The fault of a session that is too large. */

@@ -2,7 +2,7 @@ import { type JSONRPCMessage, JSONRPCMessageSchema } from "@modelcontextprotocol
 import { upstreamFault } from "../http-request/upstream-fault.js";
 import { decodeText } from "../script/line-splitter.js";
 import type { ExecutionError } from "../types.js";
-import { type MessageLimits, oversizedMessage, oversizedSession } from "./message-limits.js";
+import { type MessageLimits, oversizedMessage, oversizedSession, tooManyMessages } from "./message-limits.js";
 
 /** Reads messages, one a line. */
 export interface MessageReader {
@@ -33,6 +33,7 @@ export function createMessageReader(options: MessageReaderOptions): MessageReade
   let pendingBytes = 0;
   let totalBytes = 0;
   let textLines = 0;
+  let messageCount = 0;
   let isOver = false;
 
   function end(fault: ExecutionError): void {
@@ -57,7 +58,11 @@ export function createMessageReader(options: MessageReaderOptions): MessageReade
         upstreamFault("sent a message that is no JSON-RPC", { message: line.slice(0, SHOWN_CHARS) }),
       );
     }
-    if (messages !== "text") return messages.forEach((message) => options.onMessage(message));
+    if (messages !== "text") {
+      messageCount += messages.length;
+      if (messageCount > limits.maxMessages) return end(tooManyMessages(limits));
+      return messages.forEach((message) => options.onMessage(message));
+    }
     textLines += 1;
     if (textLines > MOST_TEXT_LINES) end(upstreamFault("writes to stdout what are no messages"));
     else options.onText(line);

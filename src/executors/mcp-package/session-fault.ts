@@ -80,5 +80,6 @@ function findRefusal(error: unknown): OutgoingRefusedError | undefined {
 }
 
 function isSchemaError(error: unknown): boolean {
-  return error instanceof SyntaxError || (error instanceof Error && error.name.includes("ZodError"));
+  const { name = "" } = (error ?? {}) as { name?: string };
+  return name === "SyntaxError" || name.includes("ZodError");
 }

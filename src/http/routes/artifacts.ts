@@ -8,6 +8,13 @@ import type { ArtifactStore, OpenArtifact } from "../../services/artifacts/artif
 import { type ByteRange, parseByteRange } from "../parse-byte-range.js";
 import { defineRoute, type RouteDefinition, type RouteResponse } from "../route.js";
 
+/** Whatever the bytes are, a browser runs nothing of them and does not guess what they are. */
+const INERT_HEADERS = {
+  "Content-Security-Policy": "sandbox; default-src 'none'",
+  "X-Content-Type-Options": "nosniff",
+  "Cache-Control": "private, max-age=0, must-revalidate",
+} as const;
+
 /** What the route of artifacts calls. */
 export interface ArtifactRouteDeps {
   readonly artifacts: Pick<ArtifactStore, "open">;
@@ -35,7 +42,7 @@ export function artifactRoutes(deps: ArtifactRouteDeps): RouteDefinition[] {
         const open = await deps.artifacts.open(params.id);
         const answer = judgeRequest(open, header);
         if (answer.range === undefined || raw.method === "HEAD") {
-          await open.handle.close();
+          await open.bytes.close();
           return answer.response;
         }
         const { range } = answer;
@@ -60,9 +67,7 @@ function judgeRequest({ artifact }: OpenArtifact, header: (name: string) => stri
   const headers = {
     "Content-Type": artifact.contentType,
     "Content-Disposition": toContentDisposition(artifact.name),
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "private, max-age=0, must-revalidate",
+    ...INERT_HEADERS,
     "Accept-Ranges": "bytes",
     ETag: etag,
   };
@@ -95,7 +100,8 @@ function matchesEtag(header: string | undefined, etag: string): boolean {
   return header.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);
 }
 
-async function sendRange(
+/** Sends bytes as the rest of a response, and closes them. */
+export async function sendRange(
   open: OpenArtifact,
   range: ByteRange,
   response: ServerResponse,
@@ -103,14 +109,14 @@ async function sendRange(
 ): Promise<void> {
   try {
     if (range.end < range.start) response.end();
-    else await pipeline(open.handle.createReadStream({ ...range, autoClose: false }), response);
+    else await pipeline(await open.bytes.read(range), response);
   } catch (error) {
     // the headers are gone: a client that left, or a disk that failed, can only be told by a broken answer
     if (!isClientGone(error))
       logger.error({ err: toError(error), artifactId: open.artifact.id }, "artifact could not be sent");
     response.destroy();
   } finally {
-    await open.handle.close();
+    await open.bytes.close();
   }
 }
 

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants } from "node:fs";
+import type { Readable } from "node:stream";
 import { type FileHandle, mkdir, open, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -14,7 +15,33 @@ export interface StoredBytes {
 /** Where bytes come from: chunks in order. */
 export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
-const HEAD_BYTES = 4096;
+/** Stored bytes, made sure of and open for reading. */
+export interface OpenBytes {
+  /** All of them, or a range (both ends included), as a stream whose end or `destroy` frees it. */
+  read(range?: { readonly start: number; readonly end: number }): Promise<Readable>;
+  close(): Promise<void>;
+}
+
+/** Where the bytes of artifacts lie, each under the SHA-256 of itself. Equal bytes are kept once. */
+export interface ArtifactFiles {
+  /** Stores what a source yields. @throws when the storage does; no half of anything counts then. */
+  write(source: ByteSource): Promise<StoredBytes>;
+  /**
+   * Opens stored bytes after making sure that they are what their name says; undefined when they are missing,
+   * cut short or changed. The caller closes them.
+   */
+  open(sha256: string, sizeBytes: number): Promise<OpenBytes | undefined>;
+  /**
+   * Removes bytes that no row names, unless they were stored lately: somebody may be about to name them.
+   * @returns false when they have to stay: they are in use, or fresh.
+   */
+  remove(sha256: string, isInUse: () => Promise<boolean>): Promise<boolean>;
+  /** Frees connections. */
+  close(): void;
+}
+
+/** As much of the beginning as tells the type. */
+export const HEAD_BYTES = 4096;
 const SHA256 = /^[0-9a-f]{64}$/;
 /** Bytes stored within this time may be about to get their row: they are not removed. */
 const FRESH_MS = 24 * 3_600_000;
@@ -28,7 +55,7 @@ const MOST_VERIFIED = 10_000;
  * temporary name, flushed to disk and then renamed, so that a name never stands for half a file. Equal bytes
  * are kept once.
  */
-export function createArtifactFiles(root: string) {
+export function createArtifactFiles(root: string): ArtifactFiles {
   const verified = new Map<string, string>();
 
   function pathOf(sha256: string): string {
@@ -56,7 +83,6 @@ export function createArtifactFiles(root: string) {
   }
 
   return {
-    /** Stores what a source yields. @throws when the disk does, ENOSPC for one; nothing is left behind then. */
     async write(source: ByteSource): Promise<StoredBytes> {
       const folder = join(root, "incoming");
       await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -70,17 +96,13 @@ export function createArtifactFiles(root: string) {
       }
     },
 
-    /**
-     * Opens stored bytes after making sure that they are what their name says; undefined when they are missing,
-     * cut short or changed. The caller closes the handle.
-     */
-    async open(sha256: string, sizeBytes: number): Promise<FileHandle | undefined> {
+    async open(sha256: string, sizeBytes: number): Promise<OpenBytes | undefined> {
       const handle = await open(pathOf(sha256), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
         ignoreMissing,
       );
       if (!handle) return undefined;
       try {
-        if (await isIntact(handle, sha256, sizeBytes, verified)) return handle;
+        if (await isIntact(handle, sha256, sizeBytes, verified)) return toOpenBytes(handle);
       } catch (error) {
         await handle.close();
         throw error;
@@ -90,13 +112,13 @@ export function createArtifactFiles(root: string) {
     },
 
     /**
-     * Removes bytes that no row names. They are put aside first and judged once more, so that whoever stores the same
-     * bytes meanwhile either makes them fresh before, and they come back, or finds them gone and keeps a copy.
-     * @returns false when they have to stay: they are in use, or fresh.
+     * They are put aside first and judged once more, so that whoever stores the same bytes meanwhile either makes them
+     * fresh before, and they come back, or finds them gone and keeps a copy.
      */
     async remove(sha256: string, isInUse: () => Promise<boolean>): Promise<boolean> {
       return await removeUnused(root, pathOf(sha256), isInUse);
     },
+    close: () => undefined,
   };
 }
 
@@ -120,8 +142,12 @@ function isFresh(mtimeMs: number): boolean {
   return Date.now() - mtimeMs < FRESH_MS;
 }
 
-/** See {@link createArtifactFiles}. */
-export type ArtifactFiles = ReturnType<typeof createArtifactFiles>;
+function toOpenBytes(handle: FileHandle): OpenBytes {
+  return {
+    read: async (range) => handle.createReadStream({ start: 0, ...range, autoClose: false }),
+    close: async () => await handle.close(),
+  };
+}
 
 async function copyToFile(source: ByteSource, path: string): Promise<StoredBytes> {
   const hash = createHash("sha256");

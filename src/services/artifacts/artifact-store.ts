@@ -1,13 +1,20 @@
 import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { text as readText } from "node:stream/consumers";
 import type { Knex } from "knex";
+import type { RunArtifact } from "../../contracts/api/artifacts.js";
 import { newId } from "../../core/ids.js";
 import type { JsonValue } from "../../core/json.js";
 import { AppError, notFound } from "../../errors/app-error.js";
 import type { ArtifactRef } from "../../executors/types.js";
 import { ArtifactModel } from "../../models/artifact-model.js";
-import { createRepository, type Db } from "../../models/repository.js";
-import { type ArtifactFiles, type ByteSource, createArtifactFiles } from "./artifact-files.js";
+import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
+import {
+  type ArtifactFiles,
+  type ByteSource,
+  createArtifactFiles,
+  type OpenBytes,
+} from "./artifact-files.js";
 import { toArtifactName } from "./artifact-name.js";
 import { detectContentType } from "./content-types.js";
 import { type FoundFile, type WalkLimits, type WalkVisitor, walkFolder } from "./walk-folder.js";
@@ -32,7 +39,7 @@ export interface ArtifactContent {
 /** An artifact, open for reading. The caller closes it. */
 export interface OpenArtifact {
   readonly artifact: ArtifactModel;
-  readonly handle: FileHandle;
+  readonly bytes: OpenBytes;
 }
 
 /** What a step's `artifacts/` folder gave. */
@@ -60,13 +67,15 @@ export const DEFAULT_ARTIFACT_LIMITS: ArtifactLimits = {
 const CHUNK_BYTES = 1024 * 1024;
 const artifacts = createRepository<ArtifactModel>(ArtifactModel, "Artifact");
 
-/** Files that steps leave behind and outputs too large for a row: rows in PostgreSQL, bytes under `root`. */
-export function createArtifactStore(deps: {
-  readonly root: string;
+/** What a store is made of: rows in PostgreSQL, and bytes in `files` or, by default, on disk under `root`. */
+export type ArtifactStoreDeps = ({ readonly root: string } | { readonly files: ArtifactFiles }) & {
   readonly knex: Knex;
   readonly limits?: Partial<ArtifactLimits>;
-}) {
-  const files = createArtifactFiles(deps.root);
+};
+
+/** Files that steps leave behind and outputs too large for a row. */
+export function createArtifactStore(deps: ArtifactStoreDeps) {
+  const files = "files" in deps ? deps.files : createArtifactFiles(deps.root);
   const limits = { ...DEFAULT_ARTIFACT_LIMITS, ...deps.limits };
   return { ...createWriter(deps.knex, files, limits), ...createReader(deps.knex, files) };
 }
@@ -151,9 +160,9 @@ function createWriter(knex: Knex, files: ArtifactFiles, limits: ArtifactLimits) 
 function createReader(knex: Knex, files: ArtifactFiles) {
   async function open(id: string): Promise<OpenArtifact> {
     const artifact = await artifacts.get(knex, id);
-    const handle = await files.open(artifact.sha256, artifact.sizeBytes);
-    if (!handle) throw notFound("Artifact");
-    return { artifact, handle };
+    const bytes = await files.open(artifact.sha256, Number(artifact.sizeBytes));
+    if (!bytes) throw notFound("Artifact");
+    return { artifact, bytes };
   }
 
   return {
@@ -165,13 +174,13 @@ function createReader(knex: Knex, files: ArtifactFiles) {
      * @throws AppError NOT_FOUND as `open` does, BODY_TOO_LARGE above `maxBytes`.
      */
     async readJson(id: string, maxBytes: number): Promise<JsonValue> {
-      const { artifact, handle } = await open(id);
+      const { artifact, bytes } = await open(id);
       try {
         if (artifact.sizeBytes > maxBytes)
           throw new AppError("BODY_TOO_LARGE", "The output is too large to show");
-        return JSON.parse(await handle.readFile("utf8")) as JsonValue;
+        return JSON.parse(await readText(await bytes.read())) as JsonValue;
       } finally {
-        await handle.close();
+        await bytes.close();
       }
     },
 
@@ -179,6 +188,23 @@ function createReader(knex: Knex, files: ArtifactFiles) {
     async findMany(ids: readonly string[]): Promise<ArtifactModel[]> {
       if (ids.length === 0) return [];
       return await ArtifactModel.query(knex).whereIn("id", [...ids]);
+    },
+
+    /** One page of the files that the steps of a run left, newest first. @throws AppError INVALID_FIELDS */
+    async listPageOfRun(runId: string, page: PageRequest): Promise<Page<RunArtifact>> {
+      const found = await artifacts.listPage(knex, page, (query) => {
+        void query.where({ run_id: runId, kind: "file" });
+      });
+      return {
+        ...found,
+        items: found.items.map((row) => ({
+          ...toArtifactRef(row),
+          stepIndex: row.stepIndex,
+          itemIndex: row.itemIndex < 0 ? null : row.itemIndex,
+          attempt: row.attempt,
+          createdAt: row.createdAt.toISOString(),
+        })),
+      };
     },
 
     /** Files that the steps of a run left, oldest first. Outputs are not among them. At most `limit`. */

@@ -48,13 +48,22 @@ const SIGNATURES: readonly { readonly bytes: readonly number[]; readonly type: s
   { bytes: [0x50, 0x41, 0x52, 0x31], type: "application/vnd.apache.parquet" },
 ];
 
+const RIFF_TYPES: Readonly<Record<string, string>> = { WEBP: "image/webp", WAVE: "audio/wav" };
+
 /** The media type of a file: by its extension, else by its first bytes (4 KiB suffice), else plain bytes. */
 export function detectContentType(name: string, head: Buffer): string {
   const extension = /\.([A-Za-z0-9]{1,10})$/.exec(name)?.[1]?.toLowerCase() ?? "";
   if (Object.hasOwn(TYPE_BY_EXTENSION, extension)) return TYPE_BY_EXTENSION[extension] ?? "";
-  const signature = SIGNATURES.find(({ bytes }) => bytes.every((byte, index) => head[index] === byte));
-  if (signature) return signature.type;
-  return looksLikeText(head) ? "text/plain; charset=utf-8" : "application/octet-stream";
+  return (
+    detectSignature(head) ?? (looksLikeText(head) ? "text/plain; charset=utf-8" : "application/octet-stream")
+  );
+}
+
+/** The type that the first bytes give away (16 suffice), or undefined. */
+export function detectSignature(head: Buffer): string | undefined {
+  // RIFF holds many formats: the name of this one comes after the length
+  if (head.toString("latin1", 0, 4) === "RIFF") return RIFF_TYPES[head.toString("latin1", 8, 12)];
+  return SIGNATURES.find(({ bytes }) => bytes.every((byte, index) => head[index] === byte))?.type;
 }
 
 function looksLikeText(head: Buffer): boolean {

@@ -34,6 +34,12 @@ function call(id, params) {
   const text = params.arguments?.text ?? "";
   const content = [{ type: "text", text }];
   if (mode === "never") return;
+  if (mode === "tells") {
+    const progress = { progressToken: params._meta?.progressToken, progress: 1, total: 1, message: text };
+    send({ method: "notifications/progress", params: progress });
+    send({ method: "notifications/message", params: { level: "info", data: text } });
+    console.error(text);
+  }
   if (mode === "exits") process.exit(3);
   if (mode === "not-json") return process.stdout.write('{"jsonrpc": oops}\n');
   if (mode === "not-rpc") return process.stdout.write('{"hello": "world"}\n');
