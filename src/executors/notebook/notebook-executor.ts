@@ -5,7 +5,7 @@ import type { NotebookConfig } from "./definition.js";
 import { HelperPool } from "./helper-pool.js";
 import { buildNotebook, listCellTimeouts } from "./notebook-document.js";
 import { type HelperFit, type NotebookHelper, startHelper } from "./notebook-helper.js";
-import { findNotebookInterpreter } from "./notebook-interpreter.js";
+import { findNotebookInterpreter, NOTEBOOK_REMEDY } from "./notebook-interpreter.js";
 import { toNotebookResult } from "./notebook-outcome.js";
 import { type NotebookJob, type NotebookRun, runNotebook } from "./notebook-run.js";
 
@@ -32,7 +32,8 @@ export function createNotebookExecutor({ python, ground }: NotebookExecutorDeps)
       return await interpreter;
     } catch (error) {
       interpreter = undefined; // it may be installed before the next try
-      throw new ExecutionError("internal", (error as Error).message, { cause: error });
+      const message = `${(error as Error).message}. To have it: ${NOTEBOOK_REMEDY}`;
+      throw new ExecutionError("internal", message, { cause: error });
     }
   }
 
