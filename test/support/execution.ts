@@ -34,6 +34,7 @@ export interface TestRun {
 export interface RunOptions {
   readonly secrets?: Record<string, string>;
   readonly maxOutputBytes?: number;
+  readonly attempt?: number;
   readonly config?: JsonObject;
   readonly abortedWith?: ExecutionError;
   /** Looks into the work folder before it is deleted. */
@@ -53,7 +54,8 @@ export async function startRun(
   options: RunOptions = {},
 ): Promise<TestRun> {
   // as the runner does
-  const workdir = executor.takeWorkdir?.(config) ?? (await worker.workdirs.make());
+  const of = { runId: "01900000-0000-7000-8000-000000000000", stepId: "step", attempt: options.attempt ?? 1 };
+  const workdir = executor.takeWorkdir?.(config, { ...of, input }) ?? (await worker.workdirs.make());
   const controller = new AbortController();
   const logs: SeenLine[] = [];
   const progress: JsonObject[] = [];
@@ -63,9 +65,7 @@ export async function startRun(
   const work = async (): Promise<JsonValue> => {
     try {
       const output = await executor.execute(config, input, {
-        runId: "01900000-0000-7000-8000-000000000000",
-        stepId: "step",
-        attempt: 1,
+        ...of,
         signal: controller.signal,
         emit: {
           log: (stream, message) => logs.push({ stream, message, atMs: performance.now() }),
@@ -83,7 +83,7 @@ export async function startRun(
       await options.inspect?.(workdir);
       return output;
     } finally {
-      await worker.workdirs.remove(workdir);
+      if (!executor.keepsWorkdir?.(workdir)) await worker.workdirs.remove(workdir);
     }
   };
   const finished = work();

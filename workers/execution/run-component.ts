@@ -64,12 +64,14 @@ export function createComponentRunner(deps: RunComponentDeps) {
     const executor = deps.executors.get(component.type);
     if (!executor) throw new ExecutionError("internal", `This worker has no executor for ${component.type}`);
     await check("invalid_input", component.inputSchema, run.input);
-    const workdir = executor.takeWorkdir?.(component.config) ?? (await deps.workdirs.make());
+    const { runId, attempt } = owner;
+    const upcoming = { runId, stepId: step.id, attempt, input: run.input };
+    const workdir = executor.takeWorkdir?.(component.config, upcoming) ?? (await deps.workdirs.make());
     try {
       const output = await executor.execute(component.config, run.input, {
-        runId: owner.runId,
+        runId,
         stepId: step.id,
-        attempt: owner.attempt,
+        attempt,
         signal,
         emit: run.emit,
         sandbox: deps.sandbox,
@@ -91,7 +93,7 @@ export function createComponentRunner(deps: RunComponentDeps) {
       if (!signal.aborted) await collect(deps, workdir, run);
       throw error;
     } finally {
-      await deps.workdirs.remove(workdir);
+      if (!executor.keepsWorkdir?.(workdir)) await deps.workdirs.remove(workdir);
     }
   };
 }
