@@ -305,7 +305,7 @@ class Execution:
             evalue=error.evalue,
             traceback=ANSI.sub("", text)[-MAX_TRACEBACK:],
             # what does not parse today does not parse tomorrow
-            canContinue=True,
+            canContinue=code == "script_error",
             retryable=error.ename not in ("SyntaxError", "IndentationError", "TabError"),
         ), False
 
