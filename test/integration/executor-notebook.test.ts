@@ -292,11 +292,12 @@ describeWith(jupyter, "the notebook executor", () => {
     const PNG =
       "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
     const SHOWS = `
-from IPython.display import HTML, Image, display
+from IPython.display import HTML, SVG, Image, display
 import base64
 display(Image(base64.b64decode("${PNG}")))
 display(HTML("<script>alert(1)</script><b>bold</b>"))
 print("y" * 10_000)
+display(SVG('<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>'))
 `;
 
     it("reach events as text, images and pages as artifacts, and never as markup", async () => {
@@ -307,6 +308,7 @@ print("y" * 10_000)
         { type: "display", artifact: { name: "cell-0-output-0.png", contentType: "image/png" } },
         { type: "display", artifact: { name: "cell-0-output-1.html", contentType: "text/html" } },
         { type: "stream", truncated: true },
+        { type: "display", artifact: { name: "cell-0-output-3.svg", contentType: "image/svg+xml" } },
       ]);
       expect((last.outputs[2] as { text: string }).text).toHaveLength(4_000);
       const image = ended.artifacts.find(({ name }) => name.endsWith(".png"));
@@ -317,6 +319,8 @@ print("y" * 10_000)
       const page = readPage(await run(notebookOf([SHOWS, "'the end'"])));
       expect(page).toContain(`data:image/png;base64,${PNG.slice(0, 40)}`);
       expect(page).toContain("the end");
+      const svg = /<img src="data:image\/svg\+xml;base64,([^"]+)"/.exec(page)?.[1] ?? "";
+      expect(Buffer.from(svg, "base64").toString()).toContain("<rect");
       const loaded = page.match(/<(?:script|link|img|iframe)[^>]*(?:src|href)="(?!data:)[^"]*"/g);
       expect(loaded).toBeNull();
     }, 20_000);

@@ -8,6 +8,7 @@ imports nbconvert and renders an empty notebook once. It serves one notebook and
 """
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -36,11 +37,17 @@ MAX_NOTEBOOK_OUTPUT = 64 * 1024 * 1024
 MAX_TRACEBACK = 16_384
 FULL_NOTE = "[Headrace: more output than a notebook may keep; the rest is left out]\n"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-# The page needs nothing from elsewhere: scripts that the template would load by URL are left out.
+# The page needs nothing from elsewhere: scripts that the template would load by URL are left out. SVG is an image, in
+# which no script runs; nbconvert 6.5 would clean nearly all of it away.
 TEMPLATE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_js_requirejs %}{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
 {% block jupyter_widgets %}{% endblock %}
+{% block data_svg scoped %}
+<div class="jp-RenderedSVG jp-OutputArea-output {{ extra_class }}" data-mime-type="image/svg+xml">
+<img src="{{ output.data['image/svg+xml'] | svg_url }}">
+</div>
+{% endblock %}
 """
 
 
@@ -195,6 +202,9 @@ def start_renderer():
     except ImportError:
         return None
     exporter = HTMLExporter(raw_template=TEMPLATE)
+    exporter.register_filter(
+        "svg_url", lambda svg: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    )
     if exporter.has_trait("optimistic_validation"):
         exporter.optimistic_validation = True
     exporter.from_notebook_node(from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
