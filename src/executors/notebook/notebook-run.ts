@@ -69,6 +69,8 @@ export function runNotebook(
       void helper.kill();
     },
   });
+  // What was printed comes by another pipe than the result, and may be behind it; by the end of the process it is here.
+  void helper.exited.then(() => watch.finish()).catch(() => undefined);
   helper.send(toOrder(job, context.limits.maxOutputBytes));
 
   async function end(): Promise<NotebookEnding> {
