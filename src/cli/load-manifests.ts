@@ -57,7 +57,8 @@ export interface Manifests {
 
 /**
  * Reads a YAML file (one or several documents), or all of a folder's with its sub-folders.
- * `config.codeFile: ./x.py` is read relative to its YAML file and becomes `config.code`; a step's input
+ * `config.codeFile: ./x.py` is read relative to its YAML file and becomes `config.code`, `config.notebookFile:
+ * ./x.ipynb` becomes `config.notebook`; a step's input
  * `{ valueFile: ./data.csv }` becomes `{ value: <the file's text> }`, or its contents for `.json`. Documents of
  * `kind: Example` are passed over.
  * @throws CliError (exit code 2) with every fault of every file.
@@ -76,7 +77,7 @@ export function loadManifests(path: string): Manifests {
         const parsed = mcpManifestSchema.safeParse(value);
         if (!parsed.success) faults.push(`${source}: ${inOneLine(parsed.error)}`);
         else {
-          const config = withCode(parsed.data, file, source, faults);
+          const config = withFiles(parsed.data, file, source, faults);
           mcps.push({ ...parsed.data, config, source });
         }
       } else if (kind === "Workflow") {
@@ -129,26 +130,40 @@ function readDocuments(file: string): { value?: unknown; source: string; fault?:
     .filter((document) => document.fault !== undefined || document.value !== null);
 }
 
-/** The version's configuration with its code file read and its type filled in. */
-function withCode(
+/** Of `config`: a member that names a file, and the one that the file's contents become. */
+const CONFIG_FILES = [
+  { from: "codeFile", to: "code", read: (text: string): unknown => text },
+  { from: "notebookFile", to: "notebook", read: (text: string): unknown => JSON.parse(text) as unknown },
+] as const;
+
+/** The version's configuration with its files read and its type filled in. */
+function withFiles(
   manifest: McpManifest,
   file: string,
   source: string,
   faults: string[],
 ): Record<string, unknown> {
-  const { codeFile, ...config } = manifest.config;
-  const typed = { type: manifest.mcpType, ...config };
-  if (codeFile === undefined) return typed;
-  if (typeof codeFile !== "string" || "code" in config) {
-    faults.push(`${source}: config takes either code or codeFile (a path)`);
-    return typed;
+  const config: Record<string, unknown> = { type: manifest.mcpType, ...manifest.config };
+  for (const { from, to, read } of CONFIG_FILES) {
+    const { [from]: name } = config;
+    if (name === undefined) continue;
+    delete config[from];
+    if (typeof name !== "string" || to in config) {
+      faults.push(`${source}: config takes either ${to} or ${from} (a path)`);
+      continue;
+    }
+    const path = resolve(dirname(file), name);
+    if (!existsSync(path)) {
+      faults.push(`${source}: config.${from} names ${name}, which does not exist`);
+      continue;
+    }
+    try {
+      config[to] = read(readFileSync(path, "utf8"));
+    } catch (error) {
+      faults.push(`${source}: config.${from} names ${name}: ${(error as Error).message}`);
+    }
   }
-  const path = resolve(dirname(file), codeFile);
-  if (!existsSync(path)) {
-    faults.push(`${source}: config.codeFile names ${codeFile}, which does not exist`);
-    return typed;
-  }
-  return { ...typed, code: readFileSync(path, "utf8") };
+  return config;
 }
 
 /** A step's constant inputs may stand in files of their own: data is easier to read there than inside YAML. */

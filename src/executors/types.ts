@@ -227,6 +227,14 @@ export interface ExecutorDefinition<Config = unknown> {
   readonly isRunnable: boolean;
 }
 
+/** The execution that is about to begin. */
+export interface UpcomingExecution {
+  readonly runId: string;
+  readonly stepId: string;
+  readonly attempt: number;
+  readonly input: JsonObject;
+}
+
 /** The contract of all executors. */
 export interface Executor<Config = unknown> {
   readonly type: McpType;
@@ -240,7 +248,9 @@ export interface Executor<Config = unknown> {
    * The work folder in which a warm process of this executor already stands, for the execution that is about to
    * begin with this configuration. It becomes that execution's `workdir`, and the runner deletes it at its end.
    */
-  takeWorkdir?(config: Config): string | undefined;
+  takeWorkdir?(config: Config, execution?: UpcomingExecution): string | undefined;
+  /** Whether the executor keeps the folder of an execution that has ended, for a retry; it removes it itself then. */
+  keepsWorkdir?(workdir: string): boolean;
   /** The tools that a component offers, where it offers any; starts what it takes to ask. @throws ExecutionError */
   listTools?(config: Config, context: ExecutionContext): Promise<ToolListing>;
   /** Frees what outlives an execution, warm interpreters for one. */

@@ -5,6 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { isProcessAlive } from "../../src/lifecycle/running-process.js";
 import { headrace, makeDataDir, removeDataDir, startUp, stopUp } from "../support/headrace-up.js";
+import { jupyter } from "../support/notebooks.js";
+import { describeWith } from "../support/requirements.js";
 
 const dataDir = makeDataDir();
 const settings = { DATA_DIR: dataDir, PORT: "0", DRAIN_SECONDS: "5" };
@@ -112,5 +114,16 @@ describe("headrace up", () => {
     expect(done.stdout).toContain('"headline"');
     const saved = /^Artifact saved as (.*report\.html)$/m.exec(done.stdout)?.[1] ?? "";
     expect(readFileSync(join(saved), "utf8")).toContain("<svg");
+  });
+
+  describeWith(jupyter, "with a notebook", () => {
+    it("runs the example of a report", async () => {
+      const done = await headrace(["up", "--run", "examples/notebook-report"], settings);
+      expect(done.stderr).toBe("");
+      expect(done.code).toBe(0);
+      expect(done.stdout).toContain('"warmest": "2020s"');
+      const saved = /^Artifact saved as (.*decades\.html)$/m.exec(done.stdout)?.[1] ?? "";
+      expect(readFileSync(join(saved), "utf8")).toContain("How fast does it get warmer?");
+    });
   });
 });

@@ -42,6 +42,7 @@ export interface TestRun {
 export interface RunOptions {
   readonly secrets?: Record<string, string>;
   readonly maxOutputBytes?: number;
+  readonly attempt?: number;
   readonly config?: JsonObject;
   /** Seconds that the executor is told it has; the run itself is not ended. Default: 60. */
   readonly timeoutSeconds?: number;
@@ -66,7 +67,8 @@ export async function startRun(
   options: RunOptions = {},
 ): Promise<TestRun> {
   // as the runner does
-  const workdir = executor.takeWorkdir?.(config) ?? (await worker.workdirs.make());
+  const of = { runId: "01900000-0000-7000-8000-000000000000", stepId: "step", attempt: options.attempt ?? 1 };
+  const workdir = executor.takeWorkdir?.(config, { ...of, input }) ?? (await worker.workdirs.make());
   const controller = new AbortController();
   const logs: SeenLine[] = [];
   const progress: JsonObject[] = [];
@@ -76,9 +78,7 @@ export async function startRun(
   const work = async (): Promise<JsonValue> => {
     try {
       const output = await executor.execute(config, input, {
-        runId: "01900000-0000-7000-8000-000000000000",
-        stepId: "step",
-        attempt: 1,
+        ...of,
         signal: controller.signal,
         emit: {
           log: (stream, message) => logs.push({ stream, message, atMs: performance.now() }),
@@ -99,7 +99,7 @@ export async function startRun(
       await options.inspect?.(workdir);
       return output;
     } finally {
-      await worker.workdirs.remove(workdir);
+      if (!executor.keepsWorkdir?.(workdir)) await worker.workdirs.remove(workdir);
     }
   };
   const finished = work();

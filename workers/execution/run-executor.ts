@@ -66,7 +66,9 @@ export function createExecutorRunner(deps: ExecutorRunDeps) {
     const executor = deps.executors.get(component.type);
     if (!executor) throw new ExecutionError("internal", `This worker has no executor for ${component.type}`);
     await check("invalid_input", component.inputSchema, run.input);
-    const workdir = executor.takeWorkdir?.(component.config) ?? (await deps.workdirs.make());
+    const { owner, stepId, input } = run;
+    const upcoming = { runId: owner.runId, stepId, attempt: owner.attempt, input };
+    const workdir = executor.takeWorkdir?.(component.config, upcoming) ?? (await deps.workdirs.make());
     try {
       const output = await executor.execute(component.config, run.input, toContext(deps, run, workdir));
       await collectArtifacts(deps, workdir, run);
@@ -77,7 +79,7 @@ export function createExecutorRunner(deps: ExecutorRunDeps) {
       if (!run.signal.aborted) await collectArtifacts(deps, workdir, run);
       throw error;
     } finally {
-      deps.workdirs.removeSoon(workdir);
+      if (!executor.keepsWorkdir?.(workdir)) deps.workdirs.removeSoon(workdir);
     }
   };
 }

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { findNotebookInterpreter, NOTEBOOK_REMEDY } from "../../executors/notebook/notebook-interpreter.js";
 import { resolvePython } from "../../executors/script/python-interpreter.js";
 import { runTool } from "../../lifecycle/run-tool.js";
 import type { Check } from "../commands/doctor.js";
@@ -31,20 +32,18 @@ export const checkPython: Check = async (settings) => {
   }
 };
 
-/** What Jupyter notebooks need. */
-export const checkNotebooks: Check = async () => {
+/** What Jupyter notebooks need: looked for as the executor does. */
+export const checkNotebooks: Check = async (settings) => {
   const name = "Notebooks";
-  const found = await runTool("/usr/bin/python3", ["-c", "import ipykernel, nbclient"], {
-    timeoutMs: 20_000,
-  });
-  if (found.code === 0) return { name, state: "ok", detail: "ipykernel and nbclient are there" };
-  const remedy = "apt-get install python3-ipykernel python3-nbclient python3-nbconvert";
-  return {
-    name,
-    state: "missing",
-    detail: "ipykernel or nbclient is missing (only notebooks need them)",
-    remedy,
-  };
+  try {
+    const { path, hasRenderer } = await findNotebookInterpreter(settings.PYTHON);
+    if (hasRenderer) return { name, state: "ok", detail: `ipykernel, nbclient and nbconvert at ${path}` };
+    const detail = `ipykernel and nbclient at ${path}, but no nbconvert: notebooks run, without their HTML`;
+    return { name, state: "missing", detail, remedy: NOTEBOOK_REMEDY };
+  } catch (error) {
+    const detail = `${(error as Error).message} (only notebooks need it)`;
+    return { name, state: "missing", detail, remedy: NOTEBOOK_REMEDY };
+  }
 };
 
 /** A browser, for tests of the console. */

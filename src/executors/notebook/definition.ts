@@ -47,6 +47,8 @@ export const notebookConfigSchema = z
     timeoutSeconds: timeoutSecondsField,
     /** How long one cell may take; a cell's own `timeout` comes before it. */
     cellTimeoutSeconds: z.int().min(1).max(86_400).optional(),
+    /** Where a retry begins: at the first cell, or at the one that failed if its kernel still stands. */
+    retryFrom: z.enum(["start", "failedCell"]).default("start"),
     memoryMb: memoryMbField,
     network: z.boolean().default(true),
     env: envField.optional(),

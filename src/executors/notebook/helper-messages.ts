@@ -31,6 +31,8 @@ export const helperMessageSchema = z.discriminatedUnion("type", [
     exitCode: z.int().nullish(),
     path: z.string().optional(),
     retryable: z.boolean().optional(),
+    /** Whether the kernel stands, so that the cell can be tried again in it. */
+    canContinue: z.boolean().optional(),
   }),
   z.object({ type: z.literal("html"), html: z.string().nullable(), hasRenderer: z.boolean() }),
 ]);

@@ -2,10 +2,11 @@ import type { JsonObject, JsonValue } from "../../core/json.js";
 import { throwIfAborted, toSecretEnv } from "../script/script-executor.js";
 import { type ExecutionContext, ExecutionError, type Executor, type WarmGround } from "../types.js";
 import type { NotebookConfig } from "./definition.js";
+import { type HeldKernel, HeldKernels, keyOf } from "./held-kernels.js";
 import { HelperPool } from "./helper-pool.js";
 import { buildNotebook, listCellTimeouts } from "./notebook-document.js";
 import { type HelperFit, type NotebookHelper, startHelper } from "./notebook-helper.js";
-import { findNotebookInterpreter } from "./notebook-interpreter.js";
+import { findNotebookInterpreter, NOTEBOOK_REMEDY } from "./notebook-interpreter.js";
 import { toNotebookResult } from "./notebook-outcome.js";
 import { type NotebookJob, type NotebookRun, runNotebook } from "./notebook-run.js";
 
@@ -32,11 +33,13 @@ export function createNotebookExecutor({ python, ground }: NotebookExecutorDeps)
       return await interpreter;
     } catch (error) {
       interpreter = undefined; // it may be installed before the next try
-      throw new ExecutionError("internal", (error as Error).message, { cause: error });
+      const message = `${(error as Error).message}. To have it: ${NOTEBOOK_REMEDY}`;
+      throw new ExecutionError("internal", message, { cause: error });
     }
   }
 
   const pool = ground && new HelperPool({ ground, findPython });
+  const held = ground && new HeldKernels(ground);
 
   async function start(fit: HelperFit, { sandbox, workdir, timeoutSeconds }: ExecutionContext) {
     return await startHelper({ ...fit, sandbox, workdir, timeoutSeconds, python: await findPython() });
@@ -44,29 +47,43 @@ export function createNotebookExecutor({ python, ground }: NotebookExecutorDeps)
 
   return {
     type: "jupyter_notebook",
-    takeWorkdir: (config) => pool?.take(fitOf(config)),
+    takeWorkdir(config, execution) {
+      const isRetry = execution !== undefined && execution.attempt > 1 && config.retryFrom === "failedCell";
+      const earlier = isRetry && held?.take(keyOf(config, execution, execution.input), execution.attempt);
+      return earlier || pool?.take(fitOf(config));
+    },
+    keepsWorkdir: (workdir) => held?.has(workdir) ?? false,
     async execute(config, input, context) {
       const { signal } = context;
-      let helper = pool?.claim(context.workdir);
+      const earlier = held?.claim(context.workdir);
+      let helper = earlier?.helper ?? pool?.claim(context.workdir);
       const onAbort = (): void => void helper?.kill();
       signal.addEventListener("abort", onAbort, { once: true });
+      const isOver = pool?.expect(fitOf(config));
+      let isHeld = false;
       try {
         throwIfAborted(signal);
-        const job = toJob(config, input, context);
-        const isOver = pool?.expect(fitOf(config));
-        try {
-          helper ??= await start(fitOf(config), context);
-          throwIfAborted(signal);
-          return await executeNotebook(helper, job, context);
-        } finally {
-          isOver?.();
+        const job = toJob(config, input, context, earlier);
+        helper ??= await start(fitOf(config), context);
+        throwIfAborted(signal);
+        const ended = await executeNotebook(helper, job, context);
+        if (!("error" in ended)) return ended.output;
+        const { cell, error } = ended;
+        if (held && cell !== undefined && error.retryable && config.retryFrom === "failedCell") {
+          const { attempt } = context;
+          held.hold({ key: keyOf(config, context, input), helper, notebook: job.notebook, cell, attempt });
+          isHeld = true;
         }
+        throw error;
       } finally {
         signal.removeEventListener("abort", onAbort);
-        await helper?.kill();
+        isOver?.();
+        if (!isHeld) await helper?.kill();
       }
     },
-    close: async () => await pool?.close(),
+    async close() {
+      await Promise.all([pool?.close(), held?.close()]);
+    },
   };
 }
 
@@ -74,17 +91,29 @@ function fitOf({ kernel, memoryMb, network }: NotebookConfig): HelperFit {
   return { kernel, memoryMb, network };
 }
 
-function toJob(config: NotebookConfig, input: JsonObject, context: ExecutionContext): NotebookJob {
-  const notebook = buildNotebook(config, input);
+function toJob(
+  config: NotebookConfig,
+  input: JsonObject,
+  context: ExecutionContext,
+  earlier: HeldKernel | undefined,
+): NotebookJob {
+  const notebook = earlier?.notebook ?? buildNotebook(config, input);
   const cellTimeouts = listCellTimeouts(notebook, config.cellTimeoutSeconds);
-  return { notebook, cellTimeouts, env: { ...config.env, ...toSecretEnv(context) } };
+  const env = { ...config.env, ...toSecretEnv(context) };
+  if (!earlier) return { notebook, cellTimeouts, env };
+  const { cell, attempt } = earlier;
+  context.emit.log("system", `Goes on from cell ${cell} in the kernel of attempt ${attempt}`);
+  return { notebook, cellTimeouts, env, from: cell };
 }
+
+/** The output, or why there is none, with the cell from which its kernel could go on. */
+type Executed = { readonly output: JsonValue } | { readonly error: ExecutionError; readonly cell?: number };
 
 async function executeNotebook(
   helper: NotebookHelper,
   job: NotebookJob,
   context: ExecutionContext,
-): Promise<JsonValue> {
+): Promise<Executed> {
   const { signal, limits } = context;
   const run = runNotebook(helper, job, context);
   const ending = await run.ended;
@@ -92,14 +121,14 @@ async function executeNotebook(
   const files = ending.hasBegun ? await keep(run, job, context) : {};
   try {
     throwIfAborted(signal);
-    return { result: toNotebookResult(ending, limits.maxOutputBytes), ...files };
-  } catch (error) {
-    if (!(error instanceof ExecutionError)) throw error;
-    throw new ExecutionError(error.code, error.message, {
-      details: { ...(error.details as JsonObject | undefined), ...files },
-      retryable: error.retryable,
-      cause: error,
-    });
+    return { output: { result: toNotebookResult(ending, limits.maxOutputBytes), ...files } };
+  } catch (cause) {
+    if (!(cause instanceof ExecutionError)) throw cause;
+    const { code, message, retryable } = cause;
+    const details = { ...(cause.details as JsonObject | undefined), ...files };
+    const error = new ExecutionError(code, message, { details, retryable, cause });
+    const isStanding = ending.said?.type === "error" && ending.said.canContinue && !signal.aborted;
+    return { error, ...(isStanding && { cell: ending.said.cell }) };
   }
 }
 

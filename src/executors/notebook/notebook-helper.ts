@@ -36,7 +36,7 @@ export interface NotebookHelper {
   /** Whether its kernel is up. False for one that could not start, too. */
   isReady(): boolean;
   readonly exited: Promise<SandboxExit>;
-  /** Hands out what was said so far, and from then on what comes. Once. */
+  /** Hands out what was said while nobody listened, and from then on what comes; whoever listened before is left out. */
   listen(listener: HelperListener): void;
   send(message: JsonObject): void;
   /** Ends it with its kernel and all that the notebook started, at once. */

@@ -20,7 +20,7 @@ print(json.dumps({"path": sys.executable, "modules": [name for name in ("ipykern
 
 /**
  * The first interpreter that has ipykernel and nbclient: the setting `PYTHON`, `python3` on PATH, the system's.
- * @throws Error that says what is missing where, and how to get it.
+ * @throws Error that says what is missing where.
  */
 export async function findNotebookInterpreter(setting?: string): Promise<NotebookInterpreter> {
   const candidates = [...(setting ? [setting] : []), "python3", "/usr/bin/python3"];
@@ -33,7 +33,7 @@ export async function findNotebookInterpreter(setting?: string): Promise<Noteboo
     }
     lacks.push(found ? `${candidate} lacks ${missing.join(" and ")}` : `${candidate} cannot be run`);
   }
-  throw new Error(`No Python here can run notebooks: ${lacks.join("; ")}. ${NOTEBOOK_REMEDY}`);
+  throw new Error(`No Python here can run notebooks: ${lacks.join("; ")}`);
 }
 
 async function ask(command: string): Promise<{ path: string; modules: string[] } | undefined> {

@@ -11,6 +11,8 @@ export interface NotebookJob {
   readonly notebook: NotebookDocument;
   readonly cellTimeouts: readonly (number | null)[];
   readonly env: Readonly<Record<string, string>>;
+  /** The cell to go on from, in a kernel that has the state of those before; from the first otherwise. */
+  readonly from?: number;
 }
 
 /** How the cells came to their end. */
@@ -46,7 +48,7 @@ export function runNotebook(
   const watch = watchNotebook(job.notebook, context);
   const said = withResolver<NotebookEnding["said"]>();
   const page = withResolver<HelperMessageOf<"html"> | undefined>();
-  const state = { hasBegun: false, isOversized: false };
+  const state = { hasBegun: job.from !== undefined, isOversized: false };
 
   function take(message: HelperMessage): void {
     if (message.type === "ready") {
@@ -67,13 +69,9 @@ export function runNotebook(
       void helper.kill();
     },
   });
-  helper.send({
-    type: "run",
-    notebook: job.notebook as unknown as JsonObject,
-    cellTimeouts: [...job.cellTimeouts],
-    env: { ...job.env },
-    maxOutputBytes: context.limits.maxOutputBytes,
-  });
+  // What was printed comes by another pipe than the result, and may be behind it; by the end of the process it is here.
+  void helper.exited.then(() => watch.finish()).catch(() => undefined);
+  helper.send(toOrder(job, context.limits.maxOutputBytes));
 
   async function end(): Promise<NotebookEnding> {
     let exit: SandboxExit | undefined;
@@ -93,6 +91,12 @@ export function runNotebook(
   }
 
   return { ended: end(), render };
+}
+
+function toOrder({ notebook, cellTimeouts, env, from }: NotebookJob, maxOutputBytes: number): JsonObject {
+  if (from !== undefined) return { type: "continue", from, env: { ...env } };
+  const cells = notebook as unknown as JsonObject;
+  return { type: "run", notebook: cells, cellTimeouts: [...cellTimeouts], env: { ...env }, maxOutputBytes };
 }
 
 function withResolver<Value>(): { promise: Promise<Value>; resolve: (value: Value) => void } {

@@ -1,6 +1,6 @@
 """Runs one notebook for Headrace in a Jupyter kernel of its own, and reports each cell over descriptor 3.
 
-Messages are JSON, one a line. In: {"type": "run", ...}, then {"type": "render", ...}. Out: {"type": "ready"|"cell"|
+Messages are JSON, one a line. In: {"type": "run"|"continue"|"render", ...}. Out: {"type": "ready"|"cell"|
 "outputs"|"result"|"error"|"html", ...}. What cells print goes to our own stdout and stderr at once.
 
 All that is slow happens before the first message is read, so that a helper can stand ready: it starts the kernel,
@@ -8,6 +8,7 @@ imports nbconvert and renders an empty notebook once. It serves one notebook and
 """
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -36,11 +37,17 @@ MAX_NOTEBOOK_OUTPUT = 64 * 1024 * 1024
 MAX_TRACEBACK = 16_384
 FULL_NOTE = "[Headrace: more output than a notebook may keep; the rest is left out]\n"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-# The page needs nothing from elsewhere: scripts that the template would load by URL are left out.
+# The page needs nothing from elsewhere: scripts that the template would load by URL are left out. SVG is an image, in
+# which no script runs; nbconvert 6.5 would clean nearly all of it away.
 TEMPLATE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_js_requirejs %}{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
 {% block jupyter_widgets %}{% endblock %}
+{% block data_svg scoped %}
+<div class="jp-RenderedSVG jp-OutputArea-output {{ extra_class }}" data-mime-type="image/svg+xml">
+<img src="{{ output.data['image/svg+xml'] | svg_url }}">
+</div>
+{% endblock %}
 """
 
 
@@ -195,6 +202,9 @@ def start_renderer():
     except ImportError:
         return None
     exporter = HTMLExporter(raw_template=TEMPLATE)
+    exporter.register_filter(
+        "svg_url", lambda svg: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    )
     if exporter.has_trait("optimistic_validation"):
         exporter.optimistic_validation = True
     exporter.from_notebook_node(from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
@@ -223,16 +233,25 @@ class Execution:
         self.notebook = from_dict(message["notebook"])
         self.timeouts = message["cellTimeouts"]
         self.limit = message["maxOutputBytes"]
-        self.env = message["env"]
+        self.position = 0
         self.client = Client(
             self.notebook, km=kernel.manager, store_widget_state=False, record_timing=False, timeout=None
         )
         self.client.kc = kernel.client
         self.client.prepare()
 
-    async def run(self):
-        await self.kernel.ask(f"__import__('sys').modules['_headrace'].begin({self.env!r})")
+    def go_back(self, position):
+        """What a retry begins with: the cells from here on have not been executed."""
+        self.position = position
+        for cell in self.notebook.cells[position:]:
+            if cell.cell_type == "code":
+                cell.outputs = []
+
+    async def run(self, env):
+        await self.kernel.ask(f"__import__('sys').modules['_headrace'].begin({env!r})")
         for index, cell in enumerate(self.notebook.cells):
+            if index < self.position:
+                continue
             tags = cell.metadata.get("tags", [])
             if cell.cell_type != "code" or not cell.source.strip() or "skip-execution" in tags:
                 continue
@@ -257,8 +276,9 @@ class Execution:
         task = asyncio.ensure_future(self.client.async_execute_cell(cell, index))
         done, _ = await asyncio.wait({task}, timeout=seconds)
         if not done:
-            await self.stop(task)
-            return Refusal("timeout", f"Cell {index} took longer than {seconds:g} seconds", cell=index), False
+            stands = await self.stop(task)
+            why = f"Cell {index} took longer than {seconds:g} seconds"
+            return Refusal("timeout", why, cell=index, canContinue=stands), False
         try:
             await task
         except CellExecutionError as error:
@@ -268,6 +288,7 @@ class Execution:
         return None, False
 
     async def stop(self, task):
+        """Ends a cell that takes too long. Returns whether the kernel has survived that."""
         await self.kernel.interrupt()
         done, _ = await asyncio.wait({task}, timeout=INTERRUPT_GRACE_SECONDS)
         if not done:
@@ -277,6 +298,7 @@ class Execution:
             task.exception()  # looked at, or asyncio complains
         else:
             task.cancel()
+        return bool(done)
 
     def explain(self, error, cell, index):
         if error.ename == "SystemExit" and error.evalue in ("", "0", "None"):
@@ -293,6 +315,7 @@ class Execution:
             evalue=error.evalue,
             traceback=ANSI.sub("", text)[-MAX_TRACEBACK:],
             # what does not parse today does not parse tomorrow
+            canContinue=code == "script_error",
             retryable=error.ename not in ("SyntaxError", "IndentationError", "TabError"),
         ), False
 
@@ -321,11 +344,16 @@ class Execution:
         send({"type": "result", "output": answer["value"]})
 
 
-def render(exporter, message):
+def try_render(exporter, message):
+    """The page of a notebook. A template that stumbles over an odd output must not fail the notebook."""
     if exporter is None:
         return None
-    html, _ = exporter.from_notebook_node(from_dict(message["notebook"]), {"metadata": {"name": message["title"]}})
-    return html
+    try:
+        resources = {"metadata": {"name": message["title"]}}
+        return exporter.from_notebook_node(from_dict(message["notebook"]), resources)[0]
+    except Exception as error:
+        write_stream("stderr", f"The HTML could not be made: {type(error).__name__}: {error}\n")
+        return None
 
 
 async def read_message():
@@ -347,17 +375,20 @@ async def serve(kernel_name):
     except Refusal as refusal:
         send({"type": "error", **refusal.report})
         return
-    try:
-        await Execution(kernel, await read_message()).run()
-    except Refusal as refusal:
-        send({"type": "error", **refusal.report})
-    message = await read_message()
-    try:
-        html = render(exporter, message)
-    except Exception as error:  # a template that stumbles over an odd output must not fail the notebook
-        write_stream("stderr", f"The HTML could not be made: {type(error).__name__}: {error}\n")
-        html = None
-    send({"type": "html", "html": html, "hasRenderer": exporter is not None})
+    execution = None
+    while True:
+        message = await read_message()
+        if message["type"] == "render":
+            send({"type": "html", "html": try_render(exporter, message), "hasRenderer": exporter is not None})
+            continue
+        try:
+            if message["type"] == "run":
+                execution = Execution(kernel, message)
+            else:
+                execution.go_back(message["from"])
+            await execution.run(message["env"])
+        except Refusal as refusal:
+            send({"type": "error", **refusal.report})
 
 
 def main():
