@@ -84,10 +84,7 @@ async function openRaw(stage: Stage): Promise<Contender> {
   });
 }
 
-async function openHeadrace(
-  stage: Stage,
-  nodeArguments: readonly string[] = [],
-): Promise<HeadraceContender> {
+async function openHeadrace(stage: Stage, nodeArguments: readonly string[] = []): Promise<HeadraceContender> {
   const dataDir = join(stage.folder, "headrace");
   mkdirSync(dataDir, { recursive: true });
   return await openHeadraceContender({

@@ -36,7 +36,8 @@ async function openWarm(requested: "auto" | "process", maxWarmProcesses = 4) {
     return { executor, worker };
   };
   const run = async (type: McpType, code: string, input: JsonObject = {}, options: RunOptions = {}) =>
-    (await runOnce(open(type), mcpConfigSchema.parse({ type, code, ...options.config }), input, options)).output;
+    (await runOnce(open(type), mcpConfigSchema.parse({ type, code, ...options.config }), input, options))
+      .output;
   return {
     worker,
     starts,
@@ -45,11 +46,15 @@ async function openWarm(requested: "auto" | "process", maxWarmProcesses = 4) {
     run,
     /** Runs until executions find a process that waits for them. */
     async warmUp(type: McpType, code: string): Promise<void> {
-      await eventually("a process waits for the next execution", async () => {
-        await run(type, code);
-        await sleep(150);
-        return starts.at(-1) === "pooled";
-      }, 20_000);
+      await eventually(
+        "a process waits for the next execution",
+        async () => {
+          await run(type, code);
+          await sleep(150);
+          return starts.at(-1) === "pooled";
+        },
+        20_000,
+      );
     },
     async close(): Promise<void> {
       await Promise.all([...executors.values()].map((executor) => executor.close?.()));
@@ -191,9 +196,14 @@ def main():
     await warm.warmUp("python_script", code);
     await sleep(300);
     const config = mcpConfigSchema.parse({ type: "python_script", code });
-    const run = await startRun(warm.open("python_script"), config, {}, {
-      abortedWith: new ExecutionError("canceled", "too late"),
-    });
+    const run = await startRun(
+      warm.open("python_script"),
+      config,
+      {},
+      {
+        abortedWith: new ExecutionError("canceled", "too late"),
+      },
+    );
     await expect(run.finished).rejects.toMatchObject({ code: "canceled" });
     expect(await warm.run("python_script", code)).toBe(1);
   }, 60_000);

@@ -81,7 +81,9 @@ export function buildLaunchPlan(
 }
 
 /** Limits of the kernel by the name of their `RLIMIT_` constant. */
-export type ResourceLimits = Readonly<Partial<Record<"CORE" | "NOFILE" | "FSIZE" | "CPU" | "NPROC" | "AS", number>>>;
+export type ResourceLimits = Readonly<
+  Partial<Record<"CORE" | "NOFILE" | "FSIZE" | "CPU" | "NPROC" | "AS", number>>
+>;
 
 /** What an execution may use: bytes, seconds and counts, each both soft and hard. */
 export function computeLimits(command: SandboxCommand, hasOwnUser: boolean): ResourceLimits {

@@ -124,7 +124,9 @@ export async function startZygote({ interpreter, env }: ZygoteOptions): Promise<
     await within(START_LIMIT_MS, state.ready.promise);
   } catch (error) {
     child.kill("SIGKILL");
-    throw new Error(`The Python zygote did not start: ${said() || (error as Error).message}`, { cause: error });
+    throw new Error(`The Python zygote did not start: ${said() || (error as Error).message}`, {
+      cause: error,
+    });
   }
   return {
     isRunning: () => !state.isLost(),

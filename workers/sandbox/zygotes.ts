@@ -55,7 +55,11 @@ export function createZygotes({ env, warn }: ZygotesDeps): Zygotes {
 
   return {
     isReady(interpreter) {
-      const entry: Entry = entries.get(interpreter) ?? { zygote: undefined, starting: undefined, blockedUntil: 0 };
+      const entry: Entry = entries.get(interpreter) ?? {
+        zygote: undefined,
+        starting: undefined,
+        blockedUntil: 0,
+      };
       entries.set(interpreter, entry);
       if (isClosed || entry.blockedUntil > performance.now()) return false;
       if (entry.zygote?.isRunning()) return true;

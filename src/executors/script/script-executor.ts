@@ -65,7 +65,10 @@ export function createScriptExecutor<Config extends ScriptConfig>(
     waiting: WaitingProcess | undefined,
   ): Promise<{ child: SandboxProcess; job: ScriptJob }> {
     throwIfAborted(context.signal);
-    const [prepared, files] = await Promise.all([language.prepare(config, context), language.compile(config)]);
+    const [prepared, files] = await Promise.all([
+      language.prepare(config, context),
+      language.compile(config),
+    ]);
     const { early, late } = sortEnv({ ...config.env, ...toSecretEnv(context) });
     const start = toStart(config, context, prepared);
     const job = toJob({ env: late, files, input, context });
@@ -85,10 +88,12 @@ export function createScriptExecutor<Config extends ScriptConfig>(
     type: language.type,
     async execute(config, input, context) {
       const waiting = pool?.claim(context.workdir);
-      const { child, job } = await makeReady(config, input, context, waiting).catch(async (error: unknown) => {
-        await waiting?.child.kill(0);
-        throw error;
-      });
+      const { child, job } = await makeReady(config, input, context, waiting).catch(
+        async (error: unknown) => {
+          await waiting?.child.kill(0);
+          throw error;
+        },
+      );
       return await run(child, job, context);
     },
     ...(pool && { takeWorkdir: (config: Config) => pool.take(toKind(config)) }),
@@ -138,7 +143,10 @@ function toStart(
 }
 
 /** A fork would have the environment too late, so none is wanted. */
-function withEarlyEnv({ warm: _, ...start }: ScriptStart, early: Readonly<Record<string, string>>): ScriptStart {
+function withEarlyEnv(
+  { warm: _, ...start }: ScriptStart,
+  early: Readonly<Record<string, string>>,
+): ScriptStart {
   return { ...start, env: { ...early, ...start.env } };
 }
 
