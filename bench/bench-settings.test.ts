@@ -21,7 +21,9 @@ test("--json takes a file, or stdout without one", () => {
 
 test("some of the workloads can be chosen", () => {
   expect(readBenchSettings(["--only", "w3,W1"], {})?.workloads.map(({ id }) => id)).toEqual(["W3", "W1"]);
-  expect(() => readBenchSettings(["--only", "W9"], {})).toThrow('--only knows W1, W2, W3, not "W9"');
+  expect(() => readBenchSettings(["--only", "W9"], {})).toThrow('--only knows W1, W2, W3, W4, not "W9"');
+  expect(readBenchSettings(["--only", "W4"], {})).toMatchObject({ workloads: [], measuresScripts: true });
+  expect(readBenchSettings(["--only", "W1"], {})?.measuresScripts).toBe(false);
 });
 
 test("what it does not know is refused", () => {

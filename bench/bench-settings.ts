@@ -122,7 +122,7 @@ function readOnly(text: string | undefined): Pick<BenchSettings, "workloads" | "
   const unknown = ids.find((id) => !known.includes(id));
   if (unknown !== undefined) throw new Error(`--only knows ${known.join(", ")}, not "${unknown}"`);
   return {
-    workloads: WORKLOADS.filter(({ id }) => ids.includes(id)),
+    workloads: ids.flatMap((id) => WORKLOADS.filter((workload) => workload.id === id)),
     measuresScripts: ids.includes("W4"),
   };
 }

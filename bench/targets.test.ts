@@ -27,3 +27,13 @@ test("only what was measured is judged", () => {
     ["W2", "p50AddedMsPerStep"],
   ]);
 });
+
+test("W4 is judged by its own figures", () => {
+  const verdicts = judge({ W4: { vsZygote: 3, warmVsCold: 2.3, seconds: 0.2, typescriptMsPerStep: 50 } });
+  expect(verdicts.map(({ id, verdict, isFailure }) => [id, verdict, isFailure])).toEqual([
+    ["T9", "ok", false],
+    ["T10", "below", true],
+    ["T11", "goal", false],
+    ["T12", "below", true],
+  ]);
+});

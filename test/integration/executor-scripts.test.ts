@@ -144,7 +144,9 @@ function subjectOf(
       const root = await mkdtemp(join(tmpdir(), "headrace-scripts-"));
       await chmod(root, 0o755);
       const worker = await open(root);
-      const executor = createExecutors({ cacheRoot: join(worker.workdirs.root, ".cache") }).get(type);
+      const { sandbox, workdirs } = worker;
+      const ground = { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove };
+      const executor = createExecutors({ cacheRoot: join(workdirs.root, ".cache"), ground }).get(type);
       if (!executor) throw new Error(`No executor for ${type}`);
       return {
         worker,

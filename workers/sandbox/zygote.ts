@@ -1,6 +1,6 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { findRuntimeFile } from "../../src/executors/script/runtime-files.js";
 import { createLineSplitter } from "../../src/executors/script/line-splitter.js";
 import type { ChildEnd, LaunchedChild } from "./launched-child.js";
 import type { ForkWalls } from "./launcher.js";
+import { findProcess } from "./process-table.js";
 import { readLine } from "./read-line.js";
 
 /** What a forked process becomes before it runs anything of a user's. */
@@ -39,6 +40,7 @@ export interface ZygoteOptions {
   readonly env: Readonly<Record<string, string>>;
 }
 
+const FOLDER_PREFIX = "headrace-zygote-";
 const START_LIMIT_MS = 30_000;
 const FORK_LIMIT_MS = 10_000;
 const SOCKETS = 3;
@@ -89,8 +91,9 @@ export async function startZygote({ interpreter, env }: ZygoteOptions): Promise<
     findRuntimeFile("zygote.py"),
     findRuntimeFile("harness.py"),
     // private to this user: nobody else can connect
-    mkdtemp(join(tmpdir(), "headrace-zygote-")),
+    mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`)),
   ]);
+  void sweepFolders();
   const state = createState();
   const address = join(folder, "socket");
   const server = await listen(address, (socket) => void state.takeSocket(socket));
@@ -138,6 +141,15 @@ export async function startZygote({ interpreter, env }: ZygoteOptions): Promise<
       await cleanUp();
     },
   };
+}
+
+/** Deletes the folders of workers that were killed. */
+async function sweepFolders(): Promise<void> {
+  for (const name of await readdir(tmpdir()).catch(() => [])) {
+    const pid = name.startsWith(FOLDER_PREFIX) ? Number(name.slice(FOLDER_PREFIX.length).split("-")[0]) : 0;
+    if (!Number.isInteger(pid) || pid <= 0 || findProcess(pid)) continue;
+    await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined);
+  }
 }
 
 type State = ReturnType<typeof createState>;

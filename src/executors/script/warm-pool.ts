@@ -71,7 +71,12 @@ class ShelvedPool implements WarmPool {
 
   take(kind: string): string | undefined {
     const shelf = this.#shelves.get(kind);
-    const ready = shelf?.ready.shift();
+    let ready = shelf?.ready.shift();
+    // one that has just died may not have been missed yet
+    while (shelf && ready && !isAlive(ready.child.pid)) {
+      this.#inBackground(this.#discard(ready));
+      ready = shelf.ready.shift();
+    }
     if (!shelf || !ready) return undefined;
     shelf.usedAt = performance.now();
     this.#claimable.set(ready.workdir, ready);
@@ -180,6 +185,14 @@ class ShelvedPool implements WarmPool {
     shelf.ready.splice(at, 1);
     shelf.isBlocked = true;
     this.#inBackground(this.ground.removeWorkdir(ready.workdir));
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
