@@ -1,5 +1,5 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import type { JsonObject } from "../../src/core/json.js";
 import { createExecutors, mcpConfigSchema } from "../../src/executors/registry.js";
 import type { Executor, McpType, SandboxLevel } from "../../src/executors/types.js";
 import { walkFolder } from "../../src/services/artifacts/walk-folder.js";
+import { createOutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
 import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 import { isRunning, listProcessesIn, runOnce, startRun } from "../support/execution.js";
 import { bubblewrap, describeWith } from "../support/requirements.js";
@@ -47,7 +48,7 @@ let publicPort: number;
 async function listen(server: Server | HttpServer, at: number | string): Promise<number> {
   servers.push(server);
   await new Promise<void>((resolve) =>
-    server.listen(at, typeof at === "number" ? "0.0.0.0" : undefined, resolve),
+    typeof at === "number" ? server.listen(at, "0.0.0.0", resolve) : server.listen(at, resolve),
   );
   return (server.address() as AddressInfo | null)?.port ?? 0;
 }
@@ -57,12 +58,12 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "headrace-hostile-"));
   data = join(root, "data");
   chmodSync(root, 0o755);
-  await (await import("node:fs/promises")).mkdir(data, { mode: 0o755 });
+  mkdirSync(data, { mode: 0o755 });
   for (const name of [".env", "jwt.key"]) writeFileSync(join(data, name), "JWT_SECRET=x", { mode: 0o644 });
   const answer = createHttpServer((_, response) => response.end("the API"));
   apiPort = await listen(answer, 0);
   const reached = createHttpServer(({ url }, response) => {
-    if (url === "/away") response.writeHead(302, { location: `http://127.0.0.1:${apiPort}/` }).end();
+    if (url === "/away") response.writeHead(302, { location: `http://inner.test:${apiPort}/` }).end();
     else response.end("reached");
   });
   publicPort = await listen(reached, 0);
@@ -79,10 +80,14 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => udp.bind(0, "127.0.0.1", resolve));
 });
 
-afterAll(() => {
+afterAll(async () => {
   delete process.env["JWT_SECRET"];
   udp.close();
-  for (const server of servers) server.close();
+  for (const server of servers) {
+    const closed = new Promise((resolve) => server.close(resolve));
+    if ("closeAllConnections" in server) server.closeAllConnections();
+    await closed;
+  }
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -92,7 +97,10 @@ async function open(level: SandboxLevel): Promise<Opened> {
     workRoot: join(data, `work-${level}`),
     maxWorkdirBytes: WORKDIR_BYTES,
     // stands for the public internet, which a test cannot count on
-    allowedPrivateHosts: [`127.0.0.1:${publicPort}`],
+    guard: createOutgoingGuard({
+      allowedPrivateHosts: ["reached.test"],
+      resolveName: async (name) => [{ address: name.endsWith(".test") ? "127.0.0.1" : "0.0.0.0", family: 4 }],
+    }),
   });
   const executors = createExecutors({ cacheRoot: join(worker.workdirs.root, "cache") });
   const find = (type: McpType) => ({ executor: executors.get(type) as Executor, worker });
@@ -147,7 +155,8 @@ function listTargets({ isHeld }: { isHeld: boolean }): JsonObject {
       ...(isHeld ? ["/x", "/usr/x", "/etc/x", "/dev/x", "/run/x", "/proc/sys/kernel/hostname"] : []),
     ],
     pid: process.pid,
-    secret: SECRET,
+    // reversed, so that the inputs themselves do not hold what is looked for
+    secret: [...SECRET].reverse().join(""),
     spellings: [...metadata, ...loopback, ...(outer ? [[outer, apiPort] as [string, number]] : [])],
     udp_port: udp.address().port,
   };
@@ -167,7 +176,7 @@ describe("what the hostile programs could do without a sandbox", () => {
         expect.arrayContaining([
           `tcp 127.0.0.1 ${apiPort}`,
           `unix ${join(root, "api.sock")}`,
-          "abstract socket",
+          expect.stringMatching(/^abstract socket/),
           "read /etc/passwd",
           `read ${join(data, "jwt.key")}`,
           `read /proc/${process.pid}/environ`,
@@ -195,7 +204,9 @@ describeWith(bubblewrap, "hostile scripts at level namespace", () => {
 
   it.each(LANGUAGES)("%s gets out by none of its ways", async (type, code) => {
     const { output } = await opened.run(type, code, listTargets({ isHeld: true }));
-    expect(output).toEqual([]);
+    // in memory of its own, where the way to its work folder is; what counts is that nothing is there outside
+    const own = `write ${join(data, "x")}`;
+    expect((output as string[]).filter((name) => name !== own)).toEqual([]);
     expect(datagrams).toEqual([]);
     expect(existsSync(join(data, "x"))).toBe(false);
   });
@@ -210,7 +221,7 @@ def get(url):
     except urllib.error.HTTPError as error:
         return error.code
 def main(port, api):
-    return [get(f"http://127.0.0.1.:{port}/"), get(f"http://127.0.0.1.:{port}/away"), get(f"http://127.0.0.1.:{api}/")]`,
+    return [get(f"http://reached.test:{port}/"), get(f"http://reached.test:{port}/away"), get(f"http://inner.test:{api}/")]`,
       [`reached`, 403, 403],
     ],
     [
@@ -219,22 +230,21 @@ def main(port, api):
 const old = (url: string) => new Promise((done) => get(url, (a) => a.setEncoding("utf8").on("data", done)).on("error", () => done("refused")));
 const ask = (url: string) => fetch(url).then((a) => a.text(), () => "refused");
 export async function main({ port, api }: { port: number; api: number }) {
-  const host = "http://127.0.0.1.";
-  return [await ask(\`\${host}:\${port}/\`), await ask(\`\${host}:\${port}/away\`), await ask(\`\${host}:\${api}/\`), await old(\`\${host}:\${port}/\`), await old(\`\${host}:\${api}/\`)];
+  const [reached, inner] = [\`http://reached.test:\${port}\`, \`http://inner.test:\${api}\`];
+  return [await ask(reached), await ask(\`\${reached}/away\`), await ask(inner), await old(reached), await old(inner)];
 }`,
       ["reached", "refused", "refused", "reached", "refused"],
     ],
   ] as const)(
     "%s reaches what the proxy allows, is led nowhere else, and its log says so",
     async (type, code, answers) => {
-      // the dot keeps programs from taking it for their own loopback
       const { output, logs } = await opened.run(type, code, { port: publicPort, api: apiPort });
       expect(output).toEqual(answers);
       const said = logs.filter(({ stream }) => stream === "system").map(({ message }) => message);
       expect(said).toContainEqual(
-        expect.stringMatching(new RegExp(`^network: 127\\.0\\.0\\.1\\.?:${publicPort}, \\d connection`)),
+        expect.stringMatching(new RegExp(`^network: reached.test:${publicPort}, \\d connection`)),
       );
-      expect(said).toContainEqual(expect.stringMatching(new RegExp(`:${apiPort}.* refused: `)));
+      expect(said).toContainEqual(expect.stringMatching(new RegExp(`inner.test:${apiPort}.* refused: `)));
     },
   );
 
