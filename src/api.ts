@@ -26,6 +26,7 @@ import { type AuthServices, createAuthServices } from "./services/auth/auth-serv
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
+import { readSandboxMetric } from "./services/health/sandbox-metric.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import type { RunCommands } from "./services/runs/run-commands.js";
 import { createRunPins } from "./services/runs/run-pins.js";
@@ -141,6 +142,7 @@ function createRoutes(
       hasConsole: false,
       readiness,
       describeSandbox,
+      collectMoreMetrics: () => readSandboxMetric(knex),
     }),
   ];
 }
@@ -203,7 +205,9 @@ function createReadinessChecks({ knex, queues }: Platform) {
       async check() {
         const live = await knex("workers")
           .first("sandbox_level", "sandbox_reasons")
-          .whereRaw("lease_until > now()");
+          .whereRaw("lease_until > now()")
+          // the weakest is what counts
+          .orderByRaw("array_position(ARRAY['none', 'process', 'landlock'], sandbox_level)");
         if (!live) throw new Error("no worker has reported within its lease");
         sandbox = { level: live.sandbox_level, reasons: live.sandbox_reasons };
       },

@@ -7,8 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { SandboxCommand, SandboxExit } from "../../src/executors/types.js";
-import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
+import {
+  createSandbox,
+  SandboxUnavailableError,
+  type WorkerSandbox,
+} from "../../workers/sandbox/create-sandbox.js";
 import { makeFallbackRoot, openWorkdirs } from "../../workers/sandbox/workdir.js";
+import { bubblewrap } from "../support/requirements.js";
 import { isRunning, listProcessesIn, toOuterPids } from "../support/execution.js";
 
 const isRoot = process.getuid?.() === 0;
@@ -71,6 +76,38 @@ describe("process sandbox", () => {
     expect(worker.sandbox.level).toBe("process");
     expect(worker.sandbox.reasons.length).toBeGreaterThan(0);
     expect(warnings).toEqual(worker.sandbox.reasons);
+  });
+
+  it("takes by itself the strongest that can be had", async () => {
+    const auto = await createSandbox({ requested: "auto", workRoot: join(root, "work") });
+    try {
+      const lacks = auto.sandbox.reasons.filter((reason) => reason.includes("cannot be had"));
+      expect(auto.sandbox.level).toBe((["namespace", "landlock", "process"] as const)[lacks.length]);
+      if (bubblewrap.isMet && process.env["CI"] === "true") expect(auto.sandbox.level).toBe("namespace");
+    } finally {
+      await auto.sandbox.close();
+    }
+  });
+
+  it("takes nothing weak by itself in production, and says what stronger levels lack", async () => {
+    // an interpreter that no step can run: every level with walls fails its probe
+    const broken = join(root, "broken-python");
+    await writeFile(
+      broken,
+      '#!/bin/sh\n[ "$1" = -I ] && [ "$2" = -c ] && echo 11 && echo "$0"\n[ -w /etc ]\n',
+      { mode: 0o700 },
+    );
+    const options = { workRoot: join(root, "work"), isProduction: true, python: broken };
+    const refused = createSandbox({ requested: "auto", ...options });
+    await expect(refused).rejects.toThrow(SandboxUnavailableError);
+    await expect(refused).rejects.toThrow(
+      /SANDBOX=namespace cannot be had: .*SANDBOX=landlock cannot be had: .*SANDBOX=process/,
+    );
+    await expect(createSandbox({ requested: "namespace", ...options })).rejects.toThrow(
+      /^SANDBOX=namespace cannot be had: /,
+    );
+    const named = await createSandbox({ requested: "process", ...options });
+    await named.sandbox.close();
   });
 
   itAsRoot("runs user code as an unprivileged user of the execution's own", async () => {
