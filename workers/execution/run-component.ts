@@ -10,14 +10,17 @@ import {
 } from "../../src/executors/types.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
+import type { ConnectionManager } from "../../src/services/external-dbs/connection-manager.js";
 import type { Workdirs } from "../sandbox/workdir.js";
 import type { ComponentCache } from "./component-cache.js";
+import { queryDatabase } from "./query-database.js";
 
 /** The dependencies of running a component. */
 export interface RunComponentDeps {
   readonly getComponent: ComponentCache;
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
+  readonly connections: Pick<ConnectionManager, "find" | "use">;
   readonly evaluator: SafeEvaluator;
   readonly sandbox: Sandbox;
   readonly workdirs: Workdirs;
@@ -57,6 +60,9 @@ export function createComponentRunner(deps: RunComponentDeps) {
   return async function runComponent(run: ComponentRun): Promise<JsonValue> {
     const { step, owner, signal } = run;
     if (step.target.kind === "builtin" && step.target.name === "http") return await requestHttp(deps, run);
+    if (step.target.kind === "builtin" && step.target.name === "sql") {
+      return await queryDatabase(deps.connections, run.input, run);
+    }
     if (step.target.kind !== "mcp") return run.input;
     const component = await deps.getComponent(step.target.mcpVersionId);
     const executor = deps.executors.get(component.type);
