@@ -35,6 +35,7 @@ import { createBulkOperations } from "./services/bulk-operations/bulk-operations
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
+import { readSandboxMetric } from "./services/health/sandbox-metric.js";
 import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
 import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
 import { summarizeUsage } from "./services/llm-spending/llm-usage.js";
@@ -164,6 +165,7 @@ function createRoutes(
       hasConsole: false,
       readiness,
       describeSandbox,
+      collectMoreMetrics: () => readSandboxMetric(knex),
     }),
   ];
 }
@@ -255,7 +257,9 @@ function createReadinessChecks({ knex, queues }: Platform) {
       async check() {
         const live = await knex("workers")
           .first("sandbox_level", "sandbox_reasons")
-          .whereRaw("lease_until > now()");
+          .whereRaw("lease_until > now()")
+          // the weakest is what counts
+          .orderByRaw("array_position(ARRAY['none', 'process', 'landlock'], sandbox_level)");
         if (!live) throw new Error("no worker has reported within its lease");
         sandbox = { level: live.sandbox_level, reasons: live.sandbox_reasons };
       },

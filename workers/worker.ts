@@ -10,6 +10,7 @@ import {
 import type { McpPackageSettings } from "../src/executors/mcp-package/mcp-package-executor.js";
 import { createExecutors } from "../src/executors/registry.js";
 import type { Executor, McpType } from "../src/executors/types.js";
+import { createOutgoingGuard } from "../src/outgoing/outgoing-guard.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
@@ -140,7 +141,7 @@ async function openIsolation({ settings, logger }: Platform): Promise<WorkerSand
     workRoot: join(settings.DATA_DIR, "work"),
     python: settings.PYTHON,
     isProduction: settings.PRODUCTION,
-    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+    guard: createOutgoingGuard({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE }),
     maxWorkdirBytes: settings.MAX_WORKDIR_BYTES,
     warn: (reason) => logger.warn({ reason }, "isolation of user code is reduced"),
   });

@@ -4,6 +4,7 @@ import { dashboardRoutes } from "../../src/http/routes/dashboard.js";
 import { createDashboard } from "../../src/services/dashboard/dashboard.js";
 import { createReadiness } from "../../src/services/health/readiness.js";
 import { saveRun } from "../support/build-run.js";
+import { readSandboxMetric } from "../../src/services/health/sandbox-metric.js";
 import { startTestServer, type TestServer } from "../support/test-server.js";
 
 describe("dashboard", () => {
@@ -118,6 +119,8 @@ describe("dashboard", () => {
       "ok",
       "degraded",
     ]);
+    expect(await readSandboxMetric(server.knex)).toMatch(/^headrace_sandbox_level\{level="none"\} \d+$/m);
+    expect(await readSandboxMetric(server.knex)).toMatch(/^headrace_sandbox_level\{level="landlock"\} 0$/m);
   });
 
   it("draws series whose points add up", async () => {

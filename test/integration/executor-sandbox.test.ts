@@ -1,14 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { connect, createServer as createNetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { SandboxCommand, SandboxExit } from "../../src/executors/types.js";
-import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
+import {
+  createSandbox,
+  SandboxUnavailableError,
+  type WorkerSandbox,
+} from "../../workers/sandbox/create-sandbox.js";
 import { makeFallbackRoot, openWorkdirs } from "../../workers/sandbox/workdir.js";
+import { bubblewrap, describeWith } from "../support/requirements.js";
 import { isRunning, listProcessesIn, toOuterPids } from "../support/execution.js";
 
 const isRoot = process.getuid?.() === 0;
@@ -71,6 +77,38 @@ describe("process sandbox", () => {
     expect(worker.sandbox.level).toBe("process");
     expect(worker.sandbox.reasons.length).toBeGreaterThan(0);
     expect(warnings).toEqual(worker.sandbox.reasons);
+  });
+
+  it("takes by itself the strongest that can be had", async () => {
+    const auto = await createSandbox({ requested: "auto", workRoot: join(root, "work") });
+    try {
+      const lacks = auto.sandbox.reasons.filter((reason) => reason.includes("cannot be had"));
+      expect(auto.sandbox.level).toBe((["namespace", "landlock", "process"] as const)[lacks.length]);
+      if (bubblewrap.isMet && process.env["CI"] === "true") expect(auto.sandbox.level).toBe("namespace");
+    } finally {
+      await auto.sandbox.close();
+    }
+  });
+
+  it("takes nothing weak by itself in production, and says what stronger levels lack", async () => {
+    // an interpreter that no step can run: every level with walls fails its probe
+    const broken = join(root, "broken-python");
+    await writeFile(
+      broken,
+      '#!/bin/sh\n[ "$1" = -I ] && [ "$2" = -c ] && echo 11 && echo "$0"\n[ -w /etc ]\n',
+      { mode: 0o700 },
+    );
+    const options = { workRoot: join(root, "work"), isProduction: true, python: broken };
+    const refused = createSandbox({ requested: "auto", ...options });
+    await expect(refused).rejects.toThrow(SandboxUnavailableError);
+    await expect(refused).rejects.toThrow(
+      /SANDBOX=namespace cannot be had: .*SANDBOX=landlock cannot be had: .*SANDBOX=process/,
+    );
+    await expect(createSandbox({ requested: "namespace", ...options })).rejects.toThrow(
+      /^SANDBOX=namespace cannot be had: /,
+    );
+    const named = await createSandbox({ requested: "process", ...options });
+    await named.sandbox.close();
   });
 
   itAsRoot("runs user code as an unprivileged user of the execution's own", async () => {
@@ -238,6 +276,114 @@ describe("process sandbox", () => {
     } finally {
       await none.sandbox.close();
     }
+  });
+});
+
+describeWith(bubblewrap, "namespace sandbox", () => {
+  let root: string;
+  let worker: WorkerSandbox;
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), "headrace-namespace-"));
+    await chmod(root, 0o755);
+    worker = await createSandbox({ requested: "namespace", workRoot: join(root, "work") });
+  });
+  afterAll(async () => {
+    await worker.sandbox.close();
+    await rm(root, { recursive: true, force: true });
+  });
+
+  it("has no weakness to tell of", () => {
+    expect(worker.sandbox).toMatchObject({ level: "namespace", reasons: [] });
+  });
+
+  it("joins a port of the step's own to what stands behind it, without any other network", async () => {
+    const upper = createNetServer((socket) =>
+      socket.on("data", (chunk) => socket.end(chunk.toString().toUpperCase())),
+    );
+    await new Promise<void>((resolve) => upper.listen(0, "127.0.0.1", resolve));
+    const { port } = upper.address() as { port: number };
+    const code = `import socket
+with socket.create_connection(("127.0.0.1", 5432)) as there:
+    there.sendall(b"said")
+    print(there.recv(10).decode())`;
+    try {
+      const { stdout, stderr } = await runIn(worker, "", {
+        command: "/usr/bin/python3",
+        args: ["-c", code],
+        network: false,
+        forwards: [{ port: 5432, connect: async () => connect(port, "127.0.0.1") }],
+      });
+      expect({ stdout, stderr }).toEqual({ stdout: "SAID\n", stderr: "" });
+    } finally {
+      await new Promise((resolve) => upper.close(resolve));
+    }
+  });
+
+  it("lets the worker reach a socket in the work folder, by the same path", async () => {
+    const workdir = await worker.workdirs.make();
+    const code = `import os, socket
+server = socket.socket(socket.AF_UNIX)
+server.bind(os.getcwd() + "/app.sock")
+server.listen()
+print("ready", flush=True)
+server.accept()[0].sendall(b"hello")`;
+    const child = await worker.sandbox.start({
+      command: "/usr/bin/python3",
+      args: ["-c", code],
+      env: {},
+      cwd: workdir,
+      memoryMb: 256,
+      timeoutSeconds: 20,
+      network: false,
+    });
+    await new Promise<void>((resolve) => child.onStdout(() => resolve()));
+    const said = await new Promise<string>((resolve, reject) =>
+      connect(join(workdir, "app.sock"))
+        .once("data", (chunk: Buffer) => resolve(chunk.toString()))
+        .once("error", reject),
+    );
+    expect(said).toBe("hello");
+    await child.exited;
+    await worker.workdirs.remove(workdir);
+  });
+
+  it("tells exit codes and signals apart, and lets a program end in good order", async () => {
+    expect((await runIn(worker, "exit 7")).exit).toMatchObject({ exitCode: 7, signal: null });
+    expect((await runIn(worker, "kill -SEGV $$")).exit).toMatchObject({ exitCode: null, signal: "SIGSEGV" });
+    const workdir = await worker.workdirs.make();
+    const child = await worker.sandbox.start({
+      command: "/bin/sh",
+      args: ["-c", "trap 'echo cleaned; exit 3' TERM; echo ready; while :; do sleep 0.05; done"],
+      env: {},
+      cwd: workdir,
+      memoryMb: 256,
+      timeoutSeconds: 20,
+      network: false,
+    });
+    let text = "";
+    await new Promise<void>((resolve) =>
+      child.onStdout((chunk) => {
+        text += chunk.toString();
+        resolve();
+      }),
+    );
+    await child.kill(10_000);
+    expect(await child.exited).toMatchObject({ exitCode: 3, signal: null });
+    expect(text).toBe("ready\ncleaned\n");
+    await worker.workdirs.remove(workdir);
+  });
+
+  it("gives a program no descriptor, environment or argument that is not its own", async () => {
+    const { stdout } = await runIn(
+      worker,
+      "ls /proc/self/fd | sort -n | tr '\\n' ' '; tr '\\0' '\\n' < /proc/1/environ | cut -d= -f1 | sort | tr '\\n' ' '; tr '\\0' ' ' < /proc/1/cmdline",
+      { env: { API_TOKEN: "secret-of-the-step" } },
+    );
+    // 4 is what ls has open; one above may come from whoever started the tests
+    expect(stdout).toMatch(/^0 1 2 3 4 /);
+    expect(stdout).toContain("HEADRACE_EXECUTION PATH ");
+    expect(stdout).not.toContain("secret-of-the-step");
   });
 });
 

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { SandboxLevel } from "../../src/executors/types.js";
-import { createOutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
+import { createOutgoingGuard, type OutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
 import { createEgress } from "./egress.js";
 import { createIsolationPolicy } from "./isolation-policy.js";
 import { openLandlock } from "./landlock-launcher.js";
@@ -30,8 +30,8 @@ export interface CreateSandboxOptions {
   readonly python?: string | undefined;
   /** The setting `PRODUCTION`: a level under `landlock` must then be asked for by name. */
   readonly isProduction?: boolean;
-  /** The setting `ALLOWED_HOSTS_PRIVATE`: what steps may reach though it is private. */
-  readonly allowedPrivateHosts?: readonly string[];
+  /** Judges where steps may go; by default the public internet and nothing else. */
+  readonly guard?: OutgoingGuard;
   /** The setting `MAX_WORKDIR_BYTES`: what an execution may keep in its work folder. */
   readonly maxWorkdirBytes?: number;
   /** Told once of everything that weakens isolation. */
@@ -125,12 +125,12 @@ interface Walls {
 }
 
 async function buildNamespace(
-  { python, allowedPrivateHosts = [] }: CreateSandboxOptions,
+  { python, guard = createOutgoingGuard() }: CreateSandboxOptions,
   workdirs: Workdirs,
   hidden: readonly string[],
 ): Promise<Walls | string> {
   const systemFolder = join(workdirs.root, ".names");
-  const opened = await openNamespace({ python, allowedPrivateHosts, hidden, systemFolder });
+  const opened = await openNamespace({ python, guard, hidden, systemFolder });
   if (typeof opened === "string") return opened;
   const { launcher, reasons, hasEgress } = opened;
   // the way to the work folder is there, with nothing else in it
@@ -141,13 +141,13 @@ async function buildNamespace(
 
 async function buildLandlock({
   python,
-  allowedPrivateHosts = [],
+  guard = createOutgoingGuard(),
 }: CreateSandboxOptions): Promise<Walls | string> {
   const opened = await openLandlock({
     python,
     policy: createIsolationPolicy(),
     tools: await findLaunchTools(isRoot() ? NOBODY : undefined),
-    egress: createEgress({ guard: createOutgoingGuard({ allowedPrivateHosts }) }),
+    egress: createEgress({ guard }),
   });
   if (typeof opened === "string") return opened;
   return {

@@ -4,7 +4,7 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { resolvePython } from "../../src/executors/script/python-interpreter.js";
-import { createOutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
+import type { OutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
 import { createEgress } from "./egress.js";
 import { createIsolationPolicy } from "./isolation-policy.js";
 import { findLaunchTools, findTool } from "./launch-plan.js";
@@ -15,7 +15,7 @@ import { loadSandboxFile } from "./sandbox-files.js";
 /** What the namespace level needs to know of this machine and installation. */
 export interface NamespaceOptions {
   readonly python?: string | undefined;
-  readonly allowedPrivateHosts: readonly string[];
+  readonly guard: OutgoingGuard;
   /** Paths that no step may see even where they lie among the system's. */
   readonly hidden: readonly string[];
   /** A folder of the worker's in which files for steps can be put: every user can pass through it. */
@@ -43,9 +43,7 @@ export async function openNamespace(options: NamespaceOptions): Promise<Namespac
   });
   const network = python && {
     listeners: startNamespaceListeners({ python, script: await loadSandboxFile("namespace-listener.py") }),
-    egress: createEgress({
-      guard: createOutgoingGuard({ allowedPrivateHosts: options.allowedPrivateHosts }),
-    }),
+    egress: createEgress({ guard: options.guard }),
   };
   return {
     launcher: createNamespaceLauncher({

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -83,15 +83,18 @@ export const checkRedis: Check = async (settings) => {
 /** How isolated user code would run here: really probed, as a worker does at its start. */
 export const checkSandbox: Check = async (settings) => {
   const name = "Sandbox";
-  const workRoot = mkdtempSync(join(tmpdir(), "headrace-doctor-"));
+  const folder = mkdtempSync(join(tmpdir(), "headrace-doctor-"));
+  chmodSync(folder, 0o711); // the users that steps run as must pass through
+  const workRoot = join(folder, "work");
   try {
     const { sandbox } = await createSandbox({
       requested: settings.SANDBOX,
       workRoot,
       python: settings.PYTHON,
+      isProduction: settings.PRODUCTION,
     });
-    const bubblewrap = existsSync("/usr/bin/bwrap") ? "bubblewrap is there" : "no bubblewrap";
-    const detail = [`level ${sandbox.level}; ${bubblewrap}`, ...sandbox.reasons].join("; ");
+    await sandbox.close();
+    const detail = [`level ${sandbox.level}`, ...sandbox.reasons].join("; ");
     if (sandbox.level === "none") {
       return {
         name,
@@ -102,9 +105,9 @@ export const checkSandbox: Check = async (settings) => {
     }
     return { name, state: "ok", detail };
   } catch (error) {
-    return { name, state: "failed", detail: inWords(error), remedy: "set SANDBOX=auto" };
+    return { name, state: "failed", detail: inWords(error), remedy: "see docs/guides/sandbox.md" };
   } finally {
-    rmSync(workRoot, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 };
 

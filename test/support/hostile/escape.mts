@@ -30,7 +30,10 @@ const reach = (target: { port: number; host: string } | { path: string }): Promi
 const askProxy = (method: string, path: string, host: string): Promise<boolean> =>
   new Promise((resolve) => {
     const asked = request({ host: "127.0.0.1", port: 3128, method, path, headers: { host }, timeout: 5_000 });
-    asked.once("connect", () => resolve(true));
+    asked.once("connect", (answer, socket) => {
+      socket.destroy();
+      resolve((answer.statusCode ?? 500) < 400);
+    });
     asked.once("response", (answer) => resolve((answer.statusCode ?? 500) < 400));
     asked.once("error", () => resolve(false));
     asked.end();
@@ -39,13 +42,14 @@ const askProxy = (method: string, path: string, host: string): Promise<boolean> 
 const readable = (path: string): boolean => readFileSync(path).length > 0;
 
 export async function main(targets: Targets): Promise<string[]> {
-  const { ports, addresses, sockets, abstract, paths, places, pid, secret, spellings } = targets;
+  const { ports, addresses, sockets, abstract, paths, places, pid, spellings } = targets;
   if (targets.changes_machine && process.getuid?.() === 0) return ["runs as root"];
+  const secret = [...targets.secret].reverse().join("");
   const attempts = new Map<string, () => unknown>();
   for (const port of ports)
     for (const host of addresses) attempts.set(`tcp ${host} ${port}`, () => reach({ port, host }));
   for (const path of sockets) attempts.set(`unix ${path}`, () => reach({ path }));
-  attempts.set("abstract socket", () => reach({ path: `\0${abstract}` }));
+  attempts.set("abstract socket 0", () => reach({ path: `\0${abstract}` }));
   for (const path of paths) attempts.set(`read ${path}`, () => readable(path));
   for (const path of places) attempts.set(`write ${path}`, () => appendFileSync(path, "x"));
   for (const [host, port] of spellings) {

@@ -74,7 +74,10 @@ def main(changes_machine, ports, addresses, sockets, abstract, paths, places, pi
             attempts[f"tcp {address} {port}"] = lambda f=family, a=address, p=port: connect(f, (a, p))
     for path in sockets:
         attempts[f"unix {path}"] = lambda p=path: connect(socket.AF_UNIX, p)
-    attempts["abstract socket"] = lambda: connect(socket.AF_UNIX, "\0" + abstract)
+    # Node.js fills the name up with NULs, which belong to it
+    for length in (0, 107):
+        name = "\0" + abstract.ljust(length, "\0")
+        attempts[f"abstract socket {length}"] = lambda n=name: connect(socket.AF_UNIX, n)
     for path in paths:
         attempts[f"read {path}"] = lambda p=path: read(p)
     for path in places:
@@ -84,7 +87,7 @@ def main(changes_machine, ports, addresses, sockets, abstract, paths, places, pi
     # leaves without an error either way: the one that must not get it counts
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", udp_port))
     attempts["signal the worker"] = lambda: os.kill(pid, 0)
-    attempts["environment of the worker"] = lambda: foreign_environment(secret)
+    attempts["environment of the worker"] = lambda: foreign_environment(secret[::-1])
     attempts["files of the worker"] = lambda: bool(os.listdir(f"/proc/{pid}/root/"))
     attempts["see other processes"] = other_processes
     attempts["capabilities"] = effective_capabilities
