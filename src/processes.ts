@@ -1,5 +1,7 @@
 import type { Settings } from "./config/settings-schema.js";
 import { openPlatform, type Platform } from "./container.js";
+import { prepareInstallation } from "./lifecycle/prepare-installation.js";
+import { StartupError } from "./lifecycle/startup-error.js";
 import { createLogger } from "./observability/logger.js";
 import { VERSION } from "./version.js";
 
@@ -18,8 +20,16 @@ async function openRole(
 ): Promise<RunningProcess> {
   if (settings.DATABASE_URL === undefined) throw new Error("DATABASE_URL is not set");
   const logger = createLogger({ level: settings.LOG_LEVEL, name: role });
+  // whichever comes first makes the schema and the first admin
+  const { applied } = await prepareInstallation(
+    { ...settings, DATABASE_URL: settings.DATABASE_URL },
+    { onWait: () => logger.info("another process brings the database's schema up to date: waiting for it") },
+  );
+  if (applied.length > 0) logger.info({ applied }, "schema brought up to date");
   const platform = await openPlatform({ settings, databaseUrl: settings.DATABASE_URL, logger, role });
   try {
+    const fault = settings.PRODUCTION ? await platform.queues.checkServer() : undefined;
+    if (fault !== undefined) throw new StartupError(fault);
     const running = await start(platform);
     return {
       address: running.address,
