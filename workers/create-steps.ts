@@ -5,6 +5,7 @@ import { createRunCaller } from "../src/services/engine/call-run.js";
 import { createStepThrottle } from "../src/services/engine/step-throttle.js";
 import { createStepCache } from "../src/services/step-cache/step-cache.js";
 import { createComponentCache } from "./execution/component-cache.js";
+import type { ResultSpool } from "./execution/result-spool.js";
 import { createResultCache } from "./execution/result-cache.js";
 import { type AttemptRunner, createAttemptRunner } from "./execution/run-attempt.js";
 import { createComponentRunner } from "./execution/run-component.js";
@@ -21,6 +22,7 @@ export interface StepsWorker {
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
+  readonly spool: ResultSpool;
 }
 
 /** What takes this worker's steps, with all that it needs. */
@@ -39,6 +41,7 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
     throttle,
     isUnthrottled: throttle.isUnthrottled,
     executions: worker.executions,
+    spool: worker.spool,
     logger,
     metrics,
   });
@@ -63,6 +66,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
       workdirs,
       artifacts,
       maxOutputBytes,
+      logger,
     }),
     resultCache: createResultCache({
       plans: engine.plans,

@@ -13,6 +13,7 @@ import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
 import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
+import { createResultSpool } from "./execution/result-spool.js";
 import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
 import { type Loop, startLoop } from "./loop.js";
@@ -87,7 +88,10 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const stopListening = await platform.pubSub.subscribe("control", (message) =>
     executions.stopRun(message.runId, message.below),
   );
-  const steps = createSteps(platform, { id, groups, isolation, executors, http, executions });
+  const spool = createResultSpool({ folder: join(settings.DATA_DIR, "spool"), engine, logger });
+  const leftOvers = await spool.commitLeftOvers();
+  if (leftOvers > 0) logger.info({ results: leftOvers }, "committed what a dead worker had kept");
+  const steps = createSteps(platform, { id, groups, isolation, executors, http, executions, spool });
   const queueWorkers = await openQueueWorkers(platform, options, steps);
   let isClosing = false;
   const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {

@@ -5,6 +5,7 @@ import type { RunError } from "../../src/core/statuses.js";
 import { toStorableText } from "../../src/core/storable-text.js";
 import type { FreeWorker, Transition } from "../../src/core/transition.js";
 import { ExecutionError } from "../../src/executors/types.js";
+import { isUnreachable } from "../../src/errors/is-unreachable.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import { toShownInputs, toStorableOutput } from "../../src/services/artifacts/storable-output.js";
@@ -19,6 +20,7 @@ import { EventCollector } from "./event-collector.js";
 import type { Execution } from "./execution-registry.js";
 import type { ResultCache } from "./result-cache.js";
 import type { ComponentRunner } from "./run-component.js";
+import { retryWhileAway } from "./retry-while-away.js";
 import { createSecretMask, type SecretMask } from "./secret-mask.js";
 
 /** The dependencies of running an attempt. */
@@ -73,22 +75,35 @@ export function createAttemptRunner(deps: AttemptRunnerDeps) {
     const key = keyOf(attempt);
     let prepared: Prepared | undefined;
     try {
-      prepared = await prepare(deps, attempt);
-      const { inputs, mask } = prepared;
-      const cached = await deps.resultCache.find(attempt, prepared.resolved);
+      const ready = await patiently(deps, attempt, "inputs", () => prepare(deps, attempt));
+      prepared = ready;
+      const { inputs, mask, resolved } = ready;
+      const cached = await patiently(deps, attempt, "cache", () => deps.resultCache.find(attempt, resolved));
       if (cached?.hit) {
         const { output } = cached.hit;
         return {
           transition: { kind: "succeed", ...key, inputs, output, isCacheHit: true, next: next?.() },
         };
       }
-      const stored = await store(deps, mask.json(await execute(deps, attempt, prepared)), job);
+      const output = mask.json(await execute(deps, attempt, ready));
+      const stored = await patiently(deps, attempt, "output", () => store(deps, output, job));
       await cached?.keep(stored);
       return { transition: { kind: "succeed", ...key, inputs, ...stored, next: next?.() } };
     } catch (error) {
       return toEnding(deps, error, attempt, prepared);
     }
   };
+}
+
+/** What the attempt asks of the database waits while that is away: it is no fault of the step. */
+async function patiently<T>(
+  { logger }: AttemptRunnerDeps,
+  { job, execution }: Attempt,
+  what: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { signal } = execution.controller;
+  return await retryWhileAway({ logger, runId: job.runId, what, signal }, work);
 }
 
 /** See {@link createAttemptRunner}. */
@@ -123,6 +138,7 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
     mask,
     maxLogBytes,
     submit: (events) => report({ events }),
+    mayPass: isUnreachable,
     onLost,
   });
   const showInputs = setTimeout(
@@ -144,7 +160,7 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
   } finally {
     stopTimer();
     clearTimeout(showInputs);
-    collector.finish();
+    await collector.finish();
   }
 }
 

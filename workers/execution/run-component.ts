@@ -8,8 +8,10 @@ import {
   type McpType,
   type Sandbox,
 } from "../../src/executors/types.js";
+import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
+import { retryWhileAway } from "./retry-while-away.js";
 import type { Workdirs } from "../sandbox/workdir.js";
 import type { ComponentCache } from "./component-cache.js";
 
@@ -23,6 +25,7 @@ export interface RunComponentDeps {
   readonly workdirs: Workdirs;
   readonly artifacts: ArtifactStore;
   readonly maxOutputBytes: number;
+  readonly logger: Logger;
 }
 
 /** One execution of a step's target. */
@@ -98,7 +101,11 @@ export type ComponentRunner = ReturnType<typeof createComponentRunner>;
 
 /** What an execution has left in its folder becomes artifacts. */
 async function collect(deps: RunComponentDeps, workdir: string, run: ComponentRun): Promise<void> {
-  const { refusals } = await deps.artifacts.collect(workdir, run.owner, AbortSignal.timeout(60_000));
+  const { logger, artifacts } = deps;
+  const { runId } = run.owner;
+  const { refusals } = await retryWhileAway({ logger, runId, what: "artifacts", signal: run.signal }, () =>
+    artifacts.collect(workdir, run.owner, AbortSignal.timeout(60_000)),
+  );
   for (const refusal of refusals) run.emit.log("system", refusal);
 }
 
