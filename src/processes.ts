@@ -3,11 +3,12 @@ import { openPlatform, type Platform } from "./container.js";
 import { prepareInstallation } from "./lifecycle/prepare-installation.js";
 import { StartupError } from "./lifecycle/startup-error.js";
 import { createLogger } from "./observability/logger.js";
+import type { Readiness } from "./services/health/readiness.js";
 import { VERSION } from "./version.js";
 
 /** A part of Headrace that runs in this process. */
 export interface RunningProcess {
-  readonly address?: string;
+  readonly address?: string | undefined;
   close(): Promise<void>;
 }
 
@@ -66,8 +67,24 @@ export async function startWorkerProcess(settings: Settings): Promise<RunningPro
         process.exit(1);
       },
     });
-    return { close: () => worker.close(settings.DRAIN_SECONDS * 1000) };
+    const health = await startWorkerHealth(settings, worker.readiness);
+    return {
+      address: health?.address,
+      async close() {
+        await worker.close(settings.DRAIN_SECONDS * 1000);
+        await health?.close();
+      },
+    };
   });
+}
+
+async function startWorkerHealth(
+  { HOST, WORKER_HEALTH_PORT }: Settings,
+  readiness: () => Promise<Readiness>,
+) {
+  if (WORKER_HEALTH_PORT === undefined) return undefined;
+  const { startHealthServer } = await import("../workers/health-server.js");
+  return await startHealthServer({ host: HOST, port: WORKER_HEALTH_PORT, readiness });
 }
 
 /** Starts the scheduler: schedules, and housekeeping that one process leads. */

@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { readInstallerEnvironment } from "../src/config/installer-environment.js";
+import { AppError } from "../src/errors/app-error.js";
 import type { Platform } from "../src/container.js";
 import { newId } from "../src/core/ids.js";
 import {
@@ -11,6 +12,7 @@ import { createExecutors } from "../src/executors/registry.js";
 import type { Executor, McpType } from "../src/executors/types.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
+import { createReadiness, type Readiness } from "../src/services/health/readiness.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
 import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
 import { createResultSpool } from "./execution/result-spool.js";
@@ -25,6 +27,8 @@ import { createSandbox, type WorkerSandbox } from "./sandbox/create-sandbox.js";
 /** A running worker: takes steps of its groups until it is closed. */
 export interface Worker {
   readonly id: string;
+  /** Whether it can do its work: the database and the queue answer, and it consumes. */
+  readonly readiness: () => Promise<Readiness>;
   /** Stops taking steps, lets those that run finish within `drainMs`, gives the rest back, and closes what it opened. */
   close(drainMs: number): Promise<void>;
 }
@@ -105,11 +109,29 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const parts = { isolation, executors, http, executions, registry, queueWorkers, loops, stopListening };
   return {
     id,
+    readiness: createWorkerReadiness(platform, () => queueWorkers.every((worker) => worker.isConsuming())),
     async close(drainMs) {
       isClosing = true; // paused queue workers do not consume, and should not
       await closeWorker(parts, drainMs);
     },
   };
+}
+
+function createWorkerReadiness({ knex, queues, logger }: Platform, isConsuming: () => boolean) {
+  return createReadiness({
+    checks: [
+      { name: "database", check: async () => await knex.raw("SELECT 1") },
+      {
+        name: "queue",
+        async check() {
+          const fault = await queues.checkServer();
+          if (fault !== undefined) throw new AppError("NOT_READY", fault);
+          if (!isConsuming()) throw new AppError("NOT_READY", "nothing has been consumed for 30 s");
+        },
+      },
+    ],
+    onFailure: (name, error) => logger.warn({ err: error, check: name }, "not ready"),
+  });
 }
 
 async function openIsolation({ settings, logger }: Platform): Promise<WorkerSandbox> {
