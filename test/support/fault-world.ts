@@ -117,6 +117,7 @@ export async function openFaultWorld(options: {
       return Object.fromEntries(rows.map((row) => [row["status"] as string, Number(row["n"])]));
     },
     async close() {
+      for (const one of processes) if (process.env["FAULT_SHOW"]) process.stderr.write(one.output());
       await Promise.all(processes.map((one) => one.kill()));
       await knex.destroy();
       await witness.close();

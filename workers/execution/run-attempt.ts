@@ -5,7 +5,7 @@ import type { RunError } from "../../src/core/statuses.js";
 import { toStorableText } from "../../src/core/storable-text.js";
 import type { FreeWorker, Transition } from "../../src/core/transition.js";
 import { ExecutionError } from "../../src/executors/types.js";
-import { isUnreachable } from "../../src/errors/is-unreachable.js";
+import { codeOf, isUnreachable } from "../../src/errors/is-unreachable.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import { toShownInputs, toStorableOutput } from "../../src/services/artifacts/storable-output.js";
@@ -229,7 +229,11 @@ export function toFault(error: unknown, signal: AbortSignal): ExecutionError {
   if (error instanceof ExecutionError) return error;
   if (error instanceof MappingError)
     return new ExecutionError("invalid_input", error.message, { cause: error });
-  return new ExecutionError("internal", "The step could not be run; the worker's log has the reason", {
+  const isFull = ["ENOSPC", "EDQUOT"].includes(codeOf(error));
+  const message = isFull
+    ? "No space is left on the worker's disk (DATA_DIR): the step's files could not be kept"
+    : "The step could not be run; the worker's log has the reason";
+  return new ExecutionError("internal", message, {
     cause: error,
   });
 }

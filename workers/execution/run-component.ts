@@ -9,6 +9,7 @@ import {
   type Sandbox,
 } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
+import { codeOf } from "../../src/errors/is-unreachable.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
 import { retryWhileAway } from "./retry-while-away.js";
@@ -88,7 +89,7 @@ export function createComponentRunner(deps: RunComponentDeps) {
       return output;
     } catch (error) {
       // what a failed attempt left may be what explains it
-      if (!signal.aborted) await collect(deps, workdir, run);
+      if (!signal.aborted) await collect(deps, workdir, run).catch((fault: unknown) => onLeft(fault, run));
       throw error;
     } finally {
       await deps.workdirs.remove(workdir);
@@ -107,6 +108,11 @@ async function collect(deps: RunComponentDeps, workdir: string, run: ComponentRu
     artifacts.collect(workdir, run.owner, AbortSignal.timeout(60_000)),
   );
   for (const refusal of refusals) run.emit.log("system", refusal);
+}
+
+/** The fault that ended the step is the one to tell of. */
+function onLeft(fault: unknown, { emit }: ComponentRun): void {
+  emit.log("system", `artifacts not kept: ${codeOf(fault) || "the worker's log has the reason"}`);
 }
 
 async function requestHttp(deps: RunComponentDeps, run: ComponentRun): Promise<JsonValue> {
