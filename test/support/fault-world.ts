@@ -117,7 +117,11 @@ export async function openFaultWorld(options: {
       return Object.fromEntries(rows.map((row) => [row["status"] as string, Number(row["n"])]));
     },
     async close() {
-      for (const one of processes) if (process.env["FAULT_SHOW"]) process.stderr.write(one.output());
+      if (process.env["FAULT_SHOW"]) {
+        for (const one of processes) process.stderr.write(one.output());
+        const steps = await knex("step_runs").select("status", "attempt", "checked_at").limit(60);
+        process.stderr.write(`${JSON.stringify([...steps, await knex("workers")])}\n`);
+      }
       await Promise.all(processes.map((one) => one.kill()));
       await knex.destroy();
       await witness.close();
