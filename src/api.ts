@@ -8,6 +8,7 @@ import type { RouteDefinition } from "./http/route.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
+import { externalDbRoutes } from "./http/routes/external-db-configs.js";
 import { hookRoutes } from "./http/routes/hooks.js";
 import { mcpDefinitionRoutes } from "./http/routes/mcp-definitions.js";
 import { platformRoutes } from "./http/routes/platform.js";
@@ -26,6 +27,7 @@ import { createHttpServer } from "./server.js";
 import { type AuthServices, createAuthServices } from "./services/auth/auth-services.js";
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
+import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import type { RunCommands } from "./services/runs/run-commands.js";
@@ -107,7 +109,14 @@ function createRoutes(
     platform;
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
-  const registry = createMcpRegistry({ knex, audit, evaluator, secrets, allowedPrivateHosts });
+  const registry = createMcpRegistry({
+    knex,
+    audit,
+    evaluator,
+    secrets,
+    externalDbs: platform.connections,
+    allowedPrivateHosts,
+  });
   const { workflows, commands } = createRunServices(platform);
   const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
   const schedules = createSchedules({ knex, audit, evaluator, commands, versions: workflows });
@@ -128,6 +137,7 @@ function createRoutes(
     ...createWebhookRoutes(platform, { commands, queries, hub }),
     ...scheduleRoutes({ schedules, queries }),
     ...streamRoutes({ hub }),
+    ...externalDbRoutes({ externalDbs: createExternalDbs(platform) }),
     ...artifactRoutes({ artifacts, logger }),
     ...dashboardRoutes({
       dashboard: createDashboard({ knex, runQueue, logger, readiness, countSchedules: schedules.count }),

@@ -50,7 +50,8 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
 }
 
 function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunner {
-  const { knex, engine, resolver, readSecrets, artifacts, evaluator, logger, settings } = platform;
+  const { knex, engine, resolver, readSecrets, artifacts, evaluator, connections, logger, settings } =
+    platform;
   const { executors, http, isolation } = worker;
   const { sandbox, workdirs } = isolation;
   const getComponent = createComponentCache({ knex });
@@ -63,6 +64,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
       getComponent,
       executors,
       http,
+      connections,
       evaluator,
       sandbox,
       workdirs,

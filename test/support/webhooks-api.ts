@@ -32,7 +32,7 @@ export interface WebhooksApi {
 export const MAX_BODY_BYTES = 1_000_000;
 
 /** Starts it on PostgreSQL alone; call `close()` in `afterAll`. */
-export async function startWebhooksApi(): Promise<WebhooksApi> {
+export async function startWebhooksApi(environment: Record<string, string> = {}): Promise<WebhooksApi> {
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(join(tmpdir(), "headrace-test-"));
   const settings = loadSettings({
@@ -43,6 +43,7 @@ export async function startWebhooksApi(): Promise<WebhooksApi> {
       LOG_LEVEL: process.env["TEST_LOG_LEVEL"] ?? "error",
       PORT: "0",
       MAX_BODY_BYTES: String(MAX_BODY_BYTES),
+      ...environment,
     },
   });
   const logger = createLogger({ level: settings.LOG_LEVEL, name: "test" });

@@ -12,15 +12,18 @@ import type { Logger } from "../../src/observability/logger.js";
 import { codeOf } from "../../src/errors/is-unreachable.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
+import type { ConnectionManager } from "../../src/services/external-dbs/connection-manager.js";
 import { retryWhileAway } from "./retry-while-away.js";
 import type { Workdirs } from "../sandbox/workdir.js";
 import type { ComponentCache } from "./component-cache.js";
+import { queryDatabase } from "./query-database.js";
 
 /** The dependencies of running a component. */
 export interface RunComponentDeps {
   readonly getComponent: ComponentCache;
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
+  readonly connections: Pick<ConnectionManager, "find" | "use">;
   readonly evaluator: SafeEvaluator;
   readonly sandbox: Sandbox;
   readonly workdirs: Workdirs;
@@ -61,6 +64,9 @@ export function createComponentRunner(deps: RunComponentDeps) {
   return async function runComponent(run: ComponentRun): Promise<JsonValue> {
     const { step, owner, signal } = run;
     if (step.target.kind === "builtin" && step.target.name === "http") return await requestHttp(deps, run);
+    if (step.target.kind === "builtin" && step.target.name === "sql") {
+      return await queryDatabase(deps.connections, run.input, run);
+    }
     if (step.target.kind !== "mcp") return run.input;
     const component = await deps.getComponent(step.target.mcpVersionId);
     const executor = deps.executors.get(component.type);
