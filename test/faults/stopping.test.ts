@@ -61,10 +61,10 @@ describe.each(FAULT_BACKENDS)(
         await world.addWorkflow(api.address, "ten", [world.calling("ten")]);
         const start = () => world.call(api.address, "POST", "/api/v1/workflow-runs", { workflow: "ten" });
         const startedAt = performance.now();
-    await Promise.all([start(), start(), start()]);
+        await Promise.all([start(), start(), start()]);
         await eventually("three steps", () => world.witness.total() === 3);
         const askedMs = Math.round(performance.now() - startedAt);
-    const other = world.spawn("worker");
+        const other = world.spawn("worker");
         await other;
         const stopped = await worker.stop();
         const stoppedAt = performance.now();
@@ -75,7 +75,7 @@ describe.each(FAULT_BACKENDS)(
         recordFigures(
           "F26",
           name,
-          `worker, DRAIN_SECONDS=${drain}: exit code ${stopped.code} after ${Math.round(stopped.tookMs)} ms, ${
+          `worker, DRAIN_SECONDS=${drain}: exit code ${stopped.code} after ${Math.round(stopped.tookMs)} ms (asked ${askedMs} ms after its steps began), ${
             isHandedOver
               ? `3 of 3 steps run elsewhere ${handedMs} ms after it was gone and the other was up`
               : "3 of 3 steps ended there"

@@ -6,7 +6,7 @@ const PROBATION_MS = 2000;
 
 /**
  * Keeps steps apart that a dead worker left: one of them may be what killed it. On each worker they begin one after the
- * other, so that the next death tells which one it was, and its neighbours are not charged for it.
+ * other, so that those which are not the cause have mostly ended, or are not begun, when the next worker dies.
  */
 export function createProbation({ knex }: { knex: Knex }) {
   let holder: symbol | undefined;

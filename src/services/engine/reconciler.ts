@@ -76,41 +76,12 @@ async function returnLostSteps(deps: ReconcilerDeps): Promise<void> {
     // nobody could keep a lease while the server was away: its workers get the time of one to come back
     .whereRaw("pg_postmaster_start_time() < now() - make_interval(secs => ?)", [WORKER_LEASE_SECONDS])
     .limit(MOST_PER_LOOK)
-    .select("s.run_id", "s.step_index", "s.item_index", "s.lease_token", "r.workflow_version_id")
-    .select("s.worker_id", "s.lost_count");
-  const isCause = await createCauseFinder(deps.knex, rows);
+    .select("s.run_id", "s.step_index", "s.item_index", "s.lease_token", "r.workflow_version_id");
   await applyAll(deps, "worker_lost", rows, (row) => ({
-    ...(isCause(row) ? { kind: "fail", error: KILLED_TWICE, isRetryable: false } : { kind: "lose" }),
+    kind: "lose",
     ...keyOf(row),
     token: row.lease_token ?? "",
   }));
-}
-
-const KILLED_TWICE = {
-  code: "worker_lost",
-  message: "The worker that ran the step is gone, 2 times, while no other worker died",
-} as const;
-
-interface LostRow {
-  readonly worker_id: string | null;
-  readonly lost_count: number;
-}
-
-/**
- * Tells which steps are taken for what kills their workers at their second loss: those that were there at every death of
- * late, the last time as the only one of which that was so. Where workers die for other reasons too, a step gets the
- * three losses that the core allows.
- */
-async function createCauseFinder(knex: Knex, rows: readonly LostRow[]): Promise<(row: LostRow) => boolean> {
-  const suspects = rows.filter((row) => row.lost_count > 0);
-  if (suspects.length === 0) return () => false;
-  const deaths = await knex("workers")
-    .whereRaw("lease_until < now() AND lease_until > now() - interval '10 minutes'")
-    .pluck<string[]>("id");
-  return (row) =>
-    row.lost_count === 1 &&
-    deaths.length <= 2 &&
-    suspects.filter((other) => other.worker_id === row.worker_id).length === 1;
 }
 
 /** What was committed but is not on the queue is dispatched again. */
