@@ -25,7 +25,9 @@ export async function commitResult(
         runId,
         what: "result",
         mayPass: (error) => !isValueRefused(error),
-        onAway: () => (kept = spool.keep({ runId, versionId, transition })),
+        onAway() {
+          kept = spool.keep({ runId, versionId, transition });
+        },
       },
       () => engine.commit.apply(runId, versionId, transition),
     );
