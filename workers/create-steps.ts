@@ -11,7 +11,6 @@ import { type AttemptRunner, createAttemptRunner } from "./execution/run-attempt
 import { createComponentRunner } from "./execution/run-component.js";
 import { createStepBeginner } from "./processors/begin-step.js";
 import type { ExecutionRegistry } from "./execution/execution-registry.js";
-import { createProbation } from "./processors/probation.js";
 import { StepProcessor } from "./processors/step-processor.js";
 import type { WorkerSandbox } from "./sandbox/create-sandbox.js";
 
@@ -41,7 +40,6 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
     followOutcome,
     throttle,
     isUnthrottled: throttle.isUnthrottled,
-    probation: createProbation({ knex }),
     executions: worker.executions,
     spool: worker.spool,
     logger,

@@ -14,7 +14,6 @@ import { commitResult } from "../execution/commit-result.js";
 import type { Execution, ExecutionRegistry } from "../execution/execution-registry.js";
 import type { ResultSpool } from "../execution/result-spool.js";
 import type { Attempt, AttemptRunner, Ending } from "../execution/run-attempt.js";
-import type { Probation } from "./probation.js";
 import type { StepBeginner } from "./begin-step.js";
 
 /** The dependencies of the step processor. */
@@ -30,7 +29,6 @@ export interface StepProcessorDeps {
   readonly throttle: (target: StepTarget, job: StepJob) => Promise<number>;
   /** Whether a target is known to have no throttle. */
   readonly isUnthrottled: (target: StepTarget) => boolean;
-  readonly probation: Probation;
   readonly executions: ExecutionRegistry;
   readonly spool: ResultSpool;
   readonly logger: Logger;
@@ -69,16 +67,12 @@ export class StepProcessor {
     const waitMs = await this.#deps.throttle(step.target, job);
     if (waitMs > 0) context.delay(waitMs);
     if (waitMs > 0) return "done";
-    const probation = await this.#deps.probation.enter(job);
-    if ("waitMs" in probation) context.delay(probation.waitMs);
-    if ("waitMs" in probation) return "done";
     const execution = this.#deps.executions.add(job.runId, job.stepIndex, randomUUID());
     try {
       const refusal = await this.#claim(job, execution);
       if (refusal) return await this.#finish(job, refusal, context);
       return await this.#runChain({ job, plan, step, token: execution.token, execution }, startedAt);
     } finally {
-      probation.leave();
       this.#deps.executions.remove(execution.token);
     }
   }
