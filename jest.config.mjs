@@ -26,7 +26,7 @@ export default {
       ...shared,
       displayName: "integration",
       testMatch: ["<rootDir>/test/**/*.test.ts"],
-      testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/simulation/"],
+      testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/simulation/", "<rootDir>/test/faults/"],
       globalSetup: "<rootDir>/test/support/global-setup.mjs",
       globalTeardown: "<rootDir>/test/support/global-teardown.mjs",
       setupFilesAfterEnv: ["<rootDir>/test/support/leak-check.ts"],

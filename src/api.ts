@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createApp } from "./app.js";
 import type { Platform } from "./container.js";
+import { AppError } from "./errors/app-error.js";
 import { createProviderProbe } from "./executors/llm/provider-probe.js";
 import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
 import type { RouteDefinition } from "./http/route.js";
@@ -248,7 +249,7 @@ function createReadinessChecks({ knex, queues }: Platform) {
       name: "queue",
       async check() {
         const fault = await queues.checkServer();
-        if (fault !== undefined) throw new Error(fault);
+        if (fault !== undefined) throw new AppError("NOT_READY", fault);
       },
     },
     {

@@ -1,11 +1,14 @@
 import type { Settings } from "./config/settings-schema.js";
 import { openPlatform, type Platform } from "./container.js";
+import { prepareInstallation } from "./lifecycle/prepare-installation.js";
+import { StartupError } from "./lifecycle/startup-error.js";
 import { createLogger } from "./observability/logger.js";
+import type { Readiness } from "./services/health/readiness.js";
 import { VERSION } from "./version.js";
 
 /** A part of Headrace that runs in this process. */
 export interface RunningProcess {
-  readonly address?: string;
+  readonly address?: string | undefined;
   close(): Promise<void>;
 }
 
@@ -18,8 +21,16 @@ async function openRole(
 ): Promise<RunningProcess> {
   if (settings.DATABASE_URL === undefined) throw new Error("DATABASE_URL is not set");
   const logger = createLogger({ level: settings.LOG_LEVEL, name: role });
+  // whichever comes first makes the schema and the first admin
+  const { applied } = await prepareInstallation(
+    { ...settings, DATABASE_URL: settings.DATABASE_URL },
+    { onWait: () => logger.info("another process brings the database's schema up to date: waiting for it") },
+  );
+  if (applied.length > 0) logger.info({ applied }, "schema brought up to date");
   const platform = await openPlatform({ settings, databaseUrl: settings.DATABASE_URL, logger, role });
   try {
+    const fault = settings.PRODUCTION ? await platform.queues.checkServer() : undefined;
+    if (fault !== undefined) throw new StartupError(fault);
     const running = await start(platform);
     return {
       address: running.address,
@@ -56,8 +67,24 @@ export async function startWorkerProcess(settings: Settings): Promise<RunningPro
         process.exit(1);
       },
     });
-    return { close: () => worker.close(settings.DRAIN_SECONDS * 1000) };
+    const health = await startWorkerHealth(settings, worker.readiness);
+    return {
+      address: health?.address,
+      async close() {
+        await worker.close(settings.DRAIN_SECONDS * 1000);
+        await health?.close();
+      },
+    };
   });
+}
+
+async function startWorkerHealth(
+  { HOST, WORKER_HEALTH_PORT }: Settings,
+  readiness: () => Promise<Readiness>,
+) {
+  if (WORKER_HEALTH_PORT === undefined) return undefined;
+  const { startHealthServer } = await import("../workers/health-server.js");
+  return await startHealthServer({ host: HOST, port: WORKER_HEALTH_PORT, readiness });
 }
 
 /** Starts the scheduler: schedules, and housekeeping that one process leads. */

@@ -7,6 +7,7 @@ import { createStepCache } from "../src/services/step-cache/step-cache.js";
 import { createComponentCache } from "./execution/component-cache.js";
 import { type ComponentDoorDeps, createComponentDoors } from "./execution/component-door.js";
 import { createExecutorRunner } from "./execution/run-executor.js";
+import type { ResultSpool } from "./execution/result-spool.js";
 import { createResultCache } from "./execution/result-cache.js";
 import { type AttemptRunner, createAttemptRunner } from "./execution/run-attempt.js";
 import { createComponentRunner } from "./execution/run-component.js";
@@ -23,6 +24,7 @@ export interface StepsWorker {
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
+  readonly spool: ResultSpool;
 }
 
 /** What takes this worker's steps, with all that it needs. */
@@ -41,6 +43,7 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
     throttle,
     isUnthrottled: throttle.isUnthrottled,
     executions: worker.executions,
+    spool: worker.spool,
     logger,
     metrics,
   });
@@ -64,6 +67,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
       workdirs,
       artifacts,
       maxOutputBytes,
+      logger,
     }),
     resultCache: createResultCache({
       plans: engine.plans,
@@ -81,7 +85,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
 
 /** Runs components, which may call each other. */
 function createRunExecutor(
-  { knex, evaluator, artifacts, settings, toolContracts }: Platform,
+  { knex, evaluator, artifacts, logger, settings, toolContracts }: Platform,
   { executors, isolation }: StepsWorker,
   shared: Pick<ComponentDoorDeps, "getComponent" | "readSecrets">,
 ): ComponentDoorDeps["runExecutor"] {
@@ -94,6 +98,7 @@ function createRunExecutor(
     sandbox,
     workdirs,
     artifacts,
+    logger,
     maxOutputBytes: settings.MAX_OUTPUT_BYTES,
     openDoor: createComponentDoors({
       knex,

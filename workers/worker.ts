@@ -1,6 +1,7 @@
 import { hostname, totalmem } from "node:os";
 import { join } from "node:path";
 import { readInstallerEnvironment } from "../src/config/installer-environment.js";
+import { AppError } from "../src/errors/app-error.js";
 import type { Platform } from "../src/container.js";
 import { newId } from "../src/core/ids.js";
 import {
@@ -13,8 +14,10 @@ import type { Executor, McpType } from "../src/executors/types.js";
 import { createOutgoingGuard } from "../src/outgoing/outgoing-guard.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
+import { createReadiness, type Readiness } from "../src/services/health/readiness.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
 import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
+import { createResultSpool } from "./execution/result-spool.js";
 import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
 import { type Loop, startLoop } from "./loop.js";
@@ -28,6 +31,8 @@ import { startToolListings } from "./tool-listing-task.js";
 /** A running worker: takes steps of its groups until it is closed. */
 export interface Worker {
   readonly id: string;
+  /** Whether it can do its work: the database and the queue answer, and it consumes. */
+  readonly readiness: () => Promise<Readiness>;
   /** Stops taking steps, lets those that run finish within `drainMs`, gives the rest back, and closes what it opened. */
   close(drainMs: number): Promise<void>;
 }
@@ -102,7 +107,10 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const stopListening = await platform.pubSub.subscribe("control", (message) =>
     executions.stopRun(message.runId, message.below),
   );
-  const steps = createSteps(platform, { id, groups, isolation, executors, http, executions });
+  const spool = createResultSpool({ folder: join(settings.DATA_DIR, "spool"), engine, logger });
+  const leftOvers = await spool.commitLeftOvers();
+  if (leftOvers > 0) logger.info({ results: leftOvers }, "committed what a dead worker had kept");
+  const steps = createSteps(platform, { id, groups, isolation, executors, http, executions, spool });
   const queueWorkers = await openQueueWorkers(platform, options, steps);
   let isClosing = false;
   const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
@@ -117,6 +125,7 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const parts = { isolation, executors, http, executions, registry, queueWorkers, loops, stopListening };
   return {
     id,
+    readiness: createWorkerReadiness(platform, () => queueWorkers.every((worker) => worker.isConsuming())),
     async close(drainMs) {
       isClosing = true; // paused queue workers do not consume, and should not
       await closeWorker(parts, drainMs);
@@ -133,6 +142,23 @@ function toPackageSettings({ settings, toolContracts, evaluator }: Platform): Mc
     contracts: toolContracts,
     validate: async (schema, value) => await evaluator.validate(schema, value),
   };
+}
+
+function createWorkerReadiness({ knex, queues, logger }: Platform, isConsuming: () => boolean) {
+  return createReadiness({
+    checks: [
+      { name: "database", check: async () => await knex.raw("SELECT 1") },
+      {
+        name: "queue",
+        async check() {
+          const fault = await queues.checkServer();
+          if (fault !== undefined) throw new AppError("NOT_READY", fault);
+          if (!isConsuming()) throw new AppError("NOT_READY", "nothing has been consumed for 30 s");
+        },
+      },
+    ],
+    onFailure: (name, error) => logger.warn({ err: error, check: name }, "not ready"),
+  });
 }
 
 async function openIsolation({ settings, logger }: Platform): Promise<WorkerSandbox> {

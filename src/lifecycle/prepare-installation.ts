@@ -29,11 +29,11 @@ const KEY_NAME = "Command line of this machine";
  */
 export async function prepareInstallation(
   settings: SettingsWithDatabase,
-  options: { tokenFile?: string } = {},
+  options: { tokenFile?: string; onWait?: () => void } = {},
 ): Promise<PreparedInstallation> {
   const knex = openDatabase({ url: settings.DATABASE_URL, poolSize: 4, applicationName: "headrace-setup" });
   try {
-    const applied = await migrateDatabase(knex);
+    const applied = await migrateDatabase(knex, options.onWait);
     const audit = createAuditLog({ knex });
     await ensureFirstAdmin({ knex, settings, passwords: createPasswords(), audit });
     const admin = await findAdmin(knex);

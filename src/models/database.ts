@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import knexFactory, { type Knex } from "knex";
 import pg from "pg";
@@ -37,16 +38,43 @@ export function migrationsFolder(): string {
   return fileURLToPath(root);
 }
 
-/** Brings the schema up to date. Safe from several processes at once: Knex's lock row and ours decide. */
-export async function migrateDatabase(knex: Knex): Promise<string[]> {
+const MIGRATIONS_TABLE = "headrace_migrations";
+const MIGRATION_LOCK = 7238120010;
+/** How long one process waits while another migrates. */
+const MIGRATION_WAIT_MS = 10 * 60_000;
+
+/**
+ * Brings the schema up to date; returns what was applied. Safe from any number of processes at once: one migrates,
+ * the others wait for it. A schema that is newer than this program is left as it is, so that the processes of the
+ * version before go on (and may start again) during a rolling deployment.
+ * @param onWait told once when another process has the lock.
+ */
+export async function migrateDatabase(knex: Knex, onWait?: () => void): Promise<string[]> {
+  if (await isMigrated(knex)) return [];
   return await knex.transaction(async (trx) => {
-    // Knex's own lock makes the second process fail; this one makes it wait
-    await trx.raw("SELECT pg_advisory_xact_lock(7238120010)");
-    const [, applied] = (await knex.migrate.latest({
+    const taken = await trx.raw("SELECT pg_try_advisory_xact_lock(?) AS is_mine", [MIGRATION_LOCK]);
+    if (!taken.rows[0].is_mine) {
+      onWait?.();
+      await trx.raw(`SET LOCAL lock_timeout = ${MIGRATION_WAIT_MS}`);
+      await trx.raw("SELECT pg_advisory_xact_lock(?)", [MIGRATION_LOCK]);
+    }
+    const config = {
       directory: migrationsFolder(),
       loadExtensions: [".js"],
-      tableName: "headrace_migrations",
-    })) as [number, string[]];
+      tableName: MIGRATIONS_TABLE,
+      disableMigrationsListValidation: true,
+    };
+    // Knex's own lock is a row that outlives a killed process; ours goes with its connection, and is held here
+    await knex.migrate.forceFreeMigrationsLock(config);
+    const [, applied] = (await knex.migrate.latest(config)) as [number, string[]];
     return applied;
   });
+}
+
+async function isMigrated(knex: Knex): Promise<boolean> {
+  const known = await knex.raw("SELECT to_regclass(?) IS NOT NULL AS is_there", [MIGRATIONS_TABLE]);
+  if (!known.rows[0].is_there) return false;
+  const applied = new Set(await knex(MIGRATIONS_TABLE).pluck<string[]>("name"));
+  const names = await readdir(migrationsFolder());
+  return names.filter((name) => name.endsWith(".js")).every((name) => applied.has(name));
 }

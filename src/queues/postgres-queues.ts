@@ -50,6 +50,7 @@ export async function openPostgresQueues(options: {
   });
   const onError = createErrorListener(logger, { server: "postgres" });
   const connection = new PostgresConnection(config(PRODUCER_POOL));
+  surviveLosses(connection);
   const root = new PostgresQueueBackend(connection, "", { connection: connection.pool });
   root.on("error", onError);
   await root.waitUntilReady();
@@ -79,8 +80,12 @@ function createBackend(deps: {
         name,
         processor,
         { ...options, connection: workerConnection },
-        (queueName, opts, factoryOptions) =>
-          createPostgresBackend(queueName, { ...opts, connection: workerConnection }, factoryOptions),
+        (queueName, opts, factoryOptions) => {
+          const own = { ...opts, connection: workerConnection };
+          const backend = createPostgresBackend(queueName, own, factoryOptions);
+          surviveLosses((backend as unknown as { connection: PostgresConnection }).connection);
+          return backend;
+        },
       );
     },
     // the pool dials anew for every call, within its own time limit
@@ -106,6 +111,14 @@ function createBackend(deps: {
       await root.close();
     },
   };
+}
+
+/**
+ * A connection that is lost while BullMQ uses it fails its queries, which is heard; the `error` event of the client
+ * itself has no listener meanwhile and would end the process.
+ */
+function surviveLosses({ pool }: PostgresConnection): void {
+  (pool as unknown as pg.Pool).on("connect", (client) => client.on("error", () => undefined));
 }
 
 /** Creates or updates BullMQ's tables. Its own advisory lock makes processes that start together wait for one. */

@@ -116,7 +116,11 @@ describe.each(BACKENDS)("recovery on $name", ({ redisUrl }) => {
       });
     expect((await claim(TOKEN_A, lostWorker, 1)).refusal).toBeUndefined();
     expect((await claim(TOKEN_B, liveWorker, 1)).refusal).toEqual({ reason: "stale" });
-    await reconciler().reconcile();
+    // a database that has just started gives its workers the time of a lease to come back
+    await waitUntil(async () => {
+      await reconciler().reconcile();
+      return (await knex("step_runs").where("run_id", runId).first()).attempt === 2;
+    }, 15_000);
     expect((await claim(TOKEN_B, liveWorker, 2)).refusal).toBeUndefined();
     const late = await engine.commit.apply(runId, versionId, {
       kind: "succeed",

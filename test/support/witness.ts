@@ -10,6 +10,8 @@ export interface Witness {
   readonly environment: Readonly<Record<string, string>>;
   /** How many executions of a step of that name there were, by run. */
   countsOf(stepId: string): Map<string, number>;
+  /** How many executions there were of any step. */
+  total(): number;
   /** Holds answers to a step of that name back until so many have called; then all of them are answered. */
   holdUntil(stepId: string, count: number): void;
   /** Answers a step of that name so much later. */
@@ -52,6 +54,7 @@ export async function startWitness(): Promise<Witness> {
       },
     }),
     countsOf: (stepId) => counts.get(stepId) ?? new Map(),
+    total: () => [...counts.values()].flatMap((runs) => [...runs.values()]).reduce((sum, n) => sum + n, 0),
     holdUntil: (stepId, count) => void holds.set(stepId, { count, held: [] }),
     answerAfter: (stepId, delayMs) => void delays.set(stepId, delayMs),
     async close() {

@@ -10,6 +10,7 @@ describe("progress in one batch", () => {
       mask: createSecretMask(["s3cret"]),
       maxLogBytes: 1_000,
       submit: async (events) => submitted.push(...events),
+      mayPass: () => false,
       onLost: (error) => {
         throw error;
       },
@@ -21,7 +22,7 @@ describe("progress in one batch", () => {
     collector.progress({ cell: 2 }, { isMilestone: true });
     collector.progress({ value: 0.3 });
     collector.progress({ value: 0.4 });
-    collector.finish();
+    await collector.finish();
     expect(submitted.map(({ data }) => data)).toEqual([
       { cell: 0 },
       { cell: 1, text: "••••••" },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { LogLine } from "../../src/contracts/run-events.js";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import type { EventDraft } from "../../src/core/transition.js";
@@ -11,6 +12,10 @@ const FLUSH_BYTES = 64 * 1024;
 /** What may wait for the database before lines are dropped, and counted. */
 const MOST_WAITING_BYTES = 8 * 1024 * 1024;
 
+/** A batch is tried again for about ten minutes. */
+const MOST_TRIES = 300;
+const LONGEST_PAUSE_MS = 2000;
+
 /** What a line costs beside its text. */
 const LINE_OVERHEAD_BYTES = 64;
 
@@ -20,6 +25,8 @@ export interface EventCollectorDeps {
   readonly maxLogBytes: number;
   /** Submits events in order; resolves when they are committed or refused. */
   submit(events: readonly EventDraft[]): Promise<unknown>;
+  /** Whether what kept events from being committed may pass: they are then tried again, in order. */
+  mayPass(error: unknown): boolean;
   /** Called when events could not be committed; the execution goes on. */
   onLost(error: unknown): void;
 }
@@ -42,6 +49,8 @@ export class EventCollector implements ExecutorEmitter {
   #heldBack = "";
   #isTruncated = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Set while batches that could not be stored are tried again. */
+  #backlog: Promise<void> | undefined;
 
   constructor(deps: EventCollectorDeps) {
     this.#deps = deps;
@@ -93,12 +102,16 @@ export class EventCollector implements ExecutorEmitter {
     this.#later(masked.length);
   }
 
-  /** Submits what is left. Not awaited: what is submitted next is committed after it, in the same flush. */
-  finish(): void {
+  /**
+   * Submits what is left. Resolves at once unless the database is away (what is submitted next is committed after it, in
+   * the same flush); then when all is stored, or given up.
+   */
+  async finish(): Promise<void> {
     if (this.#heldBack !== "") this.#addToken(this.#heldBack);
     this.#heldBack = "";
     this.#confessDrops();
     this.#flush();
+    await this.#backlog;
   }
 
   #addLine(stream: LogStream, message: string): void {
@@ -134,12 +147,35 @@ export class EventCollector implements ExecutorEmitter {
     const bytes = this.#batchBytes;
     this.#drafts = [];
     this.#batchBytes = 0;
-    void this.#deps
-      .submit(batch)
-      .catch(this.#deps.onLost)
-      .finally(() => {
-        this.#waitingBytes -= bytes;
-      });
+    const sending = this.#backlog
+      ? this.#queueUp(batch, 0)
+      : this.#deps.submit(batch).catch(async (error: unknown) => {
+          if (this.#deps.mayPass(error)) await this.#queueUp(batch, 1);
+          else this.#deps.onLost(error);
+        });
+    void sending.finally(() => {
+      this.#waitingBytes -= bytes;
+    });
+  }
+
+  /** From the first batch that could not be stored on, they go one after the other, until none is left. */
+  async #queueUp(batch: readonly EventDraft[], tries: number): Promise<void> {
+    const backlog = (this.#backlog ?? Promise.resolve()).then(() => this.#sendAgain(batch, tries));
+    this.#backlog = backlog;
+    await backlog;
+    if (this.#backlog === backlog) this.#backlog = undefined;
+  }
+
+  async #sendAgain(batch: readonly EventDraft[], triesBefore: number): Promise<void> {
+    for (let tries = triesBefore; tries < MOST_TRIES; tries += 1) {
+      if (tries > 0) await sleep(Math.min(100 * 2 ** tries, LONGEST_PAUSE_MS));
+      try {
+        await this.#deps.submit(batch);
+        return;
+      } catch (error) {
+        if (!this.#deps.mayPass(error) || tries === MOST_TRIES - 1) return this.#deps.onLost(error);
+      }
+    }
   }
 }
 

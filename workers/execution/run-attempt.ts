@@ -4,6 +4,7 @@ import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import type { RunError } from "../../src/core/statuses.js";
 import { toStorableText } from "../../src/core/storable-text.js";
 import type { FreeWorker, Hold, Transition } from "../../src/core/transition.js";
+import { codeOf, isUnreachable } from "../../src/errors/is-unreachable.js";
 import { ApprovalNeededError, ExecutionError } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
@@ -20,6 +21,7 @@ import { EventCollector } from "./event-collector.js";
 import type { Execution } from "./execution-registry.js";
 import type { ResultCache } from "./result-cache.js";
 import type { ComponentRunner } from "./run-component.js";
+import { retryWhileAway } from "./retry-while-away.js";
 import { createSecretMask, type StreamMask } from "./secret-mask.js";
 
 /** The dependencies of running an attempt. */
@@ -74,22 +76,35 @@ export function createAttemptRunner(deps: AttemptRunnerDeps) {
     const key = keyOf(attempt);
     let prepared: Prepared | undefined;
     try {
-      prepared = await prepare(deps, attempt);
-      const { inputs, mask } = prepared;
-      const cached = await deps.resultCache.find(attempt, prepared.resolved);
+      const ready = await patiently(deps, attempt, "inputs", () => prepare(deps, attempt));
+      prepared = ready;
+      const { inputs, mask, resolved } = ready;
+      const cached = await patiently(deps, attempt, "cache", () => deps.resultCache.find(attempt, resolved));
       if (cached?.hit) {
         const { output } = cached.hit;
         return {
           transition: { kind: "succeed", ...key, inputs, output, isCacheHit: true, next: next?.() },
         };
       }
-      const stored = await store(deps, mask.json(await execute(deps, attempt, prepared)), job);
+      const output = mask.json(await execute(deps, attempt, ready));
+      const stored = await patiently(deps, attempt, "output", () => store(deps, output, job));
       await cached?.keep(stored);
       return { transition: { kind: "succeed", ...key, inputs, ...stored, next: next?.() } };
     } catch (error) {
       return toEnding(deps, error, attempt, prepared);
     }
   };
+}
+
+/** What the attempt asks of the database waits while that is away: it is no fault of the step. */
+async function patiently<T>(
+  { logger }: AttemptRunnerDeps,
+  { job, execution }: Attempt,
+  what: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { signal } = execution.controller;
+  return await retryWhileAway({ logger, runId: job.runId, what, signal }, work);
 }
 
 /** See {@link createAttemptRunner}. */
@@ -127,6 +142,7 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
     mask,
     maxLogBytes,
     submit: (events) => report({ events }),
+    mayPass: isUnreachable,
     onLost,
   });
   const showInputs = setTimeout(
@@ -149,7 +165,7 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
   } finally {
     stopTimer();
     clearTimeout(showInputs);
-    collector.finish();
+    await collector.finish();
   }
 }
 
@@ -239,7 +255,11 @@ export function toFault(error: unknown, signal: AbortSignal): ExecutionError {
   if (error instanceof ExecutionError) return error;
   if (error instanceof MappingError)
     return new ExecutionError("invalid_input", error.message, { cause: error });
-  return new ExecutionError("internal", "The step could not be run; the worker's log has the reason", {
+  const isFull = ["ENOSPC", "EDQUOT"].includes(codeOf(error));
+  const message = isFull
+    ? "No space is left on the worker's disk (DATA_DIR): the step's files could not be kept"
+    : "The step could not be run; the worker's log has the reason";
+  return new ExecutionError("internal", message, {
     cause: error,
   });
 }

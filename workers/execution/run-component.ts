@@ -1,6 +1,7 @@
 import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep } from "../../src/core/plan.js";
 import type { HttpRequestBuiltin } from "../../src/executors/http-request/http-request-builtin.js";
+import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { ConnectionManager } from "../../src/services/external-dbs/connection-manager.js";
 import type { Workdirs } from "../sandbox/workdir.js";
@@ -15,6 +16,7 @@ export interface RunComponentDeps {
   readonly workdirs: Workdirs;
   readonly artifacts: ArtifactStore;
   readonly maxOutputBytes: number;
+  readonly logger: Logger;
 }
 
 /** One execution of a step's target. */

@@ -9,11 +9,14 @@ import {
   type Sandbox,
   type SecretMask,
 } from "../../src/executors/types.js";
+import { codeOf } from "../../src/errors/is-unreachable.js";
+import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
 import type { SecretValue } from "../../src/services/secrets/secret-store.js";
 import type { Workdirs } from "../sandbox/workdir.js";
 import type { ComponentCache } from "./component-cache.js";
+import { retryWhileAway } from "./retry-while-away.js";
 
 /** What running components stands on. */
 export interface ExecutorRunDeps {
@@ -23,6 +26,7 @@ export interface ExecutorRunDeps {
   readonly sandbox: Sandbox;
   readonly workdirs: Workdirs;
   readonly artifacts: ArtifactStore;
+  readonly logger: Logger;
   readonly maxOutputBytes: number;
   /** The door by which this execution calls other components. */
   readonly openDoor: (run: ExecutorRun) => ComponentDoor;
@@ -76,7 +80,8 @@ export function createExecutorRunner(deps: ExecutorRunDeps) {
       return output;
     } catch (error) {
       // what a failed attempt left may be what explains it
-      if (!run.signal.aborted) await collectArtifacts(deps, workdir, run);
+      if (!run.signal.aborted)
+        await collectArtifacts(deps, workdir, run).catch((fault: unknown) => onLeft(fault, run));
       throw error;
     } finally {
       if (!executor.keepsWorkdir?.(workdir)) deps.workdirs.removeSoon(workdir);
@@ -123,10 +128,17 @@ export function toSecretsInContext(
 
 /** What an execution has left in its folder becomes artifacts. */
 export async function collectArtifacts(
-  deps: Pick<ExecutorRunDeps, "artifacts">,
+  { artifacts, logger }: Pick<ExecutorRunDeps, "artifacts" | "logger">,
   workdir: string,
-  run: Pick<ExecutorRun, "owner" | "emit">,
+  { owner, emit, signal }: Pick<ExecutorRun, "owner" | "emit" | "signal">,
 ): Promise<void> {
-  const { refusals } = await deps.artifacts.collect(workdir, run.owner, AbortSignal.timeout(60_000));
-  for (const refusal of refusals) run.emit.log("system", refusal);
+  const { refusals } = await retryWhileAway({ logger, runId: owner.runId, what: "artifacts", signal }, () =>
+    artifacts.collect(workdir, owner, AbortSignal.timeout(60_000)),
+  );
+  for (const refusal of refusals) emit.log("system", refusal);
+}
+
+/** The fault that ended the step is the one to tell of. */
+function onLeft(fault: unknown, { emit }: ExecutorRun): void {
+  emit.log("system", `artifacts not kept: ${codeOf(fault) || "the worker's log has the reason"}`);
 }

@@ -12,6 +12,7 @@ import type { Engine } from "../../src/services/engine/engine.js";
 import type { OutcomeFollower } from "../../src/services/engine/follow-outcome.js";
 import { commitResult } from "../execution/commit-result.js";
 import type { Execution, ExecutionRegistry } from "../execution/execution-registry.js";
+import type { ResultSpool } from "../execution/result-spool.js";
 import type { Attempt, AttemptRunner, Ending } from "../execution/run-attempt.js";
 import type { StepBeginner } from "./begin-step.js";
 
@@ -29,6 +30,7 @@ export interface StepProcessorDeps {
   /** Whether a target is known to have no throttle. */
   readonly isUnthrottled: (target: StepTarget) => boolean;
   readonly executions: ExecutionRegistry;
+  readonly spool: ResultSpool;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }

@@ -7,7 +7,9 @@ const TAG = "Operations";
 const readinessSchema = z
   .object({
     ready: z.boolean(),
-    checks: z.array(z.object({ name: z.string(), ok: z.boolean(), latencyMs: z.int() })),
+    checks: z.array(
+      z.object({ name: z.string(), ok: z.boolean(), latencyMs: z.int(), reason: z.string().optional() }),
+    ),
     missing: z.array(z.string()),
     sandbox: z.json().optional().meta({ description: "How well user code is isolated here." }),
   })

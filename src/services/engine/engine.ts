@@ -45,6 +45,8 @@ export function createEngine(deps: EngineDeps): Engine {
     options:
       "-c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off -c plan_cache_mode=force_generic_plan",
   } as pg.PoolConfig);
+  // a connection that is lost while it is in use fails its queries, which is heard; unheard, this would end the process
+  pool.on("connect", (client) => client.on("error", () => undefined));
   pool.on("error", (error) => deps.logger.warn({ err: error }, "idle engine connection lost"));
   const plans = createPlanCache({ knex: deps.knex });
   const listeners = new Set<(run: CommittedRun) => void>();

@@ -8,6 +8,7 @@ import type { Engine } from "./engine.js";
 import type { OutcomeFollower } from "./follow-outcome.js";
 import type { RunCloser } from "./run-closer.js";
 import type { SubRuns } from "./sub-runs.js";
+import { WORKER_LEASE_SECONDS } from "./worker-registry.js";
 
 /** Most rows that one look takes on of each kind, so that a large backlog cannot starve the rest. */
 const MOST_PER_LOOK = 500;
@@ -72,6 +73,8 @@ async function returnLostSteps(deps: ReconcilerDeps): Promise<void> {
     // a forEach and a step that waits for another run are nobody's
     .whereNotNull("s.lease_token")
     .whereRaw("(w.id IS NULL OR w.lease_until < now())")
+    // nobody could keep a lease while the server was away: its workers get the time of one to come back
+    .whereRaw("pg_postmaster_start_time() < now() - make_interval(secs => ?)", [WORKER_LEASE_SECONDS])
     .limit(MOST_PER_LOOK)
     .select("s.run_id", "s.step_index", "s.item_index", "s.lease_token", "r.workflow_version_id");
   await applyAll(deps, "worker_lost", rows, (row) => ({

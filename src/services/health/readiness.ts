@@ -1,3 +1,5 @@
+import { AppError } from "../../errors/app-error.js";
+
 /** One thing that this process needs. `check` rejects, or outlasts its time, when it is missing. */
 export interface ReadinessCheck {
   readonly name: string;
@@ -7,7 +9,13 @@ export interface ReadinessCheck {
 /** Whether a process can do its work. */
 export interface Readiness {
   readonly ready: boolean;
-  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly latencyMs: number }[];
+  readonly checks: readonly {
+    readonly name: string;
+    readonly ok: boolean;
+    readonly latencyMs: number;
+    /** Why it failed, where that is fit for strangers: what a check has thrown as an AppError. */
+    readonly reason?: string;
+  }[];
   /** The names of the checks that failed. */
   readonly missing: readonly string[];
 }
@@ -44,11 +52,14 @@ async function runCheck(check: ReadinessCheck, onFailure: (name: string, error: 
     signal.addEventListener("abort", () => reject(new Error("took too long")), { once: true });
   });
   let ok = true;
+  let reason: string | undefined;
   try {
     await Promise.race([check.check(signal), isLate]);
   } catch (error) {
     ok = false;
+    if (error instanceof AppError) reason = error.detail;
     onFailure(check.name, error);
   }
-  return { name: check.name, ok, latencyMs: Math.round(performance.now() - startedAtMs) };
+  const latencyMs = Math.round(performance.now() - startedAtMs);
+  return { name: check.name, ok, latencyMs, ...(reason === undefined ? {} : { reason }) };
 }
