@@ -5,7 +5,15 @@ import { indicesOf, outcomeOf, stepAt } from "./settle.js";
 import { isRunTerminal, type RunError, type RunStatus } from "./statuses.js";
 import { STATE } from "./step-states.js";
 import { MAX_WORKFLOW_DEPTH } from "./workflow-reference.js";
-import type { Advance, Refusal, RunState, StepState, StepTransition, Transition } from "./transition.js";
+import type {
+  Advance,
+  Refusal,
+  RunState,
+  StepState,
+  StepTransition,
+  Stop,
+  Transition,
+} from "./transition.js";
 
 /** After this many workers died under one step, the step itself is taken for the cause. */
 export const MAX_LOST_WORKERS = 3;
@@ -34,10 +42,10 @@ export function advance(input: AdvanceInput): Advance {
       return admitRun(plan, run);
     case "cancel": {
       const message = transition.reason ?? "The run was canceled";
-      return stopRun(plan, run, "canceled", { code: "canceled", message });
+      return stopRun(plan, run, "canceled", { code: "canceled", message }, transition);
     }
     case "expire":
-      return stopRun(plan, run, "failed", transition.error);
+      return stopRun(plan, run, "failed", transition.error, transition);
     case "close":
       return closeRun(run, transition);
     default:
@@ -84,7 +92,14 @@ function admitRun(plan: RunPlan, run: RunState): Advance {
 }
 
 /** Steps are stopped at once; `finally` steps still run, and a second stop ends those too. */
-function stopRun(plan: RunPlan, run: RunState, ending: "canceled" | "failed", error: RunError): Advance {
+function stopRun(
+  plan: RunPlan,
+  run: RunState,
+  ending: "canceled" | "failed",
+  error: RunError,
+  { ifEnding }: Stop,
+): Advance {
+  if (ifEnding !== undefined && ifEnding !== run.ending) return refuse(run, { reason: "stale" });
   const draft = new RunDraft(plan, run);
   const later = ending === "failed" ? (["onFailure", "finally"] as const) : (["finally"] as const);
   const [first] = later.flatMap((phase) => indicesOf(plan, phase));

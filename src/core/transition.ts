@@ -83,6 +83,15 @@ export interface Hold {
   readonly inputs: JsonValue;
 }
 
+/** Ends a run's steps; a second one ends its `finally` steps too. */
+export interface Stop {
+  /**
+   * What the run's `ending` was when this stop was decided on: refused when it is another by now. Whoever may come
+   * twice with one wish has to say it. Without it every stop counts: people may stop a run twice.
+   */
+  readonly ifEnding?: RunState["ending"];
+}
+
 /** Something that happens to a run. Those with a token are fenced: an old token is refused. */
 export type Transition =
   /** A worker takes a queued attempt. */
@@ -157,9 +166,9 @@ export type Transition =
   | (StepKey & { readonly kind: "release"; readonly token: string })
   /** A held run's turn has come. */
   | { readonly kind: "admit" }
-  | { readonly kind: "cancel"; readonly reason?: string }
+  | (Stop & { readonly kind: "cancel"; readonly reason?: string })
   /** The run has taken longer than it may. */
-  | { readonly kind: "expire"; readonly error: RunError }
+  | (Stop & { readonly kind: "expire"; readonly error: RunError })
   /** All steps have ended and the run's outputs are mapped (or cannot be). */
   | { readonly kind: "close"; readonly output: JsonValue; readonly error?: RunError };
 

@@ -214,9 +214,10 @@ export const UPDATE_RUNS = {
   text: `
     UPDATE workflow_runs r SET status = u.status, step_states = u.step_states, last_seq = u.last_seq, error = u.error,
       started_at = CASE WHEN u.has_started THEN now() ELSE r.started_at END,
-      deadline_at = CASE WHEN u.has_started AND u.timeout_s IS NOT NULL
-        THEN now() + make_interval(secs => u.timeout_s)
-        WHEN u.ending IS NOT NULL AND r.ending IS NULL THEN now() + interval '${ENDING_TIMEOUT}' ELSE r.deadline_at END,
+      -- a run may start and be stopped in one flush
+      deadline_at = CASE WHEN u.ending IS NOT NULL AND r.ending IS NULL THEN now() + interval '${ENDING_TIMEOUT}'
+        WHEN u.has_started AND u.timeout_s IS NOT NULL THEN now() + make_interval(secs => u.timeout_s)
+        ELSE r.deadline_at END,
       ending = u.ending, flow = u.flow,
       finished_at = CASE WHEN u.is_ended THEN now() END,
       output = CASE WHEN u.collect IS NULL THEN u.output ELSE (
