@@ -303,6 +303,7 @@ const EFFECTS: readonly (readonly [Omit<Statement, "values">, Effect])[] = [
   [sql.INSERT_RUNS, insertRun],
   [sql.INSERT_STEPS, insertStep],
   [sql.COPY_RESULTS, copyResult],
+  [sql.COPY_ARTIFACTS, () => undefined],
   [sql.INSERT_ITEM_CHUNKS, insertItems],
   [sql.INSERT_ITEMS, insertItem],
   [sql.START_STEPS, startStep],

@@ -205,6 +205,28 @@ export const COPY_RESULTS = {
     WHERE s.run_id = u.run_id AND s.step_index = u.step_index AND s.item_index = -1`,
 };
 
+/**
+ * Runs after COPY_RESULTS: files and large outputs become the new run's own, so that they are shown and kept as such.
+ * Bytes are stored by their hash, so none are copied. An id's first part is its time: files keep their order.
+ */
+export const COPY_ARTIFACTS = {
+  name: "copy-artifacts",
+  text: `
+    WITH taken AS (
+      SELECT u.run_id AS new_run_id, u.step_index AS new_step_index, a.*, a.id = o.output_artifact_id AS is_output,
+        overlay(gen_random_uuid()::text PLACING left(a.id::text, 18) FROM 1)::uuid AS new_id
+      FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::int[]) AS u (run_id, step_index, from_run_id, from_index)
+      JOIN step_runs o ON o.run_id = u.from_run_id AND o.step_index = u.from_index AND o.item_index = -1
+      JOIN artifacts a ON a.run_id = u.from_run_id AND a.step_index = u.from_index AND a.item_index = -1
+        AND (a.kind = 'file' OR a.id = o.output_artifact_id)
+    ), copied AS (
+      INSERT INTO artifacts (id, run_id, step_index, item_index, attempt, kind, name, content_type, size_bytes, sha256)
+      SELECT new_id, new_run_id, new_step_index, -1, attempt, kind, name, content_type, size_bytes, sha256 FROM taken
+    )
+    UPDATE step_runs s SET output_artifact_id = taken.new_id FROM taken
+    WHERE taken.is_output AND s.run_id = taken.new_run_id AND s.step_index = taken.new_step_index AND s.item_index = -1`,
+};
+
 /** How long `finally` steps of a stopped run may take. */
 const ENDING_TIMEOUT = "15 minutes";
 
