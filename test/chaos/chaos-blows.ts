@@ -29,6 +29,8 @@ export interface Blow {
 /** A worker's lease lasts 12 s: after more than that its steps belong to others. */
 const LONGER_THAN_A_LEASE = [13_000, 17_000] as const;
 const READY_LIMIT_MS = 60_000;
+/** Blows of which what was struck is not back yet. */
+const MOST_AT_ONCE = 2;
 
 /** Strikes every few seconds until it is told to stop. Same seed, same blows. */
 export class ChaosBlows {
@@ -51,6 +53,8 @@ export class ChaosBlows {
   async run(): Promise<void> {
     while (!this.#isOver) {
       await sleep(this.#random.int(800, 4500));
+      // a slow machine must not end up with processes that die before they have ever worked
+      while (this.#underWay.size >= MOST_AT_ONCE) await sleep(50);
       if (this.#isOver) break;
       const blow = this.#strike(this.#draw());
       const done = blow

@@ -63,9 +63,9 @@ export function drawChaosWorkflows(
       steps: [
         step("first"),
         ...Array.from({ length: random.int(8, 16) }, (_, at) => step(`leaf${at}`, ["first"])),
-        { ...noop("last", []), dependsOn: undefined, runAfter: "allDone" },
+        { ...noop("end", []), dependsOn: undefined, runAfter: "allDone" },
       ].map((sketch, _, all) =>
-        sketch.id === "last" ? { ...sketch, dependsOn: all.slice(1, -1).map(({ id }) => id) } : sketch,
+        sketch.id === "end" ? { ...sketch, dependsOn: all.slice(1, -1).map(({ id }) => id) } : sketch,
       ),
     }),
     workflow("graph", 12, { steps: drawGraph(random, step) }),
