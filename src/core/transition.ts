@@ -53,6 +53,11 @@ export interface StepState extends StepKey {
   readonly isDue: boolean;
 }
 
+/** An item of a `forEach` that has begun and has not ended: at most `maxParallel` of each. */
+export interface OpenItem extends StepKey {
+  readonly attempt: number;
+}
+
 /** An event before it has its number. */
 export interface EventDraft {
   readonly type: string;

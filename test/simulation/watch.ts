@@ -100,6 +100,14 @@ export class Watch {
       () => `${row.id} ends while ${open[0]?.step_id} is ${open[0]?.status}`,
     );
     ensure((row.finished_at !== null) === true, "rows", () => `${row.id} has ended at no time`);
+    for (const step of steps.values()) {
+      const told = this.#orders.get(row.id)?.lastOf(step.step_id, step.item_index);
+      ensure(
+        told === step.status,
+        "I5",
+        () => `${row.id}/${step.step_id}[${step.item_index}] is ${step.status}, its last event says ${told}`,
+      );
+    }
     judgeOutcome({ row, steps, items } as RunTables, plan);
   }
 }

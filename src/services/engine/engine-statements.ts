@@ -24,6 +24,15 @@ export const LOAD_STEPS = {
     JOIN step_runs s ON s.run_id = k.run_id AND s.step_index = k.step_index AND s.item_index = k.item_index`,
 };
 
+/** Items under way of runs that are about to be stopped. */
+export const LOAD_OPEN_ITEMS = {
+  name: "load-open-items",
+  text: `
+    SELECT run_id, step_index, item_index, attempt FROM step_runs
+    WHERE run_id = ANY($1::uuid[]) AND item_index >= 0 AND status IN ('queued', 'running', 'waiting')
+    ORDER BY run_id, step_index, item_index`,
+};
+
 export const INSERT_RUNS = {
   name: "insert-runs",
   text: `
