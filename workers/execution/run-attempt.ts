@@ -14,6 +14,7 @@ import {
   MappingError,
   type ResolvedInputs,
 } from "../../src/services/engine/resolve-inputs.js";
+import { EvaluationBusyError } from "../../src/services/evaluation-types.js";
 import type { ComponentCache } from "./component-cache.js";
 import { EventCollector } from "./event-collector.js";
 import type { Execution } from "./execution-registry.js";
@@ -177,7 +178,9 @@ function toEnding(
     ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
   };
   const key = keyOf(attempt);
-  if (fault.code === "worker_lost") return { transition: { kind: "release", ...key }, failed: shown.message };
+  // there was no time for its expressions: another worker may have it, or this one later
+  const isGivenBack = fault.code === "worker_lost" || error instanceof EvaluationBusyError;
+  if (isGivenBack) return { transition: { kind: "release", ...key }, failed: shown.message };
   const { retryable: isRetryable } = fault;
   return {
     transition: { kind: "fail", ...key, error: shown, isRetryable, inputs: prepared?.inputs },

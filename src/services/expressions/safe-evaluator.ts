@@ -1,6 +1,11 @@
 import type { JsonValue } from "../../core/json.js";
 import type { FieldFault } from "../../errors/app-error.js";
-import { EvaluationError, type ExpressionFacts, type SafeEvaluator } from "../evaluation-types.js";
+import {
+  EvaluationBusyError,
+  EvaluationError,
+  type ExpressionFacts,
+  type SafeEvaluator,
+} from "../evaluation-types.js";
 import { createBatchInspector } from "./batch-inspector.js";
 import { type EvaluationJob, type EvaluationProcess, startEvaluationProcess } from "./evaluation-process.js";
 
@@ -119,7 +124,7 @@ function createPool() {
       else if (Date.now() - queued.queuedAt > MAX_QUEUED_MS) {
         idle.push(lane);
         queued.reject(
-          new EvaluationError("could not be evaluated in time: too many evaluations are waiting"),
+          new EvaluationBusyError("could not be evaluated in time: too many evaluations are waiting"),
         );
       } else void work(lane, queued);
     }
