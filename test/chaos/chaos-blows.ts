@@ -15,6 +15,7 @@ const WEIGHTS = {
   restartPostgres: 8,
 } as const;
 export type BlowKind = keyof typeof WEIGHTS;
+export const BLOW_KINDS = Object.keys(WEIGHTS) as BlowKind[];
 
 /** One blow. */
 export interface Blow {
@@ -41,12 +42,22 @@ export class ChaosBlows {
   readonly #underWay = new Set<Promise<void>>();
   /** Servers that are down already are not struck again. */
   readonly #down = new Set<BlowKind>();
+  readonly #weights: Record<BlowKind, number>;
   #isOver = false;
 
-  constructor(installation: ChaosInstallation, client: ChaosClient, random: Random) {
+  constructor(
+    installation: ChaosInstallation,
+    client: ChaosClient,
+    random: Random,
+    kinds: readonly BlowKind[] = BLOW_KINDS,
+  ) {
     this.#installation = installation;
     this.#client = client;
     this.#random = random;
+    const isDealt = (kind: BlowKind) =>
+      kinds.includes(kind) && (installation.redis !== undefined || !kind.endsWith("Redis"));
+    this.#weights = { ...WEIGHTS };
+    for (const kind of BLOW_KINDS) if (!isDealt(kind)) this.#weights[kind] = 0;
   }
 
   /** Resolves after {@link ChaosBlows.stop}, when all that was struck is back. */
@@ -56,7 +67,7 @@ export class ChaosBlows {
       // a slow machine must not end up with processes that die before they have ever worked
       while (this.#underWay.size >= MOST_AT_ONCE) await sleep(50);
       if (this.#isOver) break;
-      const blow = this.#strike(this.#draw());
+      const blow = this.#strike(this.#random.weighted(this.#weights));
       const done = blow
         .catch((error: unknown) => console.error(error))
         .finally(() => this.#underWay.delete(done));
@@ -67,12 +78,6 @@ export class ChaosBlows {
 
   stop(): void {
     this.#isOver = true;
-  }
-
-  #draw(): BlowKind {
-    const hasRedis = this.#installation.redis !== undefined;
-    const weights = hasRedis ? WEIGHTS : { ...WEIGHTS, flushRedis: 0, killRedis: 0 };
-    return this.#random.weighted(weights);
   }
 
   async #strike(kind: BlowKind): Promise<void> {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "../simulation/random.js";
-import { type Blow, ChaosBlows } from "./chaos-blows.js";
+import { type Blow, type BlowKind, ChaosBlows } from "./chaos-blows.js";
 import { ChaosClient } from "./chaos-client.js";
 import { type ChaosInstallation, makeChaosFolder, openChaosInstallation } from "./chaos-installation.js";
 import { ChaosLoad } from "./chaos-load.js";
@@ -45,7 +45,13 @@ const ANSWER_LIMIT_MS = 240_000;
 /** Runs the suite on one backend. Everything it starts is ended, whatever happens. */
 export async function runChaos(
   backend: Backend,
-  options: { readonly seed: number; readonly runs: number; readonly seconds: number },
+  options: {
+    readonly seed: number;
+    readonly runs: number;
+    readonly seconds: number;
+    /** What is done to it. Default: everything. */
+    readonly kinds?: readonly BlowKind[];
+  },
 ): Promise<ChaosResult> {
   const startedAt = Date.now();
   const draw = (part: number) => new Random(options.seed * 10 + part);
@@ -57,7 +63,7 @@ export async function runChaos(
     const workflows = drawChaosWorkflows(draw(2), witness);
     const load = new ChaosLoad({ installation, client, random: draw(3), workflows });
     await load.prepare();
-    const blows = new ChaosBlows(installation, client, draw(4));
+    const blows = new ChaosBlows(installation, client, draw(4), options.kinds);
     const faultsAt = Date.now();
     const striking = blows.run();
     const limit = setTimeout(() => blows.stop(), options.seconds * 1000);
