@@ -51,23 +51,14 @@ describe("entries of a run's jobs", () => {
 
   it.each([
     [7, { lifo: true }],
-    [-1, { priority: 2000 }],
-    [-100, { priority: 200_000 }],
+    [-1, { priority: 1 }],
+    [-100, { priority: 100 }],
     [-1e9, { priority: 2_097_151 }],
-    [-0.5, { priority: 2000 }],
+    [-0.5, { priority: 1 }],
   ])("turn priority %d into %j", (priority, expected) => {
     expect(buildStepEntry(queueNamed("steps-default"), step({ priority })).jobData.opts).toMatchObject(
       expected,
     );
-  });
-
-  it("stand back by their level, behind plain ones and before lower priorities", () => {
-    const orderOf = (options: Partial<StepDispatch>) =>
-      buildStepEntry(queueNamed("steps-default"), step(options)).jobData.opts.priority;
-    expect(orderOf({ level: 1 })).toBe(1);
-    expect(orderOf({ level: 1e6 })).toBe(1999);
-    expect(orderOf({ priority: -1, level: 3 })).toBe(2003);
-    expect(orderOf({ priority: 4, level: 3 })).toBeUndefined();
   });
 
   it("round a delay up, never to a moment before it is due", () => {

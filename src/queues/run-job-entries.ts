@@ -16,8 +16,6 @@ export interface ParentLink {
 const KEEP_FAILED = { count: 1000, age: 86_400 };
 /** BullMQ's lowest rung: 2^21 - 1. */
 const LOWEST_PRIORITY = 2_097_151;
-/** Levels of one priority; 1,000 priorities below 0 have room for as many. */
-const LEVELS = 2000;
 
 /**
  * A failed child leaves its parent's dependencies. `ignoreDependencyOnFailure` would keep a note of it on the
@@ -43,7 +41,7 @@ export function buildStepEntry(queue: BullQueue, step: StepDispatch, parent?: Pa
   const id = stepJobId(step.job);
   const options: JobsOptions = {
     ...CHILD_OPTIONS,
-    ...toOrder(step.priority, step.level ?? 0),
+    ...toOrder(step.priority),
     ...(step.delayMs > 0 ? { delay: Math.ceil(step.delayMs) } : {}),
     ...(parent ? { parent: { id: parent.id, queue: parent.queue.qualifiedName } } : {}),
     jobId: id,
@@ -66,11 +64,11 @@ function dependenciesKey(parent: ParentLink): string {
 
 /**
  * BullMQ takes plain jobs first, then those with a number, the smallest number first. So a priority below 0
- * becomes that number, with room between two for the levels of each; above 0 a job goes to the head of the plain ones
- * (of two such, the later goes sooner: what is handed over together is sorted for that); and 0, the usual, costs nothing.
+ * becomes that number; above 0 a job goes to the head of the plain ones (of two such, the later goes sooner:
+ * what is handed over together is sorted for that); and 0, the usual, costs nothing.
  */
-function toOrder(priority: number, level: number): JobsOptions {
+function toOrder(priority: number): JobsOptions {
   if (priority > 0) return { lifo: true };
-  const rung = Math.ceil(-priority) * LEVELS + Math.min(level, LEVELS - 1);
-  return rung > 0 ? { priority: Math.min(rung, LOWEST_PRIORITY) } : {};
+  if (priority < 0) return { priority: Math.min(Math.ceil(-priority), LOWEST_PRIORITY) };
+  return {};
 }

@@ -6,8 +6,6 @@ export interface StepDispatch {
   readonly workerGroup: string;
   /** Higher goes sooner; 0 is plain first in, first out. */
   readonly priority: number;
-  /** Of steps with the same priority, 0 or below, lower levels go first. Default: 0. */
-  readonly level?: number;
   /** Milliseconds until it may be taken. */
   readonly delayMs: number;
 }

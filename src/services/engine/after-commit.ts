@@ -1,12 +1,11 @@
 import type { PubSub } from "../../events/pub-sub.js";
 import type { Logger } from "../../observability/logger.js";
 import type { Metrics } from "../../observability/metrics.js";
-import type { RunDispatch, RunQueue, StepDispatch } from "../../queues/run-queue.js";
+import type { RunDispatch, RunQueue } from "../../queues/run-queue.js";
 import { isRunTerminal } from "../../core/statuses.js";
 import { stepAt } from "../../core/settle.js";
 import type { DispatchDraft } from "../../core/transition.js";
 import type { CommittedRun } from "./apply-batch.js";
-import type { DispatchLevels, LevelOf } from "./dispatch-levels.js";
 
 /** How long a committed transition waits for the queue before it leaves the rest to the reconciler. */
 const ENQUEUE_TIMEOUT_MS = 1500;
@@ -17,15 +16,13 @@ export function createAfterCommit(deps: {
   pubSub: PubSub;
   logger: Logger;
   metrics: Metrics;
-  levels: DispatchLevels;
   /** Told of every commit, before its jobs are enqueued; must not throw. */
   onCommitted(runs: readonly CommittedRun[]): void;
 }) {
-  const { runQueue, pubSub, logger, metrics, levels } = deps;
+  const { runQueue, pubSub, logger, metrics } = deps;
 
   async function enqueue(runs: readonly CommittedRun[]): Promise<void> {
-    const levelOf = levels.begin();
-    const dispatches = runs.filter((run) => run.dispatches.length > 0).map((run) => toDispatch(run, levelOf));
+    const dispatches = runs.filter((run) => run.dispatches.length > 0).map(toDispatch);
     if (dispatches.length === 0) return;
     try {
       await runQueue.enqueueRuns(dispatches, ENQUEUE_TIMEOUT_MS);
@@ -61,24 +58,23 @@ export function createAfterCommit(deps: {
   };
 }
 
-function toDispatch(run: CommittedRun, levelOf: LevelOf): RunDispatch {
+function toDispatch(run: CommittedRun): RunDispatch {
   return {
     runId: run.runId,
     flow: run.flow,
     isFirst: run.isFirst,
     isSingleStep: run.plan.steps.length === 1 && run.plan.steps[0]?.forEach === undefined,
-    steps: run.dispatches.map((draft) => toStepDispatch(run, draft, levelOf)),
+    steps: run.dispatches.map((draft) => toStepDispatch(run, draft)),
   };
 }
 
-function toStepDispatch(run: CommittedRun, draft: DispatchDraft, levelOf: LevelOf): StepDispatch {
+function toStepDispatch(run: CommittedRun, draft: DispatchDraft) {
   const step = stepAt(run.plan, draft.stepIndex);
   const { stepIndex, itemIndex, attempt, delayMs } = draft;
   return {
     job: { runId: run.runId, versionId: run.versionId, stepIndex, stepId: step.id, itemIndex, attempt },
     workerGroup: step.workerGroup,
     priority: step.priority || run.priority,
-    level: levelOf(run.workflowId ?? run.versionId, step.workerGroup),
     delayMs,
   };
 }

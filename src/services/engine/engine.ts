@@ -7,7 +7,6 @@ import type { RunQueue } from "../../queues/run-queue.js";
 import { isRunTerminal } from "../../core/statuses.js";
 import { createAfterCommit } from "./after-commit.js";
 import type { CommittedRun } from "./apply-batch.js";
-import { createDispatchLevels } from "./dispatch-levels.js";
 import { createGroupCommit, type GroupCommit } from "./group-commit.js";
 import { createPlanCache, type PlanCache } from "./plan-cache.js";
 
@@ -51,7 +50,6 @@ export function createEngine(deps: EngineDeps): Engine {
   const listeners = new Set<(run: CommittedRun) => void>();
   const afterCommit = createAfterCommit({
     ...deps,
-    levels: createDispatchLevels(deps),
     onCommitted(runs) {
       for (const run of runs) for (const listener of listeners) listener(run);
     },
