@@ -25,7 +25,7 @@ Exit code 1 when a promise was broken.
   --seconds N                       faults last so long at most (default 1800)
   --backend redis|postgres|both     default both; redis needs a redis-server on PATH
   --seed N                          the same seed draws the same workflows, runs and faults (default: by the clock)
-  --report FILE                     write the report there too (docs/chaos.md has the last one)
+  --report FILE                     write the report there too, docs/chaos.md for one
   --help`;
 
 /** Reads the command line. @returns undefined when help was asked for. @throws Error for what makes no sense. */
