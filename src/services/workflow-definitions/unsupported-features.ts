@@ -5,9 +5,6 @@ import type { DraftDefinition } from "./parse-definition.js";
 /** What the contract has and the engine does not run yet: refused, since ignoring it would run something else. */
 const STEP_MEMBERS = ["waitForSubmit"];
 
-/** Built-in steps of the contract that the engine does not run yet. */
-export const BUILTINS_NOT_YET: readonly string[] = ["sql"];
-
 /** The words for everything of this kind. */
 export const NOT_YET = "cannot be run by this version of Headrace yet";
 
