@@ -108,5 +108,18 @@ export const workflowShape = z.looseObject({
 });
 export type Workflow = z.infer<typeof workflowShape>;
 
+/** A schedule of a list. */
+export const listedScheduleShape = z.looseObject({
+  name: z.string(),
+  workflow: z.string().nullable(),
+  cron: z.string().nullable(),
+  everySeconds: z.number().nullable(),
+  timezone: z.string(),
+  input: z.unknown(),
+  enabled: z.boolean(),
+  overlap: z.string(),
+  catchUp: z.string(),
+});
+
 /** A schedule; what a manifest may set is compared by name. */
 export const scheduleShape = z.looseObject({ id: z.string(), name: z.string(), revision: z.number() });

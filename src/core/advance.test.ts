@@ -194,6 +194,15 @@ describe("cancel and expire", () => {
     });
   });
 
+  it("count once when they come twice with one wish", () => {
+    const stopped = { ...run("cq"), ending: "canceled" } as const;
+    for (const kind of ["cancel", "expire"] as const) {
+      const stop = { kind, error, ifEnding: null } as const;
+      expect(apply(stop, stopped, undefined, drafts).refusal).toEqual({ reason: "stale" });
+      expect(apply({ ...stop, ifEnding: "canceled" }, stopped, undefined, drafts).status).toBe("canceled");
+    }
+  });
+
   it("leave an ended run alone", () => {
     expect(apply({ kind: "cancel" }, run("ss", "succeeded"), undefined, drafts).refusal).toEqual({
       reason: "ended",

@@ -5,7 +5,16 @@ import { indicesOf, outcomeOf, stepAt } from "./settle.js";
 import { isRunTerminal, type RunError, type RunStatus } from "./statuses.js";
 import { STATE } from "./step-states.js";
 import { MAX_WORKFLOW_DEPTH } from "./workflow-reference.js";
-import type { Advance, Refusal, RunState, StepState, StepTransition, Transition } from "./transition.js";
+import type {
+  Advance,
+  OpenItem,
+  Refusal,
+  RunState,
+  StepState,
+  StepTransition,
+  Stop,
+  Transition,
+} from "./transition.js";
 
 /** After this many workers died under one step, the step itself is taken for the cause. */
 export const MAX_LOST_WORKERS = 3;
@@ -17,6 +26,8 @@ export interface AdvanceInput {
   readonly run: RunState;
   readonly step?: StepState;
   readonly whole?: StepState;
+  /** For a stop: the run's open items, in their order. */
+  readonly openItems?: readonly OpenItem[];
   readonly transition: Transition;
   /** A number in [0, 1) for the jitter of a retry. */
   readonly random: number;
@@ -27,17 +38,17 @@ export interface AdvanceInput {
  * `step.waitMs` and `step.isDue`, chance as `random`. Whoever calls holds the run's row lock.
  */
 export function advance(input: AdvanceInput): Advance {
-  const { plan, run, transition } = input;
+  const { plan, run, transition, openItems = [] } = input;
   if (isRunTerminal(run.status)) return refuse(run, { reason: "ended" });
   switch (transition.kind) {
     case "admit":
       return admitRun(plan, run);
     case "cancel": {
       const message = transition.reason ?? "The run was canceled";
-      return stopRun(plan, run, "canceled", { code: "canceled", message });
+      return stopRun(plan, run, "canceled", { code: "canceled", message }, transition, openItems);
     }
     case "expire":
-      return stopRun(plan, run, "failed", transition.error);
+      return stopRun(plan, run, "failed", transition.error, transition, openItems);
     case "close":
       return closeRun(run, transition);
     default:
@@ -84,13 +95,21 @@ function admitRun(plan: RunPlan, run: RunState): Advance {
 }
 
 /** Steps are stopped at once; `finally` steps still run, and a second stop ends those too. */
-function stopRun(plan: RunPlan, run: RunState, ending: "canceled" | "failed", error: RunError): Advance {
+function stopRun(
+  plan: RunPlan,
+  run: RunState,
+  ending: "canceled" | "failed",
+  error: RunError,
+  { ifEnding }: Stop,
+  openItems: readonly OpenItem[],
+): Advance {
+  if (ifEnding !== undefined && ifEnding !== run.ending) return refuse(run, { reason: "stale" });
   const draft = new RunDraft(plan, run);
   const later = ending === "failed" ? (["onFailure", "finally"] as const) : (["finally"] as const);
   const [first] = later.flatMap((phase) => indicesOf(plan, phase));
   const isFirstStop = run.ending === null && run.status !== "queued";
   const below = isFirstStop && first !== undefined ? first : plan.steps.length;
-  draft.stopSteps(below, run.ending ?? ending, error);
+  draft.stopSteps(below, run.ending ?? ending, error, openItems);
   draft.settle([], 0);
   return draft.finish();
 }

@@ -9,6 +9,7 @@ import type {
   EventDraft,
   FanOut,
   FreeWorker,
+  OpenItem,
   Refusal,
   RunState,
   StepChange,
@@ -187,7 +188,12 @@ export class RunDraft {
   }
 
   /** Ends every open step below an index as canceled, and notes how the run will end. */
-  stopSteps(below: number, ending: "canceled" | "failed", cause: RunError): void {
+  stopSteps(
+    below: number,
+    ending: "canceled" | "failed",
+    cause: RunError,
+    openItems: readonly OpenItem[],
+  ): void {
     const { states } = this.#run;
     this.#ending = ending;
     this.#error = ending === "canceled" ? cause : (this.#error ?? cause);
@@ -199,9 +205,17 @@ export class RunDraft {
       states.set(index, STATE.canceled);
       const step = stepAt(this.#plan, index);
       this.change({ type: "end", stepIndex: index, itemIndex: -1, status: "canceled", error });
-      if (step.forEach) this.change({ type: "cancelItems", stepIndex: index, itemIndex: -1, error });
+      if (step.forEach) this.#cancelItems(step, error, openItems);
       this.event({ type: "step.canceled", stepId: step.id, data: {} });
     }
+  }
+
+  /** Their rows end by one statement; each that has begun has its event. */
+  #cancelItems(step: PlanStep, error: RunError, openItems: readonly OpenItem[]): void {
+    this.change({ type: "cancelItems", stepIndex: step.index, itemIndex: -1, error });
+    for (const { stepIndex, itemIndex, attempt } of openItems)
+      if (stepIndex === step.index)
+        this.event({ type: "step.canceled", stepId: step.id, itemIndex, attempt, data: {} });
   }
 
   finish(): Advance {

@@ -53,6 +53,11 @@ export interface StepState extends StepKey {
   readonly isDue: boolean;
 }
 
+/** An item of a `forEach` that has begun and has not ended: at most `maxParallel` of each. */
+export interface OpenItem extends StepKey {
+  readonly attempt: number;
+}
+
 /** An event before it has its number. */
 export interface EventDraft {
   readonly type: string;
@@ -81,6 +86,15 @@ export interface Hold {
   /** What people are told: `reason`, `detail` and what else there is. */
   readonly waitingFor: { readonly [name: string]: JsonValue };
   readonly inputs: JsonValue;
+}
+
+/** Ends a run's steps; a second one ends its `finally` steps too. */
+export interface Stop {
+  /**
+   * What the run's `ending` was when this stop was decided on: refused when it is another by now. Whoever may come
+   * twice with one wish has to say it. Without it every stop counts: people may stop a run twice.
+   */
+  readonly ifEnding?: RunState["ending"];
 }
 
 /** Something that happens to a run. Those with a token are fenced: an old token is refused. */
@@ -159,9 +173,9 @@ export type Transition =
   | (StepKey & { readonly kind: "release"; readonly token: string })
   /** A held run's turn has come. */
   | { readonly kind: "admit" }
-  | { readonly kind: "cancel"; readonly reason?: string }
+  | (Stop & { readonly kind: "cancel"; readonly reason?: string })
   /** The run has taken longer than it may. */
-  | { readonly kind: "expire"; readonly error: RunError }
+  | (Stop & { readonly kind: "expire"; readonly error: RunError })
   /** All steps have ended and the run's outputs are mapped (or cannot be). */
   | { readonly kind: "close"; readonly output: JsonValue; readonly error?: RunError };
 

@@ -64,3 +64,11 @@ export class EvaluationError extends Error {
     this.name = "EvaluationError";
   }
 }
+
+/** There was no time for it: nothing is wrong with what was to be evaluated. */
+export class EvaluationBusyError extends EvaluationError {
+  constructor(message: string) {
+    super(message);
+    this.name = "EvaluationBusyError";
+  }
+}

@@ -210,6 +210,24 @@ describe("the command line", () => {
       expect(applied).toHaveLength(7);
       expect(new Set(applied.map((entry) => entry.outcome))).toEqual(new Set(["unchanged"]));
     });
+
+    it("exports schedules with their workflows", async () => {
+      const file = join(scratch, "schedules.yaml");
+      const schedule = (name: string, when: string) =>
+        `kind: Schedule\nname: ${name}\nworkflow: city-weather\n${when}\nenabled: false\ninput: { city: Rome }\n`;
+      writeFileSync(
+        file,
+        `${schedule("cli daily", "cron: 0 6 * * *\ntimezone: Europe/Rome")}---\n${schedule("cli often", "everySeconds: 90")}`,
+      );
+      expect((await run("apply", "-f", file)).code).toBe(0);
+      expect((await run("export", "city-weather", "-o", file)).code).toBe(0);
+      const written = readFileSync(file, "utf8");
+      expect(written).toContain("timezone: Europe/Rome");
+      expect(written).toContain("everySeconds: 90");
+      const applied = await runJson<{ kind: string; outcome: string }[]>("apply", "-f", file);
+      expect(applied.filter(({ kind }) => kind === "Schedule")).toHaveLength(2);
+      expect(new Set(applied.map((entry) => entry.outcome))).toEqual(new Set(["unchanged"]));
+    });
   });
 
   describe("headrace users, migrate and doctor", () => {

@@ -63,7 +63,7 @@ export function* takeTurn(process: SimProcess, workflowId: string): Task<void> {
     return [row];
   });
   yield* applyStored(process, decided);
-  for (const { id, reason } of stopped) yield* process.apply(id, { kind: "cancel", reason });
+  for (const { id, reason } of stopped) yield* process.apply(id, { kind: "cancel", reason, ifEnding: null });
 }
 
 function countSlots(rows: readonly RunRow[]): Slots {

@@ -40,8 +40,12 @@ export interface RunEntry {
   readonly steps: Map<number, StepEntry>;
   isHeld: boolean;
   isEnded: boolean;
+  /** When it was first stopped. */
+  stoppedAt: number | null;
 }
 
+/** How long `finally` steps of a stopped run may take. */
+export const ENDING_TIMEOUT_MS = 15 * 60_000;
 const ENDED: readonly StepStatus[] = ["succeeded", "failed", "skipped", "canceled"];
 const FENCED = ["succeed", "fail", "report", "lose", "release", "pause"] as const;
 
@@ -71,7 +75,14 @@ export class Book {
   begin(runId: string, plan: RunPlan, run: RunState, options: BeginOptions, result: Advance): void {
     ensure(!this.runs.has(runId), "crash", () => `${runId} begins twice`);
     const { isHeld = false, reused, delayMs } = options;
-    const entry: RunEntry = { id: runId, plan, steps: new Map(), isHeld, isEnded: false };
+    const entry: RunEntry = {
+      id: runId,
+      plan,
+      steps: new Map(),
+      isHeld,
+      isEnded: false,
+      stoppedAt: null,
+    };
     this.runs.set(runId, entry);
     this.openRuns += 1;
     for (const [index, letter] of reused ?? [])
@@ -112,6 +123,7 @@ export class Book {
   /** Whether a transition may have been accepted. */
   #judge(entry: RunEntry, transition: Transition): void {
     if (transition.kind === "admit") entry.isHeld = false;
+    if (transition.kind === "cancel" || transition.kind === "expire") this.#judgeStop(entry, transition);
     if (!("stepIndex" in transition)) return;
     const step = this.stepOf(entry, transition);
     const name = () => `${transition.kind} of ${nameOf(entry, transition)}`;
@@ -151,6 +163,19 @@ export class Book {
       );
     if (transition.kind === "decide") judgeDecision(step, transition.decision, name);
     if (transition.kind === "join") this.#judgeJoin(entry, transition);
+  }
+
+  /** A second stop ends `finally` steps: only people may ask for it, or the clock, once those had their time. */
+  #judgeStop(entry: RunEntry, transition: Extract<Transition, { kind: "cancel" | "expire" }>): void {
+    const isByPeople = transition.kind === "cancel" && transition.reason === undefined;
+    const isLate =
+      transition.kind === "expire" && this.#loop.now >= (entry.stoppedAt ?? 0) + ENDING_TIMEOUT_MS;
+    ensure(
+      entry.stoppedAt === null || isByPeople || isLate,
+      "outcome",
+      () => `${entry.id} is stopped a second time (${transition.kind}), which nobody asked for`,
+    );
+    entry.stoppedAt ??= this.#loop.now;
   }
 
   /** Items that were queued when another of them failed do not begin. */

@@ -11,6 +11,7 @@ import {
   type LoadedStepRow,
   type LoadedState,
   stepKeys,
+  stoppedRuns,
   toLoadedState,
 } from "../../src/services/engine/load-state.js";
 import type { EventLoop } from "./event-loop.js";
@@ -85,7 +86,12 @@ export class Database {
       const row = this.tables.runs.get(id)?.steps.get(rowKey(steps[index] as number, items[index] as number));
       return row ? [toLoaded(row, this.#loop.now)] : [];
     });
-    return toLoadedState(runRows, stepRows, this.#plans);
+    const openRows = stoppedRuns(transitions).flatMap((id) =>
+      [...(this.tables.runs.get(id)?.steps.values() ?? [])].filter(
+        ({ item_index, status }) => item_index >= 0 && ["queued", "running", "waiting"].includes(status),
+      ),
+    );
+    return toLoadedState(runRows, stepRows, this.#plans, openRows);
   }
 }
 

@@ -24,6 +24,11 @@ export class EventOrder {
   readonly #last = new Map<string, string>();
   readonly #attempts = new Map<string, number>();
 
+  /** The last that was told of a step run: `canceled`; undefined: nothing was. */
+  lastOf(stepId: string, itemIndex: number): string | undefined {
+    return this.#last.get(`${stepId}/${itemIndex}`);
+  }
+
   /** Looks at what has come since the last look. */
   follow(runId: string, events: readonly EventRow[]): void {
     for (; this.#seen < events.length; this.#seen += 1) {

@@ -113,12 +113,28 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "one person may approve twice", mutate: seeing(forgetApprovers) },
   { name: "lost workers are charged to the retry policy", mutate: doing(chargeLoss) },
   { name: "items outlive their canceled forEach", mutate: withoutChanges("cancelItems") },
+  { name: "nobody is told of items that are canceled", mutate: doing(hideCanceledItems) },
   { name: "attempts are not kept", mutate: withoutChanges("archive") },
   { name: "the eager step is not marked as started", mutate: doing(dropEagerStart) },
   { name: "a held run is queued at once", mutate: unheld },
   { name: "a reused step is run again", mutate: forgetReuse },
+  { name: "a stop of its own accord comes twice and counts twice", mutate: seeing(forgetIfEnding) },
   { name: "an expired run counts as canceled", mutate: doing((result) => swapEnding(result)) },
 ];
+
+function forgetIfEnding(input: AdvanceInput): AdvanceInput {
+  const { transition } = input;
+  const isStop = transition.kind === "cancel" || transition.kind === "expire";
+  return isStop
+    ? { ...input, transition: { ...transition, ifEnding: undefined } as typeof transition }
+    : input;
+}
+
+function hideCanceledItems(result: Advance): Advance {
+  const isShown = (event: Advance["events"][number]) =>
+    event.type !== "step.canceled" || event.itemIndex === undefined;
+  return { ...result, events: result.events.filter(isShown) };
+}
 
 function moreAttempts({ retry }: AdvanceInput["plan"]["steps"][number], more: number): object {
   return retry.maxAttempts > 1 ? { retry: { ...retry, maxAttempts: retry.maxAttempts + more } } : {};

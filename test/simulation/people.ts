@@ -2,7 +2,7 @@ import { isRunTerminal } from "../../src/core/statuses.js";
 import { planReuse } from "../../src/core/plan-reuse.js";
 import type { NewRun, ReusedSteps } from "../../src/services/engine/flush-batch.js";
 import { prepareAdmission, takeTurn } from "./admission.js";
-import { followOutcome } from "./follow-outcome.js";
+import { closeRun, followOutcome } from "./follow-outcome.js";
 import type { SimProcess } from "./process.js";
 import type { SimWorkflow } from "./random-plan.js";
 import type { RunRow, StepRow } from "./tables.js";
@@ -62,7 +62,8 @@ export class People {
 
   *#create(process: SimProcess, run: NewRun): Task<void> {
     const prepared = prepareAdmission(process, run);
-    yield* process.create(prepared);
+    const outcome = yield* process.create(prepared);
+    if (outcome.isClosing) yield* closeRun(process, prepared.id);
     if (prepared.isHeld === true && prepared.workflowId !== null)
       yield* takeTurn(process, prepared.workflowId);
   }

@@ -139,7 +139,9 @@ function* expireRuns(process: SimProcess): Task<void> {
   const late = database
     .openRuns()
     .filter(({ row }) => row.deadline_at !== null && row.deadline_at < loop.now);
-  yield* process.all(late.map(({ row }) => applyOne(process, row.id, { kind: "expire", error })));
+  // each of them read its row before any is applied
+  const stops = late.map(({ row }) => [row.id, { kind: "expire", error, ifEnding: row.ending }] as const);
+  yield* process.all(stops.map(([id, stop]) => applyOne(process, id, stop)));
 }
 
 function* joinForgotten(process: SimProcess): Task<void> {

@@ -281,8 +281,8 @@ function updateRun(
   const { now } = tables;
   const { status, step_states, last_seq, has_started, timeout_s, is_ended, ending, flow } = params;
   if (has_started) row.started_at = now;
-  if (has_started && timeout_s !== null) row.deadline_at = now + timeout_s * 1000;
-  else if (ending !== null && row.ending === null) row.deadline_at = now + ENDING_TIMEOUT_MS;
+  if (ending !== null && row.ending === null) row.deadline_at = now + ENDING_TIMEOUT_MS;
+  else if (has_started && timeout_s !== null) row.deadline_at = now + timeout_s * 1000;
   const finished_at = is_ended ? now : null;
   const output =
     params.collect === null ? parse<JsonValue>(params.output) : collect(tables, params.id, params.collect);
@@ -303,6 +303,7 @@ const EFFECTS: readonly (readonly [Omit<Statement, "values">, Effect])[] = [
   [sql.INSERT_RUNS, insertRun],
   [sql.INSERT_STEPS, insertStep],
   [sql.COPY_RESULTS, copyResult],
+  [sql.COPY_ARTIFACTS, () => undefined],
   [sql.INSERT_ITEM_CHUNKS, insertItems],
   [sql.INSERT_ITEMS, insertItem],
   [sql.START_STEPS, startStep],

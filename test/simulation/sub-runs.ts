@@ -62,5 +62,6 @@ function* returnTo(process: SimProcess, step: StepRow, child: RunRow): Task<void
 }
 
 function* cancelRun(process: SimProcess, { id }: RunRow): Task<void> {
-  yield* process.apply(id, { kind: "cancel", reason: "The step that started the run has ended" });
+  const reason = "The step that started the run has ended";
+  yield* process.apply(id, { kind: "cancel", reason, ifEnding: null });
 }

@@ -1,7 +1,7 @@
 import { lastSteps, type PlanStep, type RunPlan, DEFAULT_MAX_PARALLEL } from "../../src/core/plan.js";
 import { isRunTerminal, isStepTerminal } from "../../src/core/statuses.js";
 import { type StateLetter, statusOf } from "../../src/core/step-states.js";
-import type { Book, RunEntry } from "./book.js";
+import { type Book, ENDING_TIMEOUT_MS, type RunEntry } from "./book.js";
 import { EventOrder } from "./event-order.js";
 import { mayStart } from "./may-start.js";
 import { rowKey, type RunTables, type StepRow, type Tables } from "./tables.js";
@@ -33,6 +33,7 @@ export class Watch {
       if (run.row.finished_at === null) lookAhead(tables, run, entry);
       this.#lookAtEnd(run, entry.plan);
       if (run.row.finished_at === null) lookAtCaller(tables, run, this.calmSince);
+      lookAtDeadline(run, entry);
     }
     if (touched.some(({ row }) => row.concurrency_key !== null)) lookAtSlots(tables, this.#book);
   }
@@ -99,6 +100,14 @@ export class Watch {
       () => `${row.id} ends while ${open[0]?.step_id} is ${open[0]?.status}`,
     );
     ensure((row.finished_at !== null) === true, "rows", () => `${row.id} has ended at no time`);
+    for (const step of steps.values()) {
+      const told = this.#orders.get(row.id)?.lastOf(step.step_id, step.item_index);
+      ensure(
+        told === step.status,
+        "I5",
+        () => `${row.id}/${step.step_id}[${step.item_index}] is ${step.status}, its last event says ${told}`,
+      );
+    }
     judgeOutcome({ row, steps, items } as RunTables, plan);
   }
 }
@@ -113,6 +122,16 @@ function lookAtCaller(tables: Tables, { row }: RunTables, calmSince: number): vo
     forMs < ORPHAN_LIMIT_MS,
     "outcome",
     () => `${row.id} goes on ${forMs} ms after its caller has ended`,
+  );
+}
+
+/** `finally` steps of a stopped run have their fifteen minutes, whatever the run's own limit is. */
+function lookAtDeadline({ row }: RunTables, { stoppedAt }: RunEntry): void {
+  if (row.finished_at !== null || stoppedAt === null) return;
+  ensure(
+    row.deadline_at === stoppedAt + ENDING_TIMEOUT_MS,
+    "outcome",
+    () => `${row.id} was stopped at ${stoppedAt}, and has time until ${row.deadline_at}`,
   );
 }
 

@@ -140,9 +140,9 @@ export class World {
     return stepAt(plan, stepIndex);
   }
 
-  /** Remembers a transition; stops are left out: asking for one twice means something. */
+  /** Remembers a transition; a person's stop is left out: asking for it twice means something. */
   noteApplied(runId: string, transition: Transition, child: NewRun | undefined): void {
-    if (transition.kind === "cancel" || transition.kind === "expire") return;
+    if (transition.kind === "cancel" && transition.reason === undefined) return;
     if (this.applied.length < MOST_KEPT) this.applied.push({ runId, transition, child });
   }
 

@@ -4,19 +4,23 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 
 /** A Redis server of one test file's own, without persistence: killing it loses everything. */
 export interface OwnRedis {
   readonly url: string;
   /** Ends the server as a power cut would. */
   kill(): Promise<void>;
+  /** `FLUSHALL`. */
+  flush(): Promise<void>;
   /** Starts it again on the same port, empty. */
   start(): Promise<void>;
   /** Kills it and removes its folder; call in `afterAll`. */
   stop(): Promise<void>;
 }
 
-async function findFreePort(): Promise<number> {
+/** A port of loopback that nobody listens on now. */
+export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
@@ -69,6 +73,15 @@ export async function startOwnRedis(extraArguments: readonly string[] = []): Pro
     url: `redis://127.0.0.1:${port}`,
     kill,
     start,
+    async flush() {
+      const client = new Redis({ port, host: "127.0.0.1", maxRetriesPerRequest: 1 });
+      client.on("error", () => undefined);
+      try {
+        await client.flushall();
+      } finally {
+        client.disconnect();
+      }
+    },
     async stop() {
       await kill();
       rmSync(folder, { recursive: true, force: true });

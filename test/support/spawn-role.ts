@@ -9,6 +9,8 @@ export interface RoleProcess {
   readonly pid: number;
   /** Where an API listens; empty for the others. */
   readonly address: string;
+  /** Settles when it has ended, by whatever, with its exit code (null: by a signal). */
+  readonly ended: Promise<number | null>;
   /** What it has printed so far: its log. */
   output(): string;
   /** Sends a signal and nothing more. */
@@ -54,6 +56,7 @@ export async function spawnRole(
   return {
     pid: child.pid ?? 0,
     address,
+    ended,
     output: () => printed,
     signal: (name) => void child.kill(name),
     async kill() {

@@ -15,6 +15,7 @@ import {
   MappingError,
   type ResolvedInputs,
 } from "../../src/services/engine/resolve-inputs.js";
+import { EvaluationBusyError } from "../../src/services/evaluation-types.js";
 import type { SecretValue } from "../../src/services/secrets/secret-store.js";
 import type { ComponentCache } from "./component-cache.js";
 import { EventCollector } from "./event-collector.js";
@@ -200,7 +201,9 @@ function toEnding(
   const key = keyOf(attempt);
   if (fault instanceof ApprovalNeededError)
     return { transition: { kind: "pause", ...key, hold: toHold(fault, mask, prepared?.inputs ?? {}) } };
-  if (fault.code === "worker_lost") return { transition: { kind: "release", ...key }, failed: shown.message };
+  // there was no time for its expressions: another worker may have it, or this one later
+  const isGivenBack = fault.code === "worker_lost" || error instanceof EvaluationBusyError;
+  if (isGivenBack) return { transition: { kind: "release", ...key }, failed: shown.message };
   const { retryable: isRetryable } = fault;
   return {
     transition: { kind: "fail", ...key, error: shown, isRetryable, inputs: prepared?.inputs },

@@ -1,13 +1,23 @@
 import { writeFileSync } from "node:fs";
 import { stringify } from "yaml";
 import type { ApiClient } from "../api-client.js";
-import { itemsOf, mcpDefinitionShape, mcpVersionShape, type Workflow, workflowShape } from "../api-shapes.js";
+import {
+  itemsOf,
+  listedScheduleShape,
+  mcpDefinitionShape,
+  mcpVersionShape,
+  type Workflow,
+  workflowShape,
+} from "../api-shapes.js";
 import { EXIT, type ExitCode } from "../cli-error.js";
 import { connectToApi } from "../connect.js";
-import type { McpManifest, WorkflowManifest } from "../load-manifests.js";
+import type { McpManifest, ScheduleManifest, WorkflowManifest } from "../load-manifests.js";
 import type { CommandContext } from "../program.js";
 
-/** `headrace export`: YAML that `headrace apply` takes back. Every version of each component, published workflows. */
+/**
+ * `headrace export`: YAML that `headrace apply` takes back. Every version of each component, published workflows and
+ * their schedules. Webhooks are not among them: their address is a secret of the installation.
+ */
 export async function runExport(
   name: string | undefined,
   options: { out?: string },
@@ -16,7 +26,11 @@ export async function runExport(
   const api = connectToApi();
   const workflows = await exportWorkflows(api, name);
   const used = name === undefined ? undefined : new Set(workflows.flatMap(namesOfMcps));
-  const manifests = [...(await exportMcps(api, used)), ...workflows];
+  const manifests = [
+    ...(await exportMcps(api, used)),
+    ...workflows,
+    ...(await exportSchedules(api, new Set(workflows.map((workflow) => workflow.name)))),
+  ];
   if (output.isJson && options.out === undefined) {
     output.result(manifests, "");
     return EXIT.ok;
@@ -50,6 +64,18 @@ async function exportWorkflows(api: ApiClient, name: string | undefined): Promis
     manifests.push({ kind: "Workflow", ...labels(workflow), definition: version.definition ?? {} });
   }
   return manifests;
+}
+
+async function exportSchedules(api: ApiClient, workflows: ReadonlySet<string>): Promise<ScheduleManifest[]> {
+  const listed = await api.list("/api/v1/schedules", listedScheduleShape);
+  return listed.flatMap(({ name, workflow, cron, everySeconds, timezone, input, ...rest }) => {
+    if (workflow === null || !workflows.has(workflow)) return [];
+    const { enabled, overlap, catchUp } = rest;
+    const timing = cron === null ? { everySeconds: everySeconds ?? undefined } : { cron };
+    return [
+      { kind: "Schedule" as const, name, workflow, ...timing, timezone, input, enabled, overlap, catchUp },
+    ];
+  });
 }
 
 async function exportMcps(api: ApiClient, names: ReadonlySet<string> | undefined): Promise<McpManifest[]> {

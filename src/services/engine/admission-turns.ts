@@ -69,7 +69,7 @@ async function takeTurns(
     await Promise.all([
       applyStored(deps, result.decided),
       ...result.stopped.map(({ id, versionId, reason }) =>
-        apply(deps, id, versionId, { kind: "cancel", reason }),
+        apply(deps, id, versionId, { kind: "cancel", reason, ifEnding: null }),
       ),
     ]);
     nextInMs = Math.min(nextInMs, result.nextInMs ?? Number.POSITIVE_INFINITY);

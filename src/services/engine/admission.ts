@@ -61,6 +61,8 @@ export function createAdmission(deps: AdmissionDeps) {
     async create(run: NewRun, isPaused?: boolean): Promise<TransitionOutcome> {
       const prepared = await prepare(run, isPaused);
       const outcome = await engine.commit.create(prepared);
+      // a rerun that takes everything over has nothing left but its outputs
+      if (outcome.isClosing) await deps.closeRun(prepared.id, prepared.versionId);
       await afterCreate(prepared);
       return outcome;
     },

@@ -5,6 +5,7 @@ import { StepStates } from "../../core/step-states.js";
 import type {
   Advance,
   DispatchDraft,
+  OpenItem,
   Refusal,
   StepChange,
   StepKey,
@@ -91,7 +92,7 @@ export function applyBatch(
     // gone with an old partition: nothing to do, and nothing that a retry could mend
     if (!run) return { refusal: { reason: "ended" }, status: "canceled", isClosing: false };
     const result =
-      "create" in work ? begin(judge, run, work.create) : applyOne(judge, run, work.transition, loaded.steps);
+      "create" in work ? begin(judge, run, work.create) : applyOne(judge, run, work.transition, loaded);
     const { refusal, isClosing, joining, continued } = result;
     if (!refusal || result.changes.length > 0) write(versionId, run, result);
     if ("child" in work && work.child && result.changes.some(({ type }) => type === "call")) {
@@ -139,19 +140,32 @@ function applyOne(
   judge: Judge,
   run: RunInFlush,
   transition: Transition,
-  steps: Map<string, StepState>,
+  { steps, openItems }: LoadedState,
 ): Advance {
   const keys = "stepIndex" in transition ? transition : undefined;
   const step = keys && steps.get(stepKey(run.id, keys.stepIndex, keys.itemIndex));
   const whole = keys && keys.itemIndex >= 0 ? steps.get(stepKey(run.id, keys.stepIndex, -1)) : undefined;
-  const result = judge.advance({ plan: run.plan, run, step, whole, transition, random: judge.random() });
+  const stopped = { openItems: openItems.get(run.id), transition };
+  const result = judge.advance({ plan: run.plan, run, step, whole, ...stopped, random: judge.random() });
   // later transitions of the same flush must see what this one did to the row
   for (const change of result.changes) {
     const changedKey = stepKey(run.id, change.stepIndex, change.itemIndex);
     const before = steps.get(changedKey);
     if (before) steps.set(changedKey, changed(before, change));
+    const items = openItems.get(run.id);
+    if (items && change.itemIndex >= 0) openItems.set(run.id, withItem(items, change));
   }
   return result;
+}
+
+/** The open items once one of them has changed. */
+function withItem(items: readonly OpenItem[], change: StepChange): OpenItem[] {
+  const { stepIndex, itemIndex, type } = change;
+  const isIt = (item: OpenItem) => item.stepIndex === stepIndex && item.itemIndex === itemIndex;
+  if (type === "addItem") return [...items, { stepIndex, itemIndex, attempt: 1 }];
+  if (type === "end") return items.filter((item) => !isIt(item));
+  if (type !== "queue") return [...items];
+  return items.map((item) => (isIt(item) ? { ...item, attempt: change.attempt } : item));
 }
 
 function changed(step: StepState, change: StepChange): StepState {

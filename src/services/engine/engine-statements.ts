@@ -24,6 +24,15 @@ export const LOAD_STEPS = {
     JOIN step_runs s ON s.run_id = k.run_id AND s.step_index = k.step_index AND s.item_index = k.item_index`,
 };
 
+/** Items under way of runs that are about to be stopped. */
+export const LOAD_OPEN_ITEMS = {
+  name: "load-open-items",
+  text: `
+    SELECT run_id, step_index, item_index, attempt FROM step_runs
+    WHERE run_id = ANY($1::uuid[]) AND item_index >= 0 AND status IN ('queued', 'running', 'waiting')
+    ORDER BY run_id, step_index, item_index`,
+};
+
 export const INSERT_RUNS = {
   name: "insert-runs",
   text: `
@@ -206,6 +215,28 @@ export const COPY_RESULTS = {
     WHERE s.run_id = u.run_id AND s.step_index = u.step_index AND s.item_index = -1`,
 };
 
+/**
+ * Runs after COPY_RESULTS: files and large outputs become the new run's own, so that they are shown and kept as such.
+ * Bytes are stored by their hash, so none are copied. An id's first part is its time: files keep their order.
+ */
+export const COPY_ARTIFACTS = {
+  name: "copy-artifacts",
+  text: `
+    WITH taken AS (
+      SELECT u.run_id AS new_run_id, u.step_index AS new_step_index, a.*, a.id = o.output_artifact_id AS is_output,
+        overlay(gen_random_uuid()::text PLACING left(a.id::text, 18) FROM 1)::uuid AS new_id
+      FROM unnest($1::uuid[], $2::int[], $3::uuid[], $4::int[]) AS u (run_id, step_index, from_run_id, from_index)
+      JOIN step_runs o ON o.run_id = u.from_run_id AND o.step_index = u.from_index AND o.item_index = -1
+      JOIN artifacts a ON a.run_id = u.from_run_id AND a.step_index = u.from_index AND a.item_index = -1
+        AND (a.kind = 'file' OR a.id = o.output_artifact_id)
+    ), copied AS (
+      INSERT INTO artifacts (id, run_id, step_index, item_index, attempt, kind, name, content_type, size_bytes, sha256)
+      SELECT new_id, new_run_id, new_step_index, -1, attempt, kind, name, content_type, size_bytes, sha256 FROM taken
+    )
+    UPDATE step_runs s SET output_artifact_id = taken.new_id FROM taken
+    WHERE taken.is_output AND s.run_id = taken.new_run_id AND s.step_index = taken.new_step_index AND s.item_index = -1`,
+};
+
 /** How long `finally` steps of a stopped run may take. */
 const ENDING_TIMEOUT = "15 minutes";
 
@@ -215,9 +246,10 @@ export const UPDATE_RUNS = {
   text: `
     UPDATE workflow_runs r SET status = u.status, step_states = u.step_states, last_seq = u.last_seq, error = u.error,
       started_at = CASE WHEN u.has_started THEN now() ELSE r.started_at END,
-      deadline_at = CASE WHEN u.has_started AND u.timeout_s IS NOT NULL
-        THEN now() + make_interval(secs => u.timeout_s)
-        WHEN u.ending IS NOT NULL AND r.ending IS NULL THEN now() + interval '${ENDING_TIMEOUT}' ELSE r.deadline_at END,
+      -- a run may start and be stopped in one flush
+      deadline_at = CASE WHEN u.ending IS NOT NULL AND r.ending IS NULL THEN now() + interval '${ENDING_TIMEOUT}'
+        WHEN u.has_started AND u.timeout_s IS NOT NULL THEN now() + make_interval(secs => u.timeout_s)
+        ELSE r.deadline_at END,
       ending = u.ending, flow = u.flow,
       finished_at = CASE WHEN u.is_ended THEN now() END,
       output = CASE WHEN u.collect IS NULL THEN u.output ELSE (

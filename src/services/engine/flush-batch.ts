@@ -103,6 +103,7 @@ export class FlushBatch {
       [sql.INSERT_RUNS, newRunRows(runs.filter((run) => run.isNew))],
       [sql.INSERT_STEPS, this.#newSteps],
       [sql.COPY_RESULTS, this.#copies],
+      [sql.COPY_ARTIFACTS, this.#copies],
       ...this.#changes.statements(),
       [sql.INSERT_EVENTS, this.#events],
       // a rerun may end with all that it took over: its output is collected like any other's

@@ -2,14 +2,16 @@ import type pg from "pg";
 import type { RunPlan } from "../../core/plan.js";
 import type { RunError, RunStatus } from "../../core/statuses.js";
 import { StepStates } from "../../core/step-states.js";
-import type { FanOut, StepState, Transition } from "../../core/transition.js";
-import { LOAD_STEPS, LOCK_RUNS } from "./engine-statements.js";
+import type { FanOut, OpenItem, StepState, Transition } from "../../core/transition.js";
+import { LOAD_OPEN_ITEMS, LOAD_STEPS, LOCK_RUNS } from "./engine-statements.js";
 import type { RunInFlush } from "./flush-batch.js";
 
 /** Runs and steps as their rows say under the lock. */
 export interface LoadedState {
   readonly runs: Map<string, RunInFlush>;
   readonly steps: Map<string, StepState>;
+  /** Items under way, of runs that are to be stopped; by run. */
+  readonly openItems: Map<string, OpenItem[]>;
 }
 
 /** A row of LOCK_RUNS. */
@@ -53,6 +55,14 @@ export interface LoadedStepRow {
   readonly is_due: boolean | null;
 }
 
+/** A row of LOAD_OPEN_ITEMS. */
+export interface OpenItemRow {
+  readonly run_id: string;
+  readonly step_index: number;
+  readonly item_index: number;
+  readonly attempt: number;
+}
+
 /**
  * Locks runs and reads them with the steps that transitions name; sends both queries before it waits for either.
  * @param plans plans by workflow version; runs of other versions are left out.
@@ -62,13 +72,17 @@ export async function loadState(
   transitions: readonly { readonly runId: string; readonly transition: Transition }[],
   plans: ReadonlyMap<string, RunPlan>,
 ): Promise<LoadedState> {
-  if (transitions.length === 0) return { runs: new Map(), steps: new Map() };
+  if (transitions.length === 0) return { runs: new Map(), steps: new Map(), openItems: new Map() };
   const runIds = [...new Set(transitions.map((item) => item.runId))];
-  const [runRows, stepRows] = await Promise.all([
+  const stopped = stoppedRuns(transitions);
+  const [runRows, stepRows, itemRows] = await Promise.all([
     client.query<LockedRunRow>({ ...LOCK_RUNS, values: [runIds] }),
     client.query<LoadedStepRow>({ ...LOAD_STEPS, values: stepKeys(transitions) }),
+    stopped.length === 0
+      ? { rows: [] }
+      : client.query<OpenItemRow>({ ...LOAD_OPEN_ITEMS, values: [stopped] }),
   ]);
-  return toLoadedState(runRows.rows, stepRows.rows, plans);
+  return toLoadedState(runRows.rows, stepRows.rows, plans, itemRows.rows);
 }
 
 /** What rows say, in the engine's own shapes. */
@@ -76,6 +90,7 @@ export function toLoadedState(
   runRows: readonly LockedRunRow[],
   stepRows: readonly LoadedStepRow[],
   plans: ReadonlyMap<string, RunPlan>,
+  itemRows: readonly OpenItemRow[] = [],
 ): LoadedState {
   const runs = runRows.flatMap((row): [string, RunInFlush][] => {
     const plan = plans.get(row.workflow_version_id);
@@ -85,7 +100,24 @@ export function toLoadedState(
     stepKey(row.run_id, row.step_index, row.item_index),
     toStep(row),
   ]);
-  return { runs: new Map(runs), steps: new Map(steps) };
+  const openItems = new Map<string, OpenItem[]>();
+  for (const { run_id, step_index: stepIndex, item_index: itemIndex, attempt } of itemRows)
+    appendTo(openItems, run_id, { stepIndex, itemIndex, attempt });
+  return { runs: new Map(runs), steps: new Map(steps), openItems };
+}
+
+function appendTo(openItems: Map<string, OpenItem[]>, runId: string, item: OpenItem): void {
+  const known = openItems.get(runId);
+  if (known) known.push(item);
+  else openItems.set(runId, [item]);
+}
+
+/** Runs that transitions stop. */
+export function stoppedRuns(
+  transitions: readonly { readonly runId: string; readonly transition: Transition }[],
+): string[] {
+  const stops = transitions.filter(({ transition: { kind } }) => kind === "cancel" || kind === "expire");
+  return [...new Set(stops.map(({ runId }) => runId))];
 }
 
 /** The rows that transitions name: runs, steps and items as the columns of LOAD_STEPS. */

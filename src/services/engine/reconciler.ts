@@ -163,9 +163,10 @@ async function expireRuns(deps: ReconcilerDeps): Promise<void> {
     .whereNull("finished_at")
     .whereRaw("deadline_at < now()")
     .limit(MOST_PER_LOOK)
-    .select("id as run_id", "workflow_version_id");
-  await applyAll(deps, "run_timeout", rows, () => ({
+    .select("id as run_id", "workflow_version_id", "ending");
+  await applyAll(deps, "run_timeout", rows, (row) => ({
     kind: "expire",
+    ifEnding: row.ending,
     error: { code: "timeout", message: "The run took longer than its timeoutSeconds" },
   }));
 }

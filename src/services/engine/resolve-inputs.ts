@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.j
 import type { InputMapping, PlanStep, RunPlan } from "../../core/plan.js";
 import type { StepStatus } from "../../core/statuses.js";
 import { ITEMS_PER_CHUNK } from "./step-changes.js";
-import { EvaluationError, type SafeEvaluator } from "../evaluation-types.js";
+import { EvaluationBusyError, EvaluationError, type SafeEvaluator } from "../evaluation-types.js";
 
 /** What mappings and expressions read: `{ input, steps, run }`, and within a `forEach` the item and its place. */
 export type RunBindings = {
@@ -269,7 +269,7 @@ async function evaluate(
   try {
     return await deps.evaluator.evaluate(expression, { ...context });
   } catch (error) {
-    if (!(error instanceof EvaluationError)) throw error;
+    if (!(error instanceof EvaluationError) || error instanceof EvaluationBusyError) throw error;
     throw new MappingError(`${what} failed: ${error.message}`, { cause: error });
   }
 }

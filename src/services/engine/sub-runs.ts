@@ -50,7 +50,8 @@ export function createSubRuns({ knex, engine, followOutcome, logger }: SubRunDep
 
   async function cancel(row: { id: string; workflow_version_id: string }): Promise<void> {
     const reason = "The step that started the run has ended";
-    await engine.commit.apply(row.id, row.workflow_version_id, { kind: "cancel", reason });
+    const stop = { kind: "cancel", reason, ifEnding: null } as const;
+    await engine.commit.apply(row.id, row.workflow_version_id, stop);
   }
 
   async function follow(run: CommittedRun): Promise<void> {

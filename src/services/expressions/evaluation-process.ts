@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { toError } from "../../errors/app-error.js";
 import { EvaluationError } from "../evaluation-types.js";
+import { readCpuMs } from "./cpu-time.js";
 
 /** What the process is asked to do; see `runtime/evaluation-process.mjs`. */
 export type EvaluationJob =
@@ -28,7 +29,8 @@ export interface EvaluationProcess {
   readonly isDead: boolean;
   /**
    * Does one job; the caller waits for the one before.
-   * @throws EvaluationError when the job fails, or outlives `deadlineMs`: then the process is killed.
+   * @throws EvaluationError when the job fails, or outlives `deadlineMs`: then the process is killed. A process that
+   * had no processor to run on (the machine is overloaded, or stood still) gets up to ten times as long.
    */
   run(job: EvaluationJob, deadlineMs: number): Promise<unknown>;
   /** Kills it. Resolves when it is gone. */
@@ -39,6 +41,9 @@ export interface EvaluationProcess {
 const NODE_OPTIONS = ["--max-old-space-size=128", "--max-semi-space-size=32"];
 /** A process that is not up by then never will be. */
 const START_TIMEOUT_MS = 15_000;
+/** A job that had less of the processor than this was not slow: it did not run. */
+const HARDLY_RUN_MS = 50;
+const MOST_TURNS = 10;
 /** How V8 dies when the heap is full. */
 const MEMORY_SIGNALS: readonly (string | null)[] = ["SIGABRT", "SIGTRAP", "SIGILL"];
 
@@ -136,12 +141,18 @@ export function startEvaluationProcess(): EvaluationProcess {
 
   /** Nothing but a kill stops a running regular expression or loop. */
   async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
+    const cpuBefore = readCpuMs(child.pid);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        dialogue.kill();
-        reject(new EvaluationError("took too long"));
-      }, deadlineMs);
+      const watch = (turn: number): void => {
+        timer = setTimeout(() => {
+          const cpuMs = (readCpuMs(child.pid) ?? HARDLY_RUN_MS) - (cpuBefore ?? 0);
+          if (cpuMs < HARDLY_RUN_MS && turn < MOST_TURNS) return watch(turn + 1);
+          dialogue.kill();
+          reject(new EvaluationError("took too long"));
+        }, deadlineMs);
+      };
+      watch(1);
     });
     try {
       return await Promise.race([work, late]);

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import type { JsonValue } from "../../core/json.js";
@@ -8,6 +8,19 @@ import { createSafeEvaluator } from "./safe-evaluator.js";
 
 const evaluator = createSafeEvaluator();
 afterAll(() => evaluator.close());
+
+/** Whether a process is one of this evaluator's. */
+function isEvaluationProcess(pid: string): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    return (
+      parent === process.pid && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("evaluation-process")
+    );
+  } catch {
+    return false;
+  }
+}
 
 /** The error of a promise that must reject within `limitMs`. */
 async function failureOf(promise: Promise<unknown>, limitMs = 2000): Promise<string> {
@@ -43,6 +56,20 @@ describe("evaluate", () => {
     ["$contains('é', /^.$/)", true],
   ])("%s", async (expression, expected) => {
     expect(await evaluator.evaluate(expression, bindings)).toEqual(expected);
+  });
+
+  it("does not blame an expression for a machine that stands still", async () => {
+    await evaluator.evaluate("1", bindings);
+    const pids = readdirSync("/proc").filter(isEvaluationProcess).map(Number);
+    expect(pids.length).toBeGreaterThan(0);
+    for (const pid of pids) process.kill(pid, "SIGSTOP");
+    const wake = setTimeout(() => pids.forEach((pid) => process.kill(pid, "SIGCONT")), 2500);
+    try {
+      expect(await evaluator.evaluate("$sum(input.rows.n)", bindings)).toBe(3);
+    } finally {
+      clearTimeout(wake);
+      for (const pid of pids) process.kill(pid, "SIGCONT");
+    }
   });
 
   it("treats names of prototypes as data", async () => {

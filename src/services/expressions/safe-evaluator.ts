@@ -1,6 +1,7 @@
 import type { JsonValue } from "../../core/json.js";
 import type { FieldFault } from "../../errors/app-error.js";
 import {
+  EvaluationBusyError,
   EvaluationError,
   type ExpressionFacts,
   type SafeEvaluator,
@@ -137,7 +138,7 @@ function createPool() {
       else if (Date.now() - queued.queuedAt > MAX_QUEUED_MS) {
         idle.push(lane);
         queued.reject(
-          new EvaluationError("could not be evaluated in time: too many evaluations are waiting"),
+          new EvaluationBusyError("could not be evaluated in time: too many evaluations are waiting"),
         );
       } else void work(lane, queued);
     }
