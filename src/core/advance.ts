@@ -5,7 +5,15 @@ import { indicesOf, outcomeOf, stepAt } from "./settle.js";
 import { isRunTerminal, type RunError, type RunStatus } from "./statuses.js";
 import { STATE } from "./step-states.js";
 import { MAX_WORKFLOW_DEPTH } from "./workflow-reference.js";
-import type { Advance, Refusal, RunState, StepState, StepTransition, Transition } from "./transition.js";
+import type {
+  Advance,
+  Hold,
+  Refusal,
+  RunState,
+  StepState,
+  StepTransition,
+  Transition,
+} from "./transition.js";
 
 /** After this many workers died under one step, the step itself is taken for the cause. */
 export const MAX_LOST_WORKERS = 3;
@@ -182,10 +190,17 @@ function judgeState(state: StepState, transition: StepTransition): Refusal | und
         ? undefined
         : { reason: "stale" };
     default:
-      return state.status === "running" && state.leaseToken === transition.token
-        ? undefined
-        : { reason: "stale" };
+      return holdsToken(state, transition) ? undefined : { reason: "stale" };
   }
+}
+
+/** Whether the attempt is still the one that this token was given; suspended ones keep theirs. */
+function holdsToken(
+  state: StepState,
+  { kind, token }: Extract<StepTransition, { readonly token: string }>,
+): boolean {
+  if (state.leaseToken !== token) return false;
+  return state.status === "running" || (state.status === "waiting" && kind !== "suspend");
 }
 
 function judgeDecision(
@@ -219,6 +234,7 @@ function applyToStep(
       if (transition.error) return draft.fail(target, transition.error, {});
       return draft.end(target, STATE.succeeded, {}, transition);
     case "hold":
+    case "suspend":
       return holdStep(draft, target, transition);
     case "wake":
       return wakeStep(draft, target, random);
@@ -247,7 +263,7 @@ function applyToStep(
   }
 }
 
-function holdStep(draft: RunDraft, target: DraftStep, { hold }: Extract<Transition, { kind: "hold" }>): void {
+function holdStep(draft: RunDraft, target: DraftStep, { hold }: { readonly hold: Hold }): void {
   const { stepIndex, itemIndex } = target.state;
   draft.setLetter(target, STATE.waiting);
   draft.startRun();
@@ -255,10 +271,10 @@ function holdStep(draft: RunDraft, target: DraftStep, { hold }: Extract<Transiti
   draft.stepEvent(target, "step.waiting", { ...hold.waitingFor });
 }
 
-/** Time is up: for a wait that is its success, for an approval what it says, for a sub-workflow its failure. */
+/** Time is up: for a wait that is its success, for an approval what it says, for everything else its failure. */
 function wakeStep(draft: RunDraft, target: DraftStep, random: number): void {
-  const { approval, childRunId } = target.state;
-  if (childRunId !== null) {
+  const { approval, childRunId, leaseToken } = target.state;
+  if (childRunId !== null || leaseToken !== null) {
     const error = { code: "timeout", message: `The step took longer than its timeoutSeconds` } as const;
     return draft.failOrRetry(target, error, { isRetryable: true, random });
   }

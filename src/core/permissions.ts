@@ -11,11 +11,12 @@ const GRANTS = {
     "dashboard:read",
     "schedule:read",
     "webhook:read",
+    "app:read",
     "connection:read",
     "secret:read",
     "api-key:own",
   ],
-  operator: ["run:start", "run:cancel", "run:approve", "schedule:operate", "queue:read"],
+  operator: ["run:start", "run:cancel", "run:approve", "app:stop", "schedule:operate", "queue:read"],
   editor: [
     "definition:write",
     "schedule:write",

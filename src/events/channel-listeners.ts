@@ -10,7 +10,10 @@ const messageSchemas = {
   "run-events": z.object({
     runs: z.array(z.object({ runId: z.string(), seq: z.number(), isRunEvent: z.boolean() })),
   }),
-  control: z.object({ type: z.literal("stop-run"), runId: z.string(), below: z.number() }),
+  control: z.discriminatedUnion("type", [
+    z.object({ type: z.literal("stop-run"), runId: z.string(), below: z.number() }),
+    z.object({ type: z.literal("stop-app"), appId: z.string() }),
+  ]),
 } satisfies { [C in Channel]: z.ZodType<PubSubChannels[C]> };
 
 /** The subscribers of one process, by channel, behind whatever connection brings the messages. */

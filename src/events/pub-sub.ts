@@ -4,8 +4,10 @@ export interface PubSubChannels {
   "run-events": {
     readonly runs: readonly { readonly runId: string; readonly seq: number; readonly isRunEvent: boolean }[];
   };
-  /** Orders to every worker: to end what runs of a run, as far as its steps come before `below`. */
-  control: { readonly type: "stop-run"; readonly runId: string; readonly below: number };
+  /** Orders to every worker: to end what runs of a run, as far as its steps come before `below`; to look at an app's row. */
+  control:
+    | { readonly type: "stop-run"; readonly runId: string; readonly below: number }
+    | { readonly type: "stop-app"; readonly appId: string };
 }
 
 /** Stops one subscription. Idempotent. */
