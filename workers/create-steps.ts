@@ -4,6 +4,7 @@ import type { Executor, McpType } from "../src/executors/types.js";
 import { createRunCaller } from "../src/services/engine/call-run.js";
 import { createStepThrottle } from "../src/services/engine/step-throttle.js";
 import { createStepCache } from "../src/services/step-cache/step-cache.js";
+import type { AppHost } from "./apps/app-host.js";
 import { createComponentCache } from "./execution/component-cache.js";
 import { createResultCache } from "./execution/result-cache.js";
 import { type AttemptRunner, createAttemptRunner } from "./execution/run-attempt.js";
@@ -21,6 +22,7 @@ export interface StepsWorker {
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
+  readonly apps: AppHost;
 }
 
 /** What takes this worker's steps, with all that it needs. */
@@ -46,7 +48,7 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
 
 function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunner {
   const { knex, engine, resolver, readSecrets, artifacts, evaluator, logger, settings } = platform;
-  const { executors, http, isolation } = worker;
+  const { executors, http, isolation, apps } = worker;
   const { sandbox, workdirs } = isolation;
   const getComponent = createComponentCache({ knex });
   const maxOutputBytes = settings.MAX_OUTPUT_BYTES;
@@ -62,6 +64,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
       sandbox,
       workdirs,
       artifacts,
+      apps,
       maxOutputBytes,
     }),
     resultCache: createResultCache({

@@ -12,6 +12,7 @@ import type { Executor, McpType } from "../src/executors/types.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
+import { openApps, type WorkerApps } from "./apps/open-apps.js";
 import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
 import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
@@ -47,6 +48,7 @@ interface WorkerParts {
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
+  readonly apps: WorkerApps;
   readonly registry: WorkerRegistry;
   readonly queueWorkers: QueueWorker[];
   readonly loops: readonly Loop[];
@@ -67,6 +69,8 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     cacheRoot,
     ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
     installerEnv: readInstallerEnvironment(),
+    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+    pyodideUrl: settings.PYODIDE_URL,
   });
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
   const { groups, concurrency, version } = options;
@@ -84,10 +88,21 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     },
   });
   await registry.register();
-  const stopListening = await platform.pubSub.subscribe("control", (message) =>
-    executions.stopRun(message.runId, message.below),
-  );
-  const steps = createSteps(platform, { id, groups, isolation, executors, http, executions });
+  const apps = await openApps(platform, { id, isolation });
+  const stopListening = await platform.pubSub.subscribe("control", (message) => {
+    if (message.type === "stop-app") return apps.look(message.appId);
+    executions.stopRun(message.runId, message.below);
+    return apps.stopRun(message.runId, message.below);
+  });
+  const steps = createSteps(platform, {
+    id,
+    groups,
+    isolation,
+    executors,
+    http,
+    executions,
+    apps: apps.host,
+  });
   const queueWorkers = await openQueueWorkers(platform, options, steps);
   let isClosing = false;
   const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
@@ -98,7 +113,17 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   });
   const loops = [startHousekeeping(platform), heartbeat];
   logger.info({ workerId: id, groups, sandbox: sandbox.level }, "worker started");
-  const parts = { isolation, executors, http, executions, registry, queueWorkers, loops, stopListening };
+  const parts = {
+    isolation,
+    executors,
+    http,
+    executions,
+    apps,
+    registry,
+    queueWorkers,
+    loops,
+    stopListening,
+  };
   return {
     id,
     async close(drainMs) {
@@ -142,7 +167,7 @@ async function openQueueWorkers(
 }
 
 async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
-  const { isolation, executors, http, executions, registry, queueWorkers, loops } = parts;
+  const { isolation, executors, http, executions, apps, registry, queueWorkers, loops } = parts;
   for (const worker of queueWorkers) worker.pause();
   if (!(await executions.waitIdle(drainMs))) {
     executions.stopAll();
@@ -151,6 +176,7 @@ async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
   await Promise.all(queueWorkers.map((worker) => worker.close({ drainMs: STOP_GRACE_MS })));
   for (const loop of loops) await loop.stop();
   await parts.stopListening();
+  await apps.close();
   await Promise.all([...executors.values()].map((executor) => executor.close?.()));
   await http.close();
   await isolation.sandbox.close();

@@ -12,7 +12,8 @@ import {
 import { createEnvironmentCache } from "./script/environment-cache.js";
 import { createPythonScriptExecutor } from "./script/python-script.js";
 import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
-import { type StreamlitAppConfig, streamlitAppDefinition } from "./streamlit/definition.js";
+import { createStreamlitAppDefinition, type StreamlitAppConfig } from "./streamlit/definition.js";
+import { createStreamlitAppExecutor } from "./streamlit/streamlit-app.js";
 import type { Executor, ExecutorDefinition, McpType, WarmGround } from "./types.js";
 
 /** The configuration of an MCP version: one shape for each type. */
@@ -37,7 +38,7 @@ export function createExecutorDefinitions({ allowedPrivateHosts = [] }: Definiti
     typescriptScriptDefinition,
     notebookDefinition,
     llmPromptDefinition,
-    streamlitAppDefinition,
+    createStreamlitAppDefinition({ guard }),
     createMcpPackageDefinition({ guard }),
   ] as const satisfies readonly ExecutorDefinition[];
 }
@@ -70,6 +71,10 @@ export interface ExecutorDeps {
   readonly ground?: WarmGround;
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
+  /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that executors may call. */
+  readonly allowedPrivateHosts?: readonly string[];
+  /** The setting `PYODIDE_URL`. */
+  readonly pyodideUrl?: string | undefined;
 }
 
 /** One executor for each type that can run here. Close each when the worker stops. */
@@ -77,11 +82,17 @@ export function createExecutors({
   python,
   cacheRoot,
   installerEnv = {},
+  allowedPrivateHosts = [],
+  pyodideUrl,
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
   const executors = [
     createPythonScriptExecutor({ python, environments }),
     createTypescriptScriptExecutor({ environments }),
+    createStreamlitAppExecutor({
+      ...{ python, environments, pyodideUrl, installerEnv },
+      guard: createOutgoingGuard({ allowedPrivateHosts }),
+    }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }

@@ -108,6 +108,57 @@ export interface ExecutionArtifacts {
   ): Promise<ArtifactRef>;
 }
 
+/** A request as an app's page sends it. */
+export interface AppRequest {
+  readonly method: string;
+  /** Below the app's own root: `/`, `/assets/x.js`. Without the query. */
+  readonly path: string;
+}
+
+/** What an app's page gets. */
+export interface AppPage {
+  readonly headers: Readonly<Record<string, string>>;
+  /** A file to be sent, or the body itself. */
+  readonly file?: string;
+  readonly body?: string;
+}
+
+/** How an app is served: by a process of its own, or by pages that run in the browser. */
+export type AppServing =
+  | {
+      readonly kind: "process";
+      /** Run in the app's folder, again after a crash. */
+      readonly command: Omit<SandboxCommand, "cwd">;
+      /** Name of the unix socket that it listens on, in its folder, and the path that answers 200 once it serves. */
+      readonly socketName: string;
+      readonly healthPath: string;
+    }
+  | { readonly kind: "pages"; findPage(request: AppRequest): AppPage | undefined };
+
+/** A new app, not yet serving. */
+export interface OpenedApp {
+  readonly appId: string;
+  /** Where a browser opens it. */
+  readonly url: string;
+  /** A folder of its own, writable by user code. It stays as long as the app does. */
+  readonly folder: string;
+  /** Begins to serve; resolves once the app answers. @throws ExecutionError `script_error` when it does not come up. */
+  serve(serving: AppServing): Promise<void>;
+  /** Ends it and removes its folder, because it could not be made ready. */
+  abandon(reason: string): Promise<void>;
+}
+
+/** Starts apps: things that people open in a browser, and that outlive the execution that started them. */
+export interface AppStarter {
+  /**
+   * Notes a new app and makes its folder, where `headrace.sock` takes what the app sends back: one JSON document a
+   * line, `{ "values": … }`, answered by `{ "ok": true }` or `{ "ok": false, "error", "errors" }`.
+   */
+  open(app: { readonly mode: "server" | "browser"; readonly idleTimeoutSeconds: number }): Promise<OpenedApp>;
+  /** Whether a value holds one of the execution's secrets. */
+  holdsSecret(value: JsonValue): boolean;
+}
+
 /** The world of one execution. An executor imports no service, model or queue. */
 export interface ExecutionContext {
   readonly runId: string;
@@ -124,6 +175,8 @@ export interface ExecutionContext {
   /** Values of the secrets that the MCP version names. */
   readonly secrets: Readonly<Record<string, string>>;
   readonly artifacts: ExecutionArtifacts;
+  /** Missing where nothing can serve apps: outside of a worker. */
+  readonly apps?: AppStarter;
   readonly limits: { readonly maxOutputBytes: number };
 }
 
@@ -153,6 +206,8 @@ export interface Executor<Config = unknown> {
    * begin with this configuration. It becomes that execution's `workdir`, and the runner deletes it at its end.
    */
   takeWorkdir?(config: Config): string | undefined;
+  /** The version's `outputSchema` is of what an app sends back, not of what `execute` returns. */
+  readonly hasSubmittedOutput?: true;
   /** Frees what outlives an execution, warm interpreters for one. */
   close?(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import type { RunError } from "../../src/core/statuses.js";
 import { toStorableText } from "../../src/core/storable-text.js";
-import type { FreeWorker, Transition } from "../../src/core/transition.js";
+import type { FreeWorker, Hold, Transition } from "../../src/core/transition.js";
 import { ExecutionError } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
@@ -18,7 +18,7 @@ import type { ComponentCache } from "./component-cache.js";
 import { EventCollector } from "./event-collector.js";
 import type { Execution } from "./execution-registry.js";
 import type { ResultCache } from "./result-cache.js";
-import type { ComponentRunner } from "./run-component.js";
+import type { ComponentResult, ComponentRunner } from "./run-component.js";
 import { createSecretMask, type SecretMask } from "./secret-mask.js";
 
 /** The dependencies of running an attempt. */
@@ -59,6 +59,8 @@ interface Prepared {
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 600;
+/** How long a step without a time-out waits for a person. */
+const DEFAULT_SUBMIT_SECONDS = 86_400;
 /** Inputs of executions that last longer than this are shown while they run. */
 const SHOW_INPUTS_AFTER_MS = 500;
 
@@ -82,7 +84,10 @@ export function createAttemptRunner(deps: AttemptRunnerDeps) {
           transition: { kind: "succeed", ...key, inputs, output, isCacheHit: true, next: next?.() },
         };
       }
-      const stored = await store(deps, mask.json(await execute(deps, attempt, prepared)), job);
+      const { output, awaited } = await execute(deps, attempt, prepared);
+      if (awaited)
+        return { transition: { kind: "suspend", ...key, hold: toHold(attempt, prepared, awaited) } };
+      const stored = await store(deps, mask.json(output), job);
       await cached?.keep(stored);
       return { transition: { kind: "succeed", ...key, inputs, ...stored, next: next?.() } };
     } catch (error) {
@@ -111,7 +116,11 @@ async function readComponentNeeds(deps: AttemptRunnerDeps, step: PlanStep) {
   return { secrets, timeoutSeconds };
 }
 
-async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prepared): Promise<JsonValue> {
+async function execute(
+  deps: AttemptRunnerDeps,
+  attempt: Attempt,
+  prepared: Prepared,
+): Promise<ComponentResult> {
   const { job, step, execution } = attempt;
   const { mask, inputs, timeoutSeconds } = prepared;
   const report = (change: Pick<Extract<Transition, { kind: "report" }>, "events" | "inputs">) =>
@@ -134,6 +143,9 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
     return await deps.runComponent({
       step,
       owner: ownerOf(job),
+      versionId: job.versionId,
+      token: attempt.token,
+      mask,
       input: prepared.resolved.values,
       secrets: prepared.secrets,
       secretHosts: prepared.resolved.secretHosts,
@@ -146,6 +158,16 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
     clearTimeout(showInputs);
     collector.finish();
   }
+}
+
+/** The step lasts until its app sends values back, at most as long as its time-out says from now. */
+function toHold(
+  { step }: Attempt,
+  { inputs }: Prepared,
+  { appId, url }: NonNullable<ComponentResult["awaited"]>,
+): Hold {
+  const dueMs = (step.timeoutSeconds ?? DEFAULT_SUBMIT_SECONDS) * 1000;
+  return { dueMs, inputs, waitingFor: { reason: "submit", detail: `submit of app ${appId}`, appId, url } };
 }
 
 async function store(

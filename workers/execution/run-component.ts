@@ -10,8 +10,11 @@ import {
 } from "../../src/executors/types.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
+import type { AppHost } from "../apps/app-host.js";
+import type { AppExecution } from "../apps/live-app.js";
 import type { Workdirs } from "../sandbox/workdir.js";
-import type { ComponentCache } from "./component-cache.js";
+import type { Component, ComponentCache } from "./component-cache.js";
+import type { SecretMask } from "./secret-mask.js";
 
 /** The dependencies of running a component. */
 export interface RunComponentDeps {
@@ -22,6 +25,7 @@ export interface RunComponentDeps {
   readonly sandbox: Sandbox;
   readonly workdirs: Workdirs;
   readonly artifacts: ArtifactStore;
+  readonly apps: AppHost;
   readonly maxOutputBytes: number;
 }
 
@@ -29,6 +33,9 @@ export interface RunComponentDeps {
 export interface ComponentRun {
   readonly step: PlanStep;
   readonly owner: ArtifactOwner;
+  readonly versionId: string;
+  readonly token: string;
+  readonly mask: SecretMask;
   readonly input: JsonObject;
   readonly secrets: Readonly<Record<string, string>>;
   /** Of each secret in the input that is bound to hosts: those hosts. */
@@ -36,6 +43,13 @@ export interface ComponentRun {
   readonly emit: ExecutorEmitter;
   readonly signal: AbortSignal;
   readonly timeoutSeconds: number;
+}
+
+/** What came of an execution. */
+export interface ComponentResult {
+  readonly output: JsonValue;
+  /** The app whose values are to be the output in place of this one: the step waits for them. */
+  readonly awaited?: { readonly appId: string; readonly url: string } | undefined;
 }
 
 /** Runs step targets: built-in ones here, components through their executor in a folder of their own. */
@@ -54,11 +68,14 @@ export function createComponentRunner(deps: RunComponentDeps) {
     throw new ExecutionError(code, `${what} ${first.path || "/"} ${first.message}`, { details: { errors } });
   }
 
-  return async function runComponent(run: ComponentRun): Promise<JsonValue> {
-    const { step, owner, signal } = run;
-    if (step.target.kind === "builtin" && step.target.name === "http") return await requestHttp(deps, run);
-    if (step.target.kind !== "mcp") return run.input;
+  return async function runComponent(given: ComponentRun): Promise<ComponentResult> {
+    const { step, owner, signal } = given;
+    if (step.target.kind === "builtin" && step.target.name === "http")
+      return { output: await requestHttp(deps, given) };
+    if (step.target.kind !== "mcp") return { output: given.input };
     const component = await deps.getComponent(step.target.mcpVersionId);
+    const { run, waitForSubmit } = takeWaitForSubmit(given, component);
+    const apps = deps.apps.for(toAppExecution(run, component, waitForSubmit));
     const executor = deps.executors.get(component.type);
     if (!executor) throw new ExecutionError("internal", `This worker has no executor for ${component.type}`);
     await check("invalid_input", component.inputSchema, run.input);
@@ -78,11 +95,12 @@ export function createComponentRunner(deps: RunComponentDeps) {
           save: async (content, bytes) =>
             await deps.artifacts.saveBytes(owner, { kind: "file", ...content }, bytes),
         },
+        apps,
         limits: { maxOutputBytes: deps.maxOutputBytes },
       });
       await collect(deps, workdir, run);
-      await check("invalid_output", component.outputSchema, output);
-      return output;
+      if (!executor.hasSubmittedOutput) await check("invalid_output", component.outputSchema, output);
+      return { output, awaited: apps.awaited };
     } catch (error) {
       // what a failed attempt left may be what explains it
       if (!signal.aborted) await collect(deps, workdir, run);
@@ -95,6 +113,32 @@ export function createComponentRunner(deps: RunComponentDeps) {
 
 /** See {@link createComponentRunner}. */
 export type ComponentRunner = ReturnType<typeof createComponentRunner>;
+
+/** An input of this name is an order to the step, as the step's own field is: an app does not see it. */
+function takeWaitForSubmit(
+  run: ComponentRun,
+  { type }: Component,
+): { readonly run: ComponentRun; readonly waitForSubmit: boolean } {
+  if (type !== "streamlit_app") return { run, waitForSubmit: false };
+  const { waitForSubmit: wanted = false, ...input } = run.input;
+  if (typeof wanted !== "boolean")
+    throw new ExecutionError("invalid_input", "Input /waitForSubmit must be true or false");
+  return { run: { ...run, input }, waitForSubmit: wanted || run.step.waitForSubmit === true };
+}
+
+function toAppExecution(
+  run: ComponentRun,
+  { outputSchema }: Component,
+  waitForSubmit: boolean,
+): AppExecution {
+  const { step, owner, versionId, token, emit, mask } = run;
+  const { name = step.id, mcpVersionId = "" } = step.target.kind === "mcp" ? step.target : {};
+  return {
+    ...owner,
+    ...{ versionId, token, name, mcpVersionId, outputSchema, waitForSubmit, emit, mask },
+    stepId: step.id,
+  };
+}
 
 /** What an execution has left in its folder becomes artifacts. */
 async function collect(deps: RunComponentDeps, workdir: string, run: ComponentRun): Promise<void> {

@@ -120,7 +120,11 @@ async function writeInputs(input: JsonObject, workdir: string): Promise<Record<s
   return { MCP_INPUTS_FILE: path };
 }
 
-function toSecretEnv(context: ExecutionContext): Readonly<Record<string, string>> {
+/**
+ * The secrets of a component's version as environment variables.
+ * @throws ExecutionError `invalid_input` when a name is reserved.
+ */
+export function toSecretEnv(context: ExecutionContext): Readonly<Record<string, string>> {
   for (const name of Object.keys(context.secrets)) {
     if (isForbiddenEnvName(name)) {
       throw new ExecutionError(

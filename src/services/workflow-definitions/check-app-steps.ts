@@ -18,7 +18,10 @@ export function checkAppSteps(
         message: "is for steps whose component is a streamlit_app",
       });
     if (members.has("cache") && isApp)
-      faults.push({ path: `${path}/cache`, message: "is not for apps: what was kept would name one that is gone" });
+      faults.push({
+        path: `${path}/cache`,
+        message: "is not for apps: what was kept would name one that is gone",
+      });
     return faults;
   });
 }
