@@ -57,36 +57,15 @@ interface WorkerParts {
 
 /** Starts a worker on an open platform. The platform is the caller's to close, after the worker. */
 export async function startWorker(platform: Platform, options: WorkerOptions): Promise<Worker> {
-  const { knex, engine, logger, settings } = platform;
+  const { engine, logger, settings } = platform;
   const id = newId();
   const executions = createExecutionRegistry();
   const isolation = await openIsolation(platform);
-  const { sandbox, workdirs } = isolation;
-  // beside the work folders, where the users that steps run as can reach it
-  const cacheRoot = join(workdirs.root, "cache");
-  const executors = createExecutors({
-    python: settings.PYTHON,
-    cacheRoot,
-    ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
-    installerEnv: readInstallerEnvironment(),
-    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
-    pyodideUrl: settings.PYODIDE_URL,
-  });
+  const { sandbox } = isolation;
+  const executors = openExecutors(platform, isolation);
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
-  const { groups, concurrency, version } = options;
-  const registry = createWorkerRegistry({
-    knex,
-    worker: {
-      id,
-      hostname: hostname(),
-      pid: process.pid,
-      groups,
-      concurrency,
-      sandboxLevel: sandbox.level,
-      sandboxReasons: sandbox.reasons,
-      version,
-    },
-  });
+  const { groups } = options;
+  const registry = openRegistry(platform, options, { id, sandbox });
   await registry.register();
   const apps = await openApps(platform, { id, isolation });
   const stopListening = await platform.pubSub.subscribe("control", (message) => {
@@ -131,6 +110,36 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
       await closeWorker(parts, drainMs);
     },
   };
+}
+
+function openRegistry(
+  { knex }: Platform,
+  { groups, concurrency, version }: WorkerOptions,
+  { id, sandbox }: { readonly id: string; readonly sandbox: WorkerSandbox["sandbox"] },
+): WorkerRegistry {
+  return createWorkerRegistry({
+    knex,
+    worker: {
+      ...{ id, hostname: hostname(), pid: process.pid, groups, concurrency, version },
+      sandboxLevel: sandbox.level,
+      sandboxReasons: sandbox.reasons,
+    },
+  });
+}
+
+function openExecutors(
+  { settings }: Platform,
+  { sandbox, workdirs }: WorkerSandbox,
+): ReadonlyMap<McpType, Executor> {
+  return createExecutors({
+    python: settings.PYTHON,
+    // beside the work folders, where the users that steps run as can reach it
+    cacheRoot: join(workdirs.root, "cache"),
+    ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
+    installerEnv: readInstallerEnvironment(),
+    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+    pyodideUrl: settings.PYODIDE_URL,
+  });
 }
 
 async function openIsolation({ settings, logger }: Platform): Promise<WorkerSandbox> {

@@ -18,7 +18,9 @@ export function readInstallerEnvironment(
   );
   const home = environment["HOME"] ?? homedir();
   const configHome = environment["XDG_CONFIG_HOME"] ?? join(home, ".config");
-  const pip = [join(configHome, "pip/pip.conf"), join(home, ".pip/pip.conf")].find((path) => existsSync(path));
+  const pip = [join(configHome, "pip/pip.conf"), join(home, ".pip/pip.conf")].find((path) =>
+    existsSync(path),
+  );
   const npm = [join(home, ".npmrc")].find((path) => existsSync(path));
   return {
     ...(pip === undefined ? {} : { PIP_CONFIG_FILE: pip }),

@@ -34,7 +34,10 @@ async function get(path: string): Promise<Record<string, never>> {
 }
 
 async function stepOf(runId: string): Promise<Record<string, never>> {
-  return (await get(`/api/v1/workflow-runs/${runId}/steps`))["items"]?.[0] as unknown as Record<string, never>;
+  return (await get(`/api/v1/workflow-runs/${runId}/steps`))["items"]?.[0] as unknown as Record<
+    string,
+    never
+  >;
 }
 
 async function waitForStep(runId: string, status: string): Promise<Record<string, never>> {
@@ -82,7 +85,12 @@ describeStreamlit(python, "Streamlit apps", () => {
       },
     );
     const step = await waitForStep(runId, "waiting");
-    const [reason] = step["waitingFor"] as unknown as { reason: string; detail: string; appId: string; url: string }[];
+    const [reason] = step["waitingFor"] as unknown as {
+      reason: string;
+      detail: string;
+      appId: string;
+      url: string;
+    }[];
     expect(reason).toMatchObject({ reason: "submit", detail: `submit of app ${reason?.appId}` });
     const { page, context } = await openPage(harness.people.viewer.token);
     const failures: string[] = [];
@@ -97,15 +105,18 @@ describeStreamlit(python, "Streamlit apps", () => {
     if (process.env["TEST_SCREENSHOT"]) await page.screenshot({ path: process.env["TEST_SCREENSHOT"] });
     // it has no origin, so it cannot act as the person who looks at it
     expect(await page.evaluate("self.origin")).toBe("null");
-    expect(await page.evaluate(`fetch("${harness.url}/api/v1/workflow-runs").then(() => "read", () => "refused")`)).toBe(
-      "refused",
-    );
+    expect(
+      await page.evaluate(`fetch("${harness.url}/api/v1/workflow-runs").then(() => "read", () => "refused")`),
+    ).toBe("refused");
     await page.getByRole("button", { name: "Send" }).click();
     await page.getByText("Taken").waitFor();
     expect(failures).toEqual([]);
     await context.close();
     expect((await waitForStep(runId, "succeeded"))["output"]).toEqual({ limit: 45 });
     expect((await get(`/api/v1/workflow-runs/${runId}`))["status"]).toBe("succeeded");
-    await eventually("app stopped", async () => (await get(`/api/v1/apps/${reason?.appId}`))["status"] === "stopped");
+    await eventually(
+      "app stopped",
+      async () => (await get(`/api/v1/apps/${reason?.appId}`))["status"] === "stopped",
+    );
   }, 90_000);
 });

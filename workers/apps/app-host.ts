@@ -59,33 +59,6 @@ export function createAppHost(deps: AppHostDeps) {
     onEnded: (app) => apps.delete(app.id),
   };
 
-  async function open(
-    execution: AppExecution,
-    wanted: Parameters<AppStarter["open"]>[0],
-  ): Promise<OpenedApp> {
-    const id = newId();
-    const folder = await deps.workdirs.make();
-    const { idleTimeoutSeconds, mode } = wanted;
-    const app = new LiveApp(appDeps, { id, execution, folder, idleTimeoutSeconds });
-    const { socket: gatewaySocket, url: gatewayUrl } = deps.gateway;
-    const { token: leaseToken, versionId: workflowVersionId, ...about } = execution;
-    await rows.insert({
-      ...about,
-      ...{ id, mode, leaseToken, workflowVersionId, workerId: deps.workerId, hostname: hostname() },
-      ...{ gatewaySocket, gatewayUrl, idleTimeoutSeconds },
-    });
-    apps.set(id, app);
-    const { maxOutputBytes: maxBytes } = deps;
-    app.hold(await openLinkServer({ folder, maxBytes, submit: async (values) => await app.submit(values) }));
-    return {
-      appId: id,
-      url: toAppUrl(id),
-      folder,
-      serve: async (serving) => await app.serve(serving),
-      abandon: async (reason) => await app.end({ status: "failed", reason }),
-    };
-  }
-
   async function endAll(chosen: (app: LiveApp) => boolean, ending: AppEnding): Promise<void> {
     await Promise.all([...apps.values()].filter(chosen).map(async (app) => await app.end(ending)));
   }
@@ -99,7 +72,7 @@ export function createAppHost(deps: AppHostDeps) {
           return awaited;
         },
         async open(wanted) {
-          const opened = await open(execution, wanted);
+          const opened = await openApp({ deps, appDeps, apps }, execution, wanted);
           if (execution.waitForSubmit) awaited = { appId: opened.appId, url: opened.url };
           return opened;
         },
@@ -114,20 +87,7 @@ export function createAppHost(deps: AppHostDeps) {
       await endAll(isMeant, { status: "stopped", reason: "The run was stopped" });
     },
     /** One heartbeat: keeps the leases, and ends what is wanted no more. */
-    async beat(): Promise<void> {
-      const live = [...apps.values()].filter((app) => !app.isEnding);
-      if (live.length === 0) return;
-      const verdicts = new Map(
-        (await rows.beat(live.map(({ id, idleMs, logTail }) => ({ id, idleMs, logTail })))).map((verdict) => [
-          verdict.id,
-          verdict,
-        ]),
-      );
-      for (const app of live) {
-        const ending = judge(app, verdicts.get(app.id));
-        if (ending) void app.end(ending);
-      }
-    },
+    beat: async (): Promise<void> => await beatApps(rows, [...apps.values()]),
     /** Ends all; steps that wait for one are given back, and another worker starts it anew. */
     async close(): Promise<void> {
       const reason = "The worker stopped";
@@ -139,6 +99,52 @@ export function createAppHost(deps: AppHostDeps) {
 
 /** See {@link createAppHost}. */
 export type AppHost = ReturnType<typeof createAppHost>;
+
+/** What opening an app takes. */
+interface HostParts {
+  readonly deps: AppHostDeps;
+  readonly appDeps: LiveAppDeps;
+  readonly apps: Map<string, LiveApp>;
+}
+
+async function openApp(
+  { deps, appDeps, apps }: HostParts,
+  execution: AppExecution,
+  wanted: Parameters<AppStarter["open"]>[0],
+): Promise<OpenedApp> {
+  const id = newId();
+  const folder = await deps.workdirs.make();
+  const { idleTimeoutSeconds, mode } = wanted;
+  const app = new LiveApp(appDeps, { id, execution, folder, idleTimeoutSeconds });
+  const { socket: gatewaySocket, url: gatewayUrl } = deps.gateway;
+  const { token: leaseToken, versionId: workflowVersionId, ...about } = execution;
+  await deps.rows.insert({
+    ...about,
+    ...{ id, mode, leaseToken, workflowVersionId, workerId: deps.workerId, hostname: hostname() },
+    ...{ gatewaySocket, gatewayUrl, idleTimeoutSeconds },
+  });
+  apps.set(id, app);
+  const { maxOutputBytes: maxBytes } = deps;
+  app.hold(await openLinkServer({ folder, maxBytes, submit: async (values) => await app.submit(values) }));
+  return {
+    appId: id,
+    url: toAppUrl(id),
+    folder,
+    serve: async (serving) => await app.serve(serving),
+    abandon: async (reason) => await app.end({ status: "failed", reason }),
+  };
+}
+
+async function beatApps(rows: AppRows, apps: readonly LiveApp[]): Promise<void> {
+  const live = apps.filter((app) => !app.isEnding);
+  if (live.length === 0) return;
+  const reports = live.map(({ id, idleMs, logTail }) => ({ id, idleMs, logTail }));
+  const verdicts = new Map((await rows.beat(reports)).map((verdict) => [verdict.id, verdict]));
+  for (const app of live) {
+    const ending = judge(app, verdicts.get(app.id));
+    if (ending) void app.end(ending);
+  }
+}
 
 function judge(
   app: LiveApp,

@@ -73,53 +73,18 @@ export function createAppProcess(options: AppProcessOptions): AppProcess {
   let keeping: Promise<void> = Promise.resolve();
 
   async function launch(): Promise<SandboxProcess> {
-    const { sandbox, serving, folder, onLine } = options;
+    const { sandbox, serving, folder } = options;
     const started = await sandbox.start({ ...serving.command, cwd: folder });
     child = started;
-    for (const [stream, listen] of [
-      ["stdout", started.onStdout],
-      ["stderr", started.onStderr],
-    ] as const) {
-      const lines = createLineSplitter((line) => onLine(stream, line));
-      listen((chunk) => lines.push(chunk));
-      void started.exited.then(() => lines.flush());
-    }
-    started.endInput();
+    readLines(started, options);
     if (stopping.signal.aborted) await started.kill(0);
     return started;
   }
 
-  /** @throws ExecutionError when it ends, or does not answer in time. */
   async function waitUntilUp(started: SandboxProcess): Promise<void> {
-    const deadline = performance.now() + limits.startMs;
-    const ended: { exit?: SandboxExit } = {};
-    void started.exited.then((exit) => (ended.exit = exit));
-    while (!(await probe(options))) {
-      if (ended.exit) throw new ExecutionError("script_error", `The app ${describeExit(ended.exit)}`);
-      if (performance.now() > deadline) {
-        await started.kill(0);
-        throw new ExecutionError("script_error", `The app did not answer within ${limits.startMs / 1000} s`);
-      }
-      await sleep(START_PROBE_EVERY_MS);
-    }
+    await waitForAnswer(options, started, limits.startMs);
     isUp = true;
     options.onUp(restarts);
-  }
-
-  /** Resolves with how it ended; one that hangs is ended. */
-  async function watch(started: SandboxProcess): Promise<string> {
-    let failed = 0;
-    const watching = new AbortController();
-    void started.exited.then(() => watching.abort());
-    while (!watching.signal.aborted) {
-      await sleep(limits.probeEveryMs, undefined, { signal: watching.signal }).catch(() => undefined);
-      if (watching.signal.aborted) break;
-      failed = (await probe(options)) ? 0 : failed + 1;
-      if (failed < MOST_FAILED_PROBES) continue;
-      await started.kill(KILL_GRACE_MS);
-      return "did not answer any more";
-    }
-    return describeExit(await started.exited);
   }
 
   /** Follows one life after the other. */
@@ -127,7 +92,7 @@ export function createAppProcess(options: AppProcessOptions): AppProcess {
     let current = first;
     for (;;) {
       const bornAt = performance.now();
-      const reason = isUp ? await watch(current) : "did not come up";
+      const reason = isUp ? await watchLife(options, current, limits.probeEveryMs) : "did not come up";
       isUp = false;
       if (stopping.signal.aborted) return;
       if (performance.now() - bornAt > limits.goodLifeMs) crashesInRow = 0;
@@ -161,6 +126,57 @@ export function createAppProcess(options: AppProcessOptions): AppProcess {
       await keeping;
     },
   };
+}
+
+function readLines(started: SandboxProcess, { onLine }: AppProcessOptions): void {
+  for (const [stream, listen] of [
+    ["stdout", started.onStdout],
+    ["stderr", started.onStderr],
+  ] as const) {
+    const lines = createLineSplitter((line) => onLine(stream, line));
+    listen((chunk) => lines.push(chunk));
+    void started.exited.then(() => lines.flush());
+  }
+  started.endInput();
+}
+
+/** @throws ExecutionError when it ends, or does not answer in time. */
+async function waitForAnswer(
+  options: AppProcessOptions,
+  started: SandboxProcess,
+  limitMs: number,
+): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  const ended: { exit?: SandboxExit } = {};
+  void started.exited.then((exit) => (ended.exit = exit));
+  while (!(await probe(options))) {
+    if (ended.exit) throw new ExecutionError("script_error", `The app ${describeExit(ended.exit)}`);
+    if (performance.now() > deadline) {
+      await started.kill(0);
+      throw new ExecutionError("script_error", `The app did not answer within ${limitMs / 1000} s`);
+    }
+    await sleep(START_PROBE_EVERY_MS);
+  }
+}
+
+/** Resolves with how it ended; one that hangs is ended. */
+async function watchLife(
+  options: AppProcessOptions,
+  started: SandboxProcess,
+  probeEveryMs: number,
+): Promise<string> {
+  let failed = 0;
+  const watching = new AbortController();
+  void started.exited.then(() => watching.abort());
+  while (!watching.signal.aborted) {
+    await sleep(probeEveryMs, undefined, { signal: watching.signal }).catch(() => undefined);
+    if (watching.signal.aborted) break;
+    failed = (await probe(options)) ? 0 : failed + 1;
+    if (failed < MOST_FAILED_PROBES) continue;
+    await started.kill(KILL_GRACE_MS);
+    return "did not answer any more";
+  }
+  return describeExit(await started.exited);
 }
 
 async function probe({ folder, serving }: Pick<AppProcessOptions, "folder" | "serving">): Promise<boolean> {

@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { join, sep } from "node:path";
 import { type OutgoingGuard, OutgoingRefusedError, portOf } from "../../outgoing/outgoing-guard.js";
 import { createLineSplitter } from "../script/line-splitter.js";
-import { type ExecutionContext, ExecutionError } from "../types.js";
+import { type ExecutionContext, ExecutionError, type SandboxCommand } from "../types.js";
 
 /** What is cloned, and where to. */
 export interface CloneOptions {
@@ -71,10 +71,48 @@ async function pinAddress({ url, guard }: CloneOptions): Promise<string[]> {
 async function runGit(
   git: string,
   pinned: readonly string[],
-  { url, folder, name, context, authorities }: CloneOptions,
+  options: CloneOptions,
   limits: CloneLimits,
 ): Promise<void> {
+  const { context, folder, name } = options;
   const { sandbox, signal, emit } = context;
+  const child = await sandbox.start(toCommand(git, pinned, options, limits));
+  const tail: string[] = [];
+  const lines = createLineSplitter((line) => {
+    emit.log("system", `git: ${line}`);
+    tail.push(line);
+    if (tail.length > TAIL_LINES) tail.shift();
+  });
+  child.onStdout((chunk) => lines.push(chunk));
+  child.onStderr((chunk) => lines.push(chunk));
+  child.endInput();
+  let excess: string | undefined;
+  const watching = watchSize(join(folder, name), limits, (reason) => {
+    excess = reason;
+    void child.kill(0);
+  });
+  const onAbort = (): void => void child.kill(0);
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  const exit = await child.exited;
+  signal.removeEventListener("abort", onAbort);
+  watching.stop();
+  lines.flush();
+  if (signal.aborted) throw signal.reason;
+  if (excess !== undefined) throw tooLarge(excess);
+  if (exit.exitCode === 0) return;
+  const reason = tail.at(-1) ?? exit.signal ?? exit.exitCode;
+  throw new ExecutionError("upstream_error", `git clone failed: ${reason}`, {
+    details: { git: tail.join("\n") },
+  });
+}
+
+function toCommand(
+  git: string,
+  pinned: readonly string[],
+  { url, folder, name, authorities }: CloneOptions,
+  { timeoutSeconds }: CloneLimits,
+): SandboxCommand {
   const settings = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -84,7 +122,7 @@ async function runGit(
     "credential.helper=",
     ...(authorities === undefined ? [] : [`http.sslCAInfo=${authorities}`]),
   ];
-  const child = await sandbox.start({
+  return {
     command: git,
     args: [
       ...settings.flatMap((setting) => ["-c", setting]),
@@ -102,51 +140,19 @@ async function runGit(
     },
     cwd: folder,
     memoryMb: MEMORY_MB,
-    timeoutSeconds: limits.timeoutSeconds,
+    timeoutSeconds,
     network: true,
     ...(authorities === undefined ? {} : { readOnlyPaths: [authorities] }),
-  });
-  const tail: string[] = [];
-  const lines = createLineSplitter((line) => {
-    emit.log("system", `git: ${line}`);
-    tail.push(line);
-    if (tail.length > TAIL_LINES) tail.shift();
-  });
-  child.onStdout((chunk) => lines.push(chunk));
-  child.onStderr((chunk) => lines.push(chunk));
-  child.endInput();
-  let excess: string | undefined;
-  const deadline = performance.now() + limits.timeoutSeconds * 1000;
-  const watching = watchSize(join(folder, name), limits, deadline, (reason) => {
-    excess = reason;
-    void child.kill(0);
-  });
-  const onAbort = (): void => void child.kill(0);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  const exit = await child.exited;
-  signal.removeEventListener("abort", onAbort);
-  watching.stop();
-  lines.flush();
-  if (signal.aborted) throw signal.reason;
-  if (excess !== undefined) throw tooLarge(excess);
-  if (exit.exitCode !== 0)
-    throw new ExecutionError(
-      "upstream_error",
-      `git clone failed: ${tail.at(-1) ?? exit.signal ?? exit.exitCode}`,
-      {
-        details: { git: tail.join("\n") },
-      },
-    );
+  };
 }
 
 /** Looks at what has arrived while git works: its own limits know of no total. */
 function watchSize(
   folder: string,
   limits: CloneLimits,
-  deadline: number,
   onExcess: (reason: string) => void,
 ): { stop(): void } {
+  const deadline = performance.now() + limits.timeoutSeconds * 1000;
   let isOver = false;
   async function look(): Promise<void> {
     while (!isOver) {
