@@ -252,14 +252,11 @@ describe("apps behind the sign-in", () => {
   });
 
   it("fail with their worker", async () => {
-    const lost = await openEcho();
-    await harness.platform
-      .knex("apps")
-      .where("id", lost.appId)
-      .update({ lease_until: new Date(0) });
-    await eventually(
-      "failed",
-      async () => (await ask(`/api/v1/apps/${lost.appId}`)).body["status"] === "failed",
-    );
+    const { knex } = harness.platform;
+    const row = (await knex("apps").where("id", app.appId).first()) as Record<string, unknown>;
+    const id = newId();
+    await knex("apps").insert({ ...row, id, log_tail: "[]", worker_id: newId(), lease_until: new Date(0) });
+    await eventually("failed", async () => (await ask(`/api/v1/apps/${id}`)).body["status"] === "failed");
+    expect((await ask(`/apps/${id}/`)).status).toBe(409);
   });
 });

@@ -119,4 +119,44 @@ describeStreamlit(python, "Streamlit apps", () => {
       async () => (await get(`/api/v1/apps/${reason?.appId}`))["status"] === "stopped",
     );
   }, 90_000);
+
+  it("end with their step: by cancel, by an operator, by time", async () => {
+    const started = async (more: object) =>
+      await harness.startApp(
+        { code: REVIEW },
+        { inputs: { region: "x", limit: 1, waitForSubmit: true }, ...more },
+      );
+    const appOf = async (runId: string) =>
+      (await get(`/api/v1/apps?runId=${runId}`))["items"]?.[0] as unknown as {
+        id: string;
+        status: string;
+      };
+    const [canceled, stopped, late] = await Promise.all([
+      started({}),
+      started({}),
+      started({ step: { timeoutSeconds: 30 } }),
+    ]);
+    for (const runId of [canceled, stopped, late]) await waitForStep(runId, "waiting");
+    await harness.request({ method: "POST", path: `/api/v1/workflow-runs/${canceled}/cancel` });
+    await harness.request({ method: "POST", path: `/api/v1/apps/${(await appOf(stopped)).id}/stop` });
+    expect((await waitForStep(stopped, "failed"))["error"]).toMatchObject({ code: "canceled" });
+    // the clock of the step, put forward
+    await harness.platform
+      .knex("step_runs")
+      .where("run_id", late)
+      .update({ due_at: new Date(0) });
+    expect((await waitForStep(late, "failed"))["error"]).toMatchObject({ code: "timeout" });
+    for (const runId of [canceled, stopped, late])
+      await eventually("stopped", async () => (await appOf(runId)).status === "stopped", 30_000);
+    expect((await get(`/api/v1/workflow-runs/${canceled}`))["status"]).toBe("canceled");
+  }, 120_000);
+
+  it("outlive a step that does not wait, and say where they are", async () => {
+    const runId = await harness.startApp({ code: REVIEW }, { inputs: { region: "x", limit: 1 } });
+    const output = (await waitForStep(runId, "succeeded"))["output"] as unknown as Record<string, string>;
+    expect(output).toEqual({ appId: output["appId"], url: `/apps/${output["appId"]}/`, status: "running" });
+    const health = await harness.request({ path: `${output["url"]}_stcore/health` });
+    expect([health.status, health.text]).toEqual([200, "ok"]);
+    await harness.request({ method: "POST", path: `/api/v1/apps/${output["appId"]}/stop` });
+  }, 60_000);
 });
