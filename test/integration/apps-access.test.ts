@@ -32,8 +32,10 @@ async function openEcho(idleTimeoutSeconds = 600): Promise<OpenedApp> {
   });
   const run = await request({ method: "POST", path: "/api/v1/workflow-runs", body: { workflow: name } });
   const runId = String(run.body["id"]);
+  const row = await harness.platform.knex("workflow_runs").where("id", runId).first("workflow_version_id");
+  const versionId = String(row.workflow_version_id);
   const starter = apps.host.for({
-    ...{ runId, versionId: newId(), stepId: "wait", stepIndex: 0, itemIndex: -1, attempt: 1, token: newId() },
+    ...{ runId, versionId, stepId: "wait", stepIndex: 0, itemIndex: -1, attempt: 1, token: newId() },
     ...{ name: "echo", mcpVersionId: newId(), outputSchema: null, waitForSubmit: false },
     emit: { log: (_stream, line) => lines.push(line), progress: () => undefined, token: () => undefined },
     mask: createSecretMask([]),
