@@ -6,9 +6,8 @@ import WebSocket from "ws";
 import { newId } from "../../src/core/ids.js";
 import type { OpenedApp } from "../../src/executors/types.js";
 import { openApps, type WorkerApps } from "../../workers/apps/open-apps.js";
-import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
-import { type AppHarness, openAppHarness } from "../support/app-harness.js";
+import { type AppHarness, openAppHarness, startExecution } from "../support/app-harness.js";
 import { eventually } from "../support/eventually.js";
 import { isRunning } from "../support/execution.js";
 import { loadEchoApp } from "../support/load-echo-app.js";
@@ -18,29 +17,9 @@ const NOBODY = "0193d5a1-7b1c-7000-8000-0000000000ff";
 let harness: AppHarness;
 let isolation: WorkerSandbox;
 let apps: WorkerApps;
-const lines: string[] = [];
 
-/** An app of a run that waits: an app belongs to a run, whatever has started it. */
 async function openEcho(idleTimeoutSeconds = 600): Promise<OpenedApp> {
-  const { request } = harness;
-  const name = `wf-${newId().slice(-12)}`;
-  const steps = [{ id: "wait", uses: "builtin:wait", inputs: { seconds: { value: 600 } } }];
-  await request({
-    method: "POST",
-    path: "/api/v1/workflow-definitions",
-    body: { name, definition: { steps } },
-  });
-  const run = await request({ method: "POST", path: "/api/v1/workflow-runs", body: { workflow: name } });
-  const runId = String(run.body["id"]);
-  const row = await harness.platform.knex("workflow_runs").where("id", runId).first("workflow_version_id");
-  const versionId = String(row.workflow_version_id);
-  const starter = apps.host.for({
-    ...{ runId, versionId, stepId: "wait", stepIndex: 0, itemIndex: -1, attempt: 1, token: newId() },
-    ...{ name: "echo", mcpVersionId: newId(), outputSchema: null, waitForSubmit: false },
-    emit: { log: (_stream, line) => lines.push(line), progress: () => undefined, token: () => undefined },
-    mask: createSecretMask([]),
-  });
-  return await starter.open({ mode: "server", idleTimeoutSeconds });
+  return await (await startExecution(harness, apps.host)).open({ mode: "server", idleTimeoutSeconds });
 }
 
 async function serveEcho(app: OpenedApp, more: { socketName?: string } = {}): Promise<void> {
@@ -193,6 +172,13 @@ describe("apps behind the sign-in", () => {
     const { body } = await ask(`/api/v1/apps/${app.appId}`);
     expect(body).toMatchObject({ status: "running", restarts: 1, name: "echo" });
     expect(body["logTail"]).toBeDefined();
+    const idsOf = async (query: string) => {
+      const { items } = (await ask(`/api/v1/apps?${query}`)).body as unknown as { items: { id: string }[] };
+      return items.map(({ id }) => id);
+    };
+    expect(await idsOf(`runId=${String(body["runId"])}`)).toEqual([app.appId]);
+    expect(await idsOf("status=running")).toContain(app.appId);
+    expect(await idsOf("runId=nonsense")).toEqual([]);
   });
 
   it("stop when nobody uses them; an open connection is use", async () => {

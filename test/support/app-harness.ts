@@ -8,6 +8,9 @@ import { newId } from "../../src/core/ids.js";
 import { createLogger } from "../../src/observability/logger.js";
 import { createAuthServices } from "../../src/services/auth/auth-services.js";
 import { openSession } from "../../src/services/auth/sessions.js";
+import type { AppHost, ExecutionApps } from "../../workers/apps/app-host.js";
+import type { AppExecution } from "../../workers/apps/live-app.js";
+import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import { startWorker, type Worker } from "../../workers/worker.js";
 import { sendRequest, type TestRequest, type TestResponse } from "./http-client.js";
 import { createTestDatabase } from "./test-database.js";
@@ -74,6 +77,31 @@ export async function openAppHarness(environment: Readonly<Record<string, string
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * An execution that may start apps, of a run that waits for time: an app belongs to a run, whatever has started it.
+ * With `outputSchema` it waits for what the app sends back, though nothing of the run will.
+ */
+export async function startExecution(
+  { request, platform }: AppHarness,
+  host: AppHost,
+  more: Partial<AppExecution> = {},
+): Promise<ExecutionApps> {
+  const name = `wf-${newId().slice(-12)}`;
+  const steps = [{ id: "wait", uses: "builtin:wait", inputs: { seconds: { value: 600 } } }];
+  await expectStatus(201, request, "/api/v1/workflow-definitions", { name, definition: { steps } });
+  const { id } = await expectStatus(202, request, "/api/v1/workflow-runs", { workflow: name });
+  const runId = String(id);
+  const row = await platform.knex("workflow_runs").where("id", runId).first("workflow_version_id");
+  return host.for({
+    ...{ runId, versionId: String(row.workflow_version_id), stepId: "wait", stepIndex: 0, itemIndex: -1 },
+    ...{ attempt: 1, token: newId(), name: "echo", mcpVersionId: newId(), outputSchema: null },
+    waitForSubmit: false,
+    emit: { log: () => undefined, progress: () => undefined, token: () => undefined },
+    mask: createSecretMask([]),
+    ...more,
+  });
 }
 
 async function closeAll(api: Api, worker: Worker, platform: Platform): Promise<void> {

@@ -8,18 +8,18 @@ import { openAppEnvironment } from "../../src/executors/streamlit/app-environmen
 import type { ExecutionContext } from "../../src/executors/types.js";
 import { createSandbox } from "../../workers/sandbox/create-sandbox.js";
 
-/** Kept between runs: an environment with Streamlit takes most of a minute to build. */
-const ROOT = join(tmpdir(), "headrace-test-streamlit");
+/** Kept between runs: environments with Streamlit take most of a minute to build. */
+export const APP_CACHE = join(tmpdir(), "headrace-test-streamlit");
 
 /**
  * A Python that has Streamlit, built once by the code that builds it for apps, from whatever index this machine has;
  * undefined where none has it.
  */
 export async function findStreamlit(): Promise<string | undefined> {
-  await mkdir(ROOT, { recursive: true, mode: 0o755 });
-  const { sandbox } = await createSandbox({ requested: "process", workRoot: join(ROOT, "work") });
+  await mkdir(APP_CACHE, { recursive: true, mode: 0o755 });
+  const { sandbox } = await createSandbox({ requested: "process", workRoot: join(APP_CACHE, "work") });
   const environments = createEnvironmentCache({
-    cacheDir: join(ROOT, "environments"),
+    cacheDir: join(APP_CACHE, "environments"),
     // one try each: an index that is not there is asked about dozens of packages
     installerEnv: { ...readInstallerEnvironment(), PIP_RETRIES: "0" },
   });

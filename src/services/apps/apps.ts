@@ -45,7 +45,7 @@ export function createApps({ knex, audit, pubSub, logger }: AppsDeps): Apps {
     async list({ status, runId, ...page }) {
       const found = await apps.listPage(knex, page, (query) => {
         if (status !== undefined) void query.where("status", status);
-        if (runId !== undefined && isUuid(runId)) void query.where("runId", runId);
+        if (runId !== undefined && isUuid(runId)) void query.where("run_id", runId);
         else if (runId !== undefined) void query.whereRaw("false");
       });
       return { ...found, items: found.items.map(present) };
