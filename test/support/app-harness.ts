@@ -81,7 +81,7 @@ export async function openAppHarness(environment: Readonly<Record<string, string
 
 /**
  * An execution that may start apps, of a run that waits for time: an app belongs to a run, whatever has started it.
- * With `outputSchema` it waits for what the app sends back, though nothing of the run will.
+ * With `waitForSubmit` the run's step waits for what the app sends back.
  */
 export async function startExecution(
   { request, platform }: AppHarness,
@@ -94,9 +94,11 @@ export async function startExecution(
   const { id } = await expectStatus(202, request, "/api/v1/workflow-runs", { workflow: name });
   const runId = String(id);
   const row = await platform.knex("workflow_runs").where("id", runId).first("workflow_version_id");
+  const token = newId();
+  if (more.waitForSubmit) await platform.knex("step_runs").where("run_id", runId).update({ lease_token: token });
   return host.for({
     ...{ runId, versionId: String(row.workflow_version_id), stepId: "wait", stepIndex: 0, itemIndex: -1 },
-    ...{ attempt: 1, token: newId(), name: "echo", mcpVersionId: newId(), outputSchema: null },
+    ...{ attempt: 1, token, name: "echo", mcpVersionId: newId(), outputSchema: null },
     waitForSubmit: false,
     emit: { log: () => undefined, progress: () => undefined, token: () => undefined },
     mask: createSecretMask([]),

@@ -123,12 +123,12 @@ function page(type: string, body: string, policy?: string): AppPage {
   };
 }
 
-/** From here and from where Pyodide is, nothing else. Python in WebAssembly needs the two kinds of eval. */
+/** From here and from where Pyodide is, nothing else. stlite brings its worker as data; Python in WebAssembly needs the two kinds of eval. */
 function toPolicy(pyodideUrl: string | undefined): string {
   const from = pyodideUrl === undefined ? "'self'" : `'self' ${new URL(pyodideUrl).origin}`;
   return [
     "default-src 'none'",
-    `script-src ${from} blob: 'unsafe-eval' 'wasm-unsafe-eval'`,
+    `script-src ${from} blob: data: 'unsafe-eval' 'wasm-unsafe-eval'`,
     "worker-src 'self' blob:",
     `connect-src ${from} blob: data:`,
     "style-src 'self' 'unsafe-inline'",
