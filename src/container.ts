@@ -5,6 +5,7 @@ import type { Settings } from "./config/settings-schema.js";
 import { openPubSub } from "./events/open-pub-sub.js";
 import type { PubSub } from "./events/pub-sub.js";
 import { openDatabase } from "./models/database.js";
+import { createOutgoingGuard } from "./outgoing/outgoing-guard.js";
 import type { Logger } from "./observability/logger.js";
 import { createMetrics, type Metrics } from "./observability/metrics.js";
 import { openQueues, type QueueBackend } from "./queues/queue-connections.js";
@@ -21,6 +22,11 @@ import { createRunCloser, type RunCloser } from "./services/engine/run-closer.js
 import { createSubRuns, type SubRuns } from "./services/engine/sub-runs.js";
 import type { SafeEvaluator } from "./services/evaluation-types.js";
 import { createSafeEvaluator } from "./services/expressions/safe-evaluator.js";
+import {
+  type ConnectionManager,
+  createConnectionManager,
+} from "./services/external-dbs/connection-manager.js";
+import { createToolContracts, type ToolContracts } from "./services/mcp-registry/tool-contracts.js";
 import { createSecretStore, type SecretStore } from "./services/secrets/secret-store.js";
 
 /** What every process of Headrace stands on: connections, the engine, and the services that all share. */
@@ -38,7 +44,9 @@ export interface Platform {
   readonly audit: AuditLog;
   readonly keys: Keys;
   readonly secrets: SecretStore;
-  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  /** The ways to external databases. */
+  readonly connections: ConnectionManager;
+  readonly toolContracts: ToolContracts;
   readonly artifacts: ArtifactStore;
   readonly resolver: InputResolver;
   readonly closeRun: RunCloser;
@@ -77,7 +85,7 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   const audit = createAuditLog({ knex });
   const keys = loadKeys(settings);
   const secrets = createSecretStore({ knex, audit, keys });
-  const readSecrets = async (names: readonly string[]) => await secrets.readValues(names);
+  const connections = openConnections({ settings, knex, keys });
   const parts = openRunServices({ settings, knex, engine, evaluator, secrets, logger });
   return {
     settings,
@@ -93,18 +101,26 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
     audit,
     keys,
     secrets,
-    readSecrets,
+    connections,
+    toolContracts: createToolContracts({ knex }),
     ...parts,
     async close() {
       await parts.subRuns.close();
       await parts.admission.close();
       await engine.close();
+      await connections.close();
       await evaluator.close();
       await pubSub.close();
       await queues.close();
       await knex.destroy();
     },
   };
+}
+
+function openConnections({ settings, knex, keys }: Pick<Platform, "settings" | "knex" | "keys">) {
+  const guard = createOutgoingGuard({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
+  const ground = { guard, dataDir: settings.DATA_DIR, python: settings.PYTHON };
+  return createConnectionManager({ knex, keys, ground });
 }
 
 /** What runs need beside the engine, in the API and the scheduler as in a worker. */

@@ -21,6 +21,7 @@ export function createRunServices(platform: Platform): RunServices {
     audit,
     evaluator,
     secrets,
+    externalDbs: platform.connections,
     allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
     maxSteps: settings.MAX_STEPS,
   });

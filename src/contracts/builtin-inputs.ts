@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ROLES } from "../core/permissions.js";
+import { externalDbNameSchema, queryShapes } from "./api/external-db-configs.js";
 import { emailSchema } from "./api/users.js";
 
 /** A year: the longest that a step waits or an approval stays open. */
@@ -39,4 +40,13 @@ export const approvalInputShapes = {
   allowSelfApproval: z.boolean(),
   expiresInSeconds: z.number().positive().max(MAX_WAIT_SECONDS),
   onExpiry: z.enum(["reject", "approve", "fail"]),
+};
+
+/** The inputs of `builtin:sql`, each by itself. */
+export const sqlInputShapes = {
+  connection: externalDbNameSchema,
+  sql: queryShapes.sql,
+  params: queryShapes.params,
+  maxRows: queryShapes.maxRows,
+  readOnly: queryShapes.readOnly,
 };

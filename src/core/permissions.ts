@@ -14,6 +14,7 @@ const GRANTS = {
     "app:read",
     "connection:read",
     "secret:read",
+    "llm:read",
     "api-key:own",
   ],
   operator: ["run:start", "run:cancel", "run:approve", "app:stop", "schedule:operate", "queue:read"],
@@ -26,7 +27,7 @@ const GRANTS = {
     "secret:write",
     "copilot:use",
   ],
-  admin: ["user:manage", "audit:read", "api-key:any"],
+  admin: ["user:manage", "audit:read", "api-key:any", "llm:manage"],
 } as const satisfies Record<Role, readonly string[]>;
 
 /** One permission. */

@@ -41,7 +41,7 @@ export type StepTarget =
   | { readonly kind: "builtin"; readonly name: BuiltinName };
 
 /** The steps that Headrace brings along. */
-export const BUILTIN_NAMES = ["noop", "wait", "approval", "http"] as const;
+export const BUILTIN_NAMES = ["noop", "wait", "approval", "http", "sql"] as const;
 export type BuiltinName = (typeof BUILTIN_NAMES)[number];
 
 /** When a list of steps runs: `steps` of a workflow, its `onFailure` once they have failed, its `finally` last. */

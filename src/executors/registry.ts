@@ -2,8 +2,11 @@ import { join } from "node:path";
 import { z } from "zod";
 import { createOutgoingGuard } from "../outgoing/outgoing-guard.js";
 import { type LlmPromptConfig, llmPromptDefinition } from "./llm/definition.js";
+import { createLlmPromptExecutor, type LlmPromptDeps } from "./llm/llm-prompt.js";
 import { createMcpPackageDefinition, type McpPackageConfig } from "./mcp-package/definition.js";
+import { createMcpPackageExecutor, type McpPackageSettings } from "./mcp-package/mcp-package-executor.js";
 import { type NotebookConfig, notebookDefinition } from "./notebook/definition.js";
+import { createNotebookExecutor } from "./notebook/notebook-executor.js";
 import {
   pythonScriptDefinition,
   type ScriptConfig,
@@ -11,9 +14,11 @@ import {
 } from "./script/definition.js";
 import { createEnvironmentCache } from "./script/environment-cache.js";
 import { createPythonScriptExecutor } from "./script/python-script.js";
+import type { StartKind } from "./script/script-executor.js";
 import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
+import { createWarmPool } from "./script/warm-pool.js";
 import { createStreamlitAppDefinition, type StreamlitAppConfig } from "./streamlit/definition.js";
-import { createStreamlitAppExecutor } from "./streamlit/streamlit-app.js";
+import { createStreamlitAppExecutor, type StreamlitAppSettings } from "./streamlit/streamlit-app.js";
 import type { Executor, ExecutorDefinition, McpType, WarmGround } from "./types.js";
 
 /** The configuration of an MCP version: one shape for each type. */
@@ -28,10 +33,12 @@ export type McpConfig =
 export interface DefinitionOptions {
   /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that a configuration may name. */
   readonly allowedPrivateHosts?: readonly string[];
+  /** The setting `MCP_COMMANDS`; absent: any command can be stored. */
+  readonly mcpCommands?: readonly string[];
 }
 
 /** Every component type, one line each. What else must know the types derives it from here. */
-export function createExecutorDefinitions({ allowedPrivateHosts = [] }: DefinitionOptions = {}) {
+export function createExecutorDefinitions({ allowedPrivateHosts = [], mcpCommands }: DefinitionOptions = {}) {
   const guard = createOutgoingGuard({ allowedPrivateHosts });
   return [
     pythonScriptDefinition,
@@ -39,7 +46,7 @@ export function createExecutorDefinitions({ allowedPrivateHosts = [] }: Definiti
     notebookDefinition,
     llmPromptDefinition,
     createStreamlitAppDefinition({ guard }),
-    createMcpPackageDefinition({ guard }),
+    createMcpPackageDefinition({ guard, ...(mcpCommands && { commands: mcpCommands }) }),
   ] as const satisfies readonly ExecutorDefinition[];
 }
 
@@ -69,30 +76,40 @@ export interface ExecutorDeps {
   readonly cacheRoot: string;
   /** Where processes are kept warm; without it each execution starts its own. */
   readonly ground?: WarmGround;
+  /** What LLM prompts call and are held to; without it there is no executor for them. */
+  readonly llm?: LlmPromptDeps;
+  /** Processes that may be kept ready, of all kinds together; 0 keeps none. 4 by default. */
+  readonly maxWarmProcesses?: number;
+  /** Told how each execution of a script got its process. */
+  readonly onScriptStart?: (type: McpType, kind: StartKind) => void;
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
-  /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that executors may call. */
-  readonly allowedPrivateHosts?: readonly string[];
-  /** The setting `PYODIDE_URL`. */
-  readonly pyodideUrl?: string | undefined;
+  readonly mcpPackages?: McpPackageSettings;
+  readonly apps?: StreamlitAppSettings;
 }
 
 /** One executor for each type that can run here. Close each when the worker stops. */
 export function createExecutors({
   python,
   cacheRoot,
+  ground,
+  maxWarmProcesses = 4,
+  onScriptStart: onStart,
   installerEnv = {},
-  allowedPrivateHosts = [],
-  pyodideUrl,
+  llm,
+  mcpPackages = {},
+  apps = {},
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
+  const pool =
+    ground && maxWarmProcesses > 0 ? createWarmPool({ ground, maxProcesses: maxWarmProcesses }) : undefined;
   const executors = [
-    createPythonScriptExecutor({ python, environments }),
-    createTypescriptScriptExecutor({ environments }),
-    createStreamlitAppExecutor({
-      ...{ python, environments, pyodideUrl, installerEnv },
-      guard: createOutgoingGuard({ allowedPrivateHosts }),
-    }),
+    createPythonScriptExecutor({ python, environments, pool, onStart }),
+    createTypescriptScriptExecutor({ environments, pool, onStart }),
+    ...(llm ? [createLlmPromptExecutor(llm)] : []),
+    createNotebookExecutor({ python, ground }),
+    createStreamlitAppExecutor({ ...apps, python, environments, installerEnv }),
+    createMcpPackageExecutor({ python, environments, ...mcpPackages }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }

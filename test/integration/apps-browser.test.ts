@@ -128,8 +128,13 @@ describeWith(hasProgram("chromium"), "apps in the browser", () => {
     expect(await send("nonsense")).toMatchObject({ ok: false });
     expect(await send('{"values":{}}')).toMatchObject({ ok: false, errors: [{ path: "/limit" }] });
     expect(await send('{"values":{"limit":1}}')).toEqual({ ok: true });
-    expect(await send('{"values":{"limit":2}}')).toMatchObject({ ok: false, error: "The values were sent already" });
-    const { runId } = (await harness.request({ path: `/api/v1/apps/${app.appId}` })).body as unknown as { runId: string };
+    expect(await send('{"values":{"limit":2}}')).toMatchObject({
+      ok: false,
+      error: "The values were sent already",
+    });
+    const { runId } = (await harness.request({ path: `/api/v1/apps/${app.appId}` })).body as unknown as {
+      runId: string;
+    };
     const run = await harness.platform.knex("workflow_runs").where("id", runId).first("status", "output");
     expect(run).toMatchObject({ status: "succeeded", output: { wait: { limit: 1 } } });
   }, 60_000);

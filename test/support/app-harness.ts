@@ -95,7 +95,8 @@ export async function startExecution(
   const runId = String(id);
   const row = await platform.knex("workflow_runs").where("id", runId).first("workflow_version_id");
   const token = newId();
-  if (more.waitForSubmit) await platform.knex("step_runs").where("run_id", runId).update({ lease_token: token });
+  if (more.waitForSubmit)
+    await platform.knex("step_runs").where("run_id", runId).update({ lease_token: token });
   return host.for({
     ...{ runId, versionId: String(row.workflow_version_id), stepId: "wait", stepIndex: 0, itemIndex: -1 },
     ...{ attempt: 1, token, name: "echo", mcpVersionId: newId(), outputSchema: null },

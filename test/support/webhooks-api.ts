@@ -17,6 +17,8 @@ import { createTestDatabase } from "./test-database.js";
 export interface WebhooksApi {
   readonly platform: Platform;
   readonly address: string;
+  /** An access token of each role. */
+  readonly tokens: Readonly<Record<Role, string>>;
   /** Sends a request as a role; null: without a token. Default: `editor`. */
   request(request: TestRequest & { as?: Role | null }): Promise<TestResponse>;
   /** Makes a workflow of no-op steps that hands its input on; answers its name. */
@@ -31,8 +33,8 @@ export interface WebhooksApi {
 /** Bodies above this are refused. */
 export const MAX_BODY_BYTES = 1_000_000;
 
-/** Starts it on PostgreSQL alone; call `close()` in `afterAll`. */
-export async function startWebhooksApi(): Promise<WebhooksApi> {
+/** Starts it on PostgreSQL alone, with further settings; call `close()` in `afterAll`. */
+export async function startWebhooksApi(environment: Record<string, string> = {}): Promise<WebhooksApi> {
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(join(tmpdir(), "headrace-test-"));
   const settings = loadSettings({
@@ -43,6 +45,7 @@ export async function startWebhooksApi(): Promise<WebhooksApi> {
       LOG_LEVEL: process.env["TEST_LOG_LEVEL"] ?? "error",
       PORT: "0",
       MAX_BODY_BYTES: String(MAX_BODY_BYTES),
+      ...environment,
     },
   });
   const logger = createLogger({ level: settings.LOG_LEVEL, name: "test" });
@@ -60,6 +63,7 @@ export async function startWebhooksApi(): Promise<WebhooksApi> {
   return {
     platform,
     address: api.address,
+    tokens,
     request,
     async addWorkflow({ steps, inputs } = {}) {
       const name = `workflow-${newId().slice(-12)}`;

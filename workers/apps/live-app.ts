@@ -6,10 +6,10 @@ import {
   type ExecutorEmitter,
   type LogStream,
   type Sandbox,
+  type SecretMask,
 } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { AppRows } from "../../src/services/apps/app-rows.js";
-import type { SecretMask } from "../execution/secret-mask.js";
 import { type AppProcess, type AppProcessLimits, createAppProcess } from "./app-process.js";
 import type { LinkServer, SubmitAnswer } from "./link-server.js";
 

@@ -2,7 +2,7 @@ import type { LogLine } from "../../src/contracts/run-events.js";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import type { EventDraft } from "../../src/core/transition.js";
 import type { ExecutorEmitter, LogStream } from "../../src/executors/types.js";
-import type { SecretMask } from "./secret-mask.js";
+import type { StreamMask } from "./secret-mask.js";
 
 /** Lines and tokens are gathered this long before they become an event. */
 const FLUSH_AFTER_MS = 100;
@@ -16,7 +16,7 @@ const LINE_OVERHEAD_BYTES = 64;
 
 /** The dependencies of a collector. */
 export interface EventCollectorDeps {
-  readonly mask: SecretMask;
+  readonly mask: StreamMask;
   readonly maxLogBytes: number;
   /** Submits events in order; resolves when they are committed or refused. */
   submit(events: readonly EventDraft[]): Promise<unknown>;
@@ -26,16 +26,20 @@ export interface EventCollectorDeps {
 
 /**
  * Turns what an execution emits into events: lines in batches, tokens joined, of several progress reports in
- * one batch the last. Order is kept; a slow database slows nobody, it only makes batches larger.
+ * one batch the last and every milestone. Order is kept; a slow database slows nobody, it only makes batches larger.
  */
 export class EventCollector implements ExecutorEmitter {
   readonly #deps: EventCollectorDeps;
   #drafts: EventDraft[] = [];
+  /** The report that a later one may take the place of. */
+  #replaceable: EventDraft | undefined;
   #openLines: LogLine[] = [];
   #waitingBytes = 0;
   #batchBytes = 0;
   #logBytes = 0;
   #dropped = 0;
+  /** Text that may be the beginning of a secret: shown once what follows says whether it is. */
+  #heldBack = "";
   #isTruncated = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -62,14 +66,24 @@ export class EventCollector implements ExecutorEmitter {
     this.#later(bytes);
   }
 
-  progress(data: JsonObject): void {
+  progress(data: JsonObject, { isMilestone = false }: { readonly isMilestone?: boolean } = {}): void {
     this.#closeLines();
-    if (this.#drafts.at(-1)?.type === "step.progress") this.#drafts.pop();
-    this.#drafts.push({ type: "step.progress", data: this.#deps.mask.json(data) });
-    this.#later(LINE_OVERHEAD_BYTES);
+    const last = this.#drafts.at(-1);
+    if (!isMilestone && last !== undefined && last === this.#replaceable) this.#drafts.pop();
+    const draft: EventDraft = { type: "step.progress", data: this.#deps.mask.json(data) };
+    this.#drafts.push(draft);
+    this.#replaceable = isMilestone ? undefined : draft;
+    this.#later(isMilestone ? JSON.stringify(data).length : LINE_OVERHEAD_BYTES);
   }
 
   token(text: string): void {
+    const pending = this.#heldBack + text;
+    const shownLength = pending.length - this.#deps.mask.countOpenEnd(pending);
+    this.#heldBack = pending.slice(shownLength);
+    if (shownLength > 0) this.#addToken(pending.slice(0, shownLength));
+  }
+
+  #addToken(text: string): void {
     this.#closeLines();
     const last = this.#drafts.at(-1);
     const before = last?.type === "step.token" ? (last.data as { text: string }).text : "";
@@ -81,6 +95,8 @@ export class EventCollector implements ExecutorEmitter {
 
   /** Submits what is left. Not awaited: what is submitted next is committed after it, in the same flush. */
   finish(): void {
+    if (this.#heldBack !== "") this.#addToken(this.#heldBack);
+    this.#heldBack = "";
     this.#confessDrops();
     this.#flush();
   }

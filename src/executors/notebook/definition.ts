@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  envField,
   MAX_CODE_CHARACTERS,
   memoryMbField,
   providerNameField,
@@ -44,7 +45,11 @@ export const notebookConfigSchema = z
       .optional(),
     kernel: providerNameField.default("python3"),
     timeoutSeconds: timeoutSecondsField,
+    /** How long one cell may take; a cell's own `timeout` comes before it. */
+    cellTimeoutSeconds: z.int().min(1).max(86_400).optional(),
     memoryMb: memoryMbField,
+    network: z.boolean().default(true),
+    env: envField.optional(),
   })
   .superRefine((config, context) => {
     if ((config.notebook === undefined) === (config.cells === undefined)) {
@@ -61,5 +66,5 @@ export const notebookDefinition = {
   label: "Jupyter notebook",
   description:
     "Executes a notebook with the inputs as its parameters, and keeps the notebook with its outputs.",
-  isRunnable: false,
+  isRunnable: true,
 } as const satisfies ExecutorDefinition<NotebookConfig>;

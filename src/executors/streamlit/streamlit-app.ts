@@ -1,7 +1,7 @@
 import { access, mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { JsonObject, JsonValue } from "../../core/json.js";
-import type { OutgoingGuard } from "../../outgoing/outgoing-guard.js";
+import { createOutgoingGuard, type OutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import type { EnvironmentCache } from "../script/environment-cache.js";
 import { loadRuntimeFile } from "../script/runtime-files.js";
 import { toSecretEnv } from "../script/script-executor.js";
@@ -17,18 +17,25 @@ import { cloneRepository } from "./clone-repository.js";
 import type { StreamlitAppConfig } from "./definition.js";
 import { prepareStlite } from "./stlite-pages.js";
 
+/** What the operator says of apps. */
+export interface StreamlitAppSettings {
+  /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that repositories may be cloned from. */
+  readonly allowedPrivateHosts?: readonly string[];
+  /** The setting `PYODIDE_URL`. */
+  readonly pyodideUrl?: string | undefined;
+}
+
 /** What apps need. */
-export interface StreamlitAppDeps {
+export interface StreamlitAppDeps extends StreamlitAppSettings {
   /** The setting `PYTHON`. */
   readonly python?: string | undefined;
   readonly environments: EnvironmentCache;
-  /** Judges where repositories are cloned from. */
-  readonly guard: OutgoingGuard;
-  /** The setting `PYODIDE_URL`. */
-  readonly pyodideUrl?: string | undefined;
   /** How this machine's tools reach the network; of it, the certificate authorities. */
   readonly installerEnv: Readonly<Record<string, string>>;
 }
+
+/** With the judge of where repositories are cloned from. */
+type Deps = StreamlitAppDeps & { readonly guard: OutgoingGuard };
 
 const SOCKET_NAME = "app.sock";
 /** The folder of the author's files in the app's. */
@@ -40,13 +47,15 @@ const LONGEST_LIFE_SECONDS = 604_800;
  * Starts apps: by a Streamlit server of their own, or as pages that run it in the browser. The step's output is where
  * to find the app; who waits for what the app sends back is the runner's business.
  */
-export function createStreamlitAppExecutor(deps: StreamlitAppDeps): Executor<StreamlitAppConfig> {
+export function createStreamlitAppExecutor(given: StreamlitAppDeps): Executor<StreamlitAppConfig> {
+  const { allowedPrivateHosts = [] } = given;
+  const deps: Deps = { ...given, guard: createOutgoingGuard({ allowedPrivateHosts }) };
   return {
     type: "streamlit_app",
     hasSubmittedOutput: true,
     async execute(config, input, context): Promise<JsonValue> {
       const { apps, signal } = context;
-      if (!apps) throw new ExecutionError("internal", "Apps can be started by workers alone");
+      if (!apps) throw new ExecutionError("internal", "An app can be started by a step alone");
       throwIfAborted(signal);
       const { mode, idleTimeoutSeconds } = config;
       const prepare = mode === "server" ? await prepareServer(deps, config, context) : undefined;
@@ -72,7 +81,7 @@ export function createStreamlitAppExecutor(deps: StreamlitAppDeps): Executor<Str
 }
 
 /** What may take long is done before there is an app: its environment. */
-async function prepareServer(deps: StreamlitAppDeps, config: StreamlitAppConfig, context: ExecutionContext) {
+async function prepareServer(deps: Deps, config: StreamlitAppConfig, context: ExecutionContext) {
   const env = toSecretEnv(context);
   const environment = await openAppEnvironment(deps, config.requirements ?? [], context);
   return async (app: OpenedApp, input: JsonObject): Promise<AppServing> => {
@@ -112,7 +121,7 @@ function listOptions(): string[] {
 }
 
 async function writeSources(
-  { guard, installerEnv }: StreamlitAppDeps,
+  { guard, installerEnv }: Deps,
   { code, files, gitRepoUrl, mainScriptPath }: StreamlitAppConfig,
   { folder }: OpenedApp,
   context: ExecutionContext,

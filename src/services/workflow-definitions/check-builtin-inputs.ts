@@ -1,5 +1,5 @@
 import type { ZodType } from "zod";
-import { approvalInputShapes, waitInputShapes } from "../../contracts/builtin-inputs.js";
+import { approvalInputShapes, sqlInputShapes, waitInputShapes } from "../../contracts/builtin-inputs.js";
 import { toSchemaFaults } from "../../contracts/schema-faults.js";
 import { toPointer } from "../../core/json-pointer.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.js";
@@ -8,6 +8,7 @@ import type { FieldFault } from "../../errors/app-error.js";
 import { findConstantFaults, httpRequestInputs } from "../../executors/http-request/definition.js";
 import type { OutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import type { SafeEvaluator } from "../evaluation-types.js";
+import { findUnknownNames, type NameLookup } from "../name-lookup.js";
 import type { DraftStep } from "./parse-definition.js";
 import type { ResolvedTargets } from "./resolve-targets.js";
 
@@ -18,6 +19,7 @@ export type UrlJudge = Pick<OutgoingGuard, "findUrlFault">;
 export interface BuiltinCheckDeps {
   readonly evaluator: SafeEvaluator;
   readonly outgoing: UrlJudge;
+  readonly externalDbs?: NameLookup | undefined;
 }
 
 /** What a built-in step takes. */
@@ -26,6 +28,8 @@ interface BuiltinInputs {
   readonly required: readonly string[];
   /** Of these, exactly one. */
   readonly oneOf?: readonly string[];
+  /** Of these, the ones that must be constants, and why. */
+  readonly fixed?: Readonly<Record<string, string>>;
   /** Why a secret would be shown to others; undefined where it may be an input. */
   readonly secretFault?: string;
   /** Faults of the constants among the inputs; paths begin at the input's name. */
@@ -52,6 +56,16 @@ const INPUTS: Readonly<Partial<Record<BuiltinName, BuiltinInputs>>> = {
     required: httpRequestInputs.required,
     judge: findConstantFaults,
   },
+  sql: {
+    names: Object.keys(sqlInputShapes),
+    required: ["connection", "sql"],
+    fixed: {
+      connection: "must be a constant, { value: NAME }, so that it can be told who uses a database",
+      sql: "must be a constant, { value: TEXT }: what comes from elsewhere goes into params",
+    },
+    secretFault: "is shown with the step's inputs, so it cannot be a secret",
+    judge: (constants) => judgeShapes(sqlInputShapes, constants),
+  },
 };
 
 /** Forms beyond this many are refused: each costs an inspection. */
@@ -62,12 +76,13 @@ const MAX_FORMS = 200;
  * from elsewhere is judged when the step runs.
  */
 export async function checkBuiltinInputs(
-  { evaluator, outgoing }: BuiltinCheckDeps,
+  { evaluator, outgoing, externalDbs }: BuiltinCheckDeps,
   steps: readonly DraftStep[],
   { targets }: ResolvedTargets,
 ): Promise<FieldFault[]> {
   const faults: FieldFault[] = [];
   const forms = new Map<string, string[]>();
+  const connections = new Map<string, string[]>();
   for (const step of steps) {
     const target = targets.get(step.index)?.target;
     const inputs = target?.kind === "builtin" ? INPUTS[target.name] : undefined;
@@ -75,12 +90,21 @@ export async function checkBuiltinInputs(
     const constants = constantsOf(step, inputs);
     faults.push(...findMissing(step, inputs), ...findUnfit(step, inputs));
     faults.push(...inputs.judge(constants, outgoing).map((fault) => placeFault(step, fault)));
+    const connection = constants["connection"];
+    if (target?.kind === "builtin" && target.name === "sql" && typeof connection === "string") {
+      const paths = connections.get(connection) ?? [];
+      connections.set(connection, [...paths, `${step.path}/inputs/connection/value`]);
+    }
     const form = target?.kind === "builtin" && target.name === "approval" ? constants["form"] : undefined;
     if (!isJsonObject(form)) continue;
     const text = JSON.stringify(form);
     forms.set(text, [...(forms.get(text) ?? []), `${step.path}/inputs/form/value`]);
   }
-  return [...faults, ...(await checkForms(evaluator, forms))];
+  return [
+    ...faults,
+    ...(await checkForms(evaluator, forms)),
+    ...(await checkConnections(externalDbs, connections)),
+  ];
 }
 
 function findMissing(step: DraftStep, { required, oneOf }: BuiltinInputs): FieldFault[] {
@@ -99,12 +123,15 @@ function findMissing(step: DraftStep, { required, oneOf }: BuiltinInputs): Field
   return faults;
 }
 
-function findUnfit(step: DraftStep, { names, secretFault }: BuiltinInputs): FieldFault[] {
+function findUnfit(step: DraftStep, inputs: BuiltinInputs): FieldFault[] {
+  const { names, fixed, secretFault } = inputs;
   return Object.entries(step.inputs).flatMap(([name, mapping]): FieldFault[] => {
     const path = `${step.path}/inputs${toPointer([name])}`;
     if (!names.includes(name)) {
       return [{ path, message: `is no input of ${step.uses}, which has ${names.join(", ")}` }];
     }
+    const whyFixed = "value" in mapping ? undefined : fixed?.[name];
+    if (whyFixed !== undefined) return [{ path, message: whyFixed }];
     const isShown = "secret" in mapping && secretFault !== undefined;
     return isShown ? [{ path: `${path}/secret`, message: secretFault }] : [];
   });
@@ -130,6 +157,19 @@ function judgeShapes(shapes: Readonly<Record<string, ZodType>>, constants: JsonO
 function placeFault(step: DraftStep, { path, message }: FieldFault): FieldFault {
   const [, name = "", rest = ""] = /^\/([^/]*)(.*)$/s.exec(path) ?? [];
   return { path: `${step.path}/inputs/${name}/value${rest}`, message };
+}
+
+async function checkConnections(
+  externalDbs: NameLookup | undefined,
+  connections: ReadonlyMap<string, readonly string[]>,
+): Promise<FieldFault[]> {
+  const unknown = await findUnknownNames(externalDbs, [...connections.keys()]);
+  return [...unknown].flatMap((name) =>
+    (connections.get(name) ?? []).map((path) => ({
+      path,
+      message: `there is no external database "${name}"`,
+    })),
+  );
 }
 
 async function checkForms(

@@ -24,6 +24,8 @@ export interface DefinitionCheckDeps {
   readonly evaluator: SafeEvaluator;
   readonly executors: readonly ExecutorDefinition[];
   readonly secrets: NameLookup;
+  /** Absent: no external database is known. */
+  readonly externalDbs?: NameLookup | undefined;
   /** Judges the URLs that are constants. */
   readonly outgoing: UrlJudge;
   /** The setting `MAX_STEPS`. */

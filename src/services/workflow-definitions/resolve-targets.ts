@@ -9,7 +9,7 @@ import { type ResolvedMcp, referenceKey, resolveMcps } from "../mcp-registry/res
 import { createNestingJudge, type OwnWorkflow } from "./judge-nesting.js";
 import type { DraftStep } from "./parse-definition.js";
 import { listUses, type ResolvedWorkflow, resolveWorkflows, workflowKey } from "./resolve-workflows.js";
-import { BUILTINS_NOT_YET, NOT_YET } from "./unsupported-features.js";
+import { NOT_YET } from "./unsupported-features.js";
 
 /** What one step runs. */
 export interface ResolvedTarget {
@@ -93,7 +93,6 @@ function parseUse(uses: string): Use {
   if (kind === "builtin") {
     const name = BUILTIN_NAMES.find((one) => one === rest);
     if (name) return { kind, name };
-    if (BUILTINS_NOT_YET.includes(rest)) return { kind: "fault", message: `builtin:${rest} ${NOT_YET}` };
     const known = BUILTIN_NAMES.map((one) => `builtin:${one}`).join(", ");
     return { kind: "fault", message: `must be one of ${known}` };
   }

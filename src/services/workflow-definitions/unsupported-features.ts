@@ -1,9 +1,6 @@
 import { isJsonObject } from "../../core/json.js";
 import type { FieldFault } from "../../errors/app-error.js";
 
-/** Built-in steps of the contract that the engine does not run yet. */
-export const BUILTINS_NOT_YET: readonly string[] = ["sql"];
-
 /** The words for everything of this kind. */
 export const NOT_YET = "cannot be run by this version of Headrace yet";
 

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { findDatabaseFile } from "../database-file.js";
+import { plainText } from "../network-fields.js";
+import type { ConnectorDefinition } from "../types.js";
+import { openSqlite } from "./sqlite-connector.js";
+
+const configSchema = z.strictObject({
+  databaseName: plainText(1_000).meta({ description: "A file inside the data folder." }),
+});
+export type SqliteConfig = z.infer<typeof configSchema>;
+
+/** A file of SQLite as an external database. */
+export const sqliteDefinition: ConnectorDefinition<SqliteConfig> = {
+  dbType: "sqlite",
+  label: "SQLite",
+  configSchema,
+  secretNames: [],
+  targetNames: [],
+  findFaults({ databaseName }, _secrets, { dataDir }) {
+    const found = findDatabaseFile(dataDir, databaseName);
+    return "fault" in found ? [{ path: "/databaseName", message: found.fault }] : [];
+  },
+  open: openSqlite,
+};
