@@ -87,7 +87,7 @@ export function createAttemptRunner(deps: AttemptRunnerDeps) {
       }
       const { output, awaited } = await execute(deps, attempt, prepared);
       if (awaited)
-        return { transition: { kind: "suspend", ...key, hold: toHold(attempt, prepared, awaited) } };
+        return { transition: { kind: "suspend", ...key, hold: toSubmitHold(attempt, prepared, awaited) } };
       const stored = await store(deps, mask.json(output), job);
       await cached?.keep(stored);
       return { transition: { kind: "succeed", ...key, inputs, ...stored, next: next?.() } };
@@ -149,7 +149,6 @@ async function execute(
       owner: ownerOf(job),
       versionId: job.versionId,
       token: attempt.token,
-      mask,
       input: prepared.resolved.values,
       secrets: prepared.secrets,
       secretHosts: prepared.resolved.secretHosts,
@@ -166,7 +165,7 @@ async function execute(
 }
 
 /** The step lasts until its app sends values back, at most as long as its time-out says from now. */
-function toHold(
+function toSubmitHold(
   { step }: Attempt,
   { inputs }: Prepared,
   { appId, url }: NonNullable<ComponentResult["awaited"]>,
