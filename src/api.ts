@@ -4,8 +4,12 @@ import { createApp } from "./app.js";
 import type { Platform } from "./container.js";
 import { AppError } from "./errors/app-error.js";
 import { createProviderProbe } from "./executors/llm/provider-probe.js";
+import { createAppProxy } from "./http/apps/app-proxy.js";
+import { serveUpgrades } from "./http/apps/serve-upgrades.js";
 import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
+import { createHostGuard } from "./http/host-guard.js";
 import type { RouteDefinition } from "./http/route.js";
+import { appRoutes } from "./http/routes/apps.js";
 import { artifactViewRoutes } from "./http/routes/artifact-views.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
@@ -30,6 +34,9 @@ import { createBullBoardRouter } from "./queues/bull-board.js";
 import { RUNS_QUEUE, SCHEDULES_QUEUE, stepsQueue } from "./queues/queue-names.js";
 import { createRunServices } from "./run-services.js";
 import { createHttpServer } from "./server.js";
+import { createAppLinks } from "./services/apps/app-links.js";
+import { createApps } from "./services/apps/apps.js";
+import { createGatewayPass } from "./services/apps/gateway-pass.js";
 import { type AuthServices, createAuthServices } from "./services/auth/auth-services.js";
 import { createArtifactPreviews } from "./services/artifacts/preview-artifact.js";
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
@@ -73,7 +80,8 @@ export async function startApi(platform: Platform): Promise<Api> {
   const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
   await hub.start();
   const board = startBullBoard(platform);
-  const routes = createRoutes(platform, { auth, authenticator, hub });
+  const appParts = createAppParts(platform, { auth, authenticator });
+  const routes = [...createRoutes(platform, { auth, authenticator, hub }), ...appParts.routes];
   const bullBoard = board.router;
   const app = createApp({
     routes,
@@ -85,8 +93,10 @@ export async function startApi(platform: Platform): Promise<Api> {
     metrics,
     version: VERSION,
     bullBoard,
+    fallbacks: [appParts.proxy.router],
   });
   const server = createHttpServer(app);
+  serveUpgrades(server, { proxy: appParts.proxy, hostGuard: createHostGuard(settings), logger });
   const address = await listen(server, settings);
   logger.info({ address }, "API listening");
   return {
@@ -94,6 +104,7 @@ export async function startApi(platform: Platform): Promise<Api> {
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       await hub.close();
+      appParts.proxy.close();
       server.closeIdleConnections();
       const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
@@ -169,6 +180,20 @@ function createRoutes(
       collectMoreMetrics: () => readSandboxMetric(knex),
     }),
   ];
+}
+
+/** Apps: what is told of them, and the way to them. */
+function createAppParts(
+  { knex, audit, pubSub, logger, keys, settings }: Platform,
+  { auth, authenticator }: { readonly auth: AuthServices; readonly authenticator: Authenticator },
+) {
+  const apps = createApps({ knex, audit, pubSub, logger });
+  const proxy = createAppProxy({
+    ...{ authenticator, principals: auth.principals, apps, logger, appsUrl: settings.APPS_URL },
+    links: createAppLinks(keys),
+    pass: createGatewayPass(keys),
+  });
+  return { routes: appRoutes({ apps }), proxy };
 }
 
 /** Providers of language models, budgets, and what was spent. */

@@ -3,6 +3,7 @@ import type { Knex } from "knex";
 import type { Settings } from "./config/settings-schema.js";
 import { AppError } from "./errors/app-error.js";
 import { createErrorAnswer } from "./http/answer-errors.js";
+import { guardAppsOrigin } from "./http/apps/guard-apps-origin.js";
 import type { Authenticator } from "./http/authenticate.js";
 import { createCors } from "./http/cors.js";
 import { guardQueueBoard, QUEUE_BOARD_PATH } from "./http/guard-queue-board.js";
@@ -46,6 +47,7 @@ export function createApp(deps: AppDeps): Express {
   app.use(createRequestObserver({ logger, metrics }));
   app.use(createSecurityHeaders());
   app.use(createHostGuard(settings));
+  app.use(guardAppsOrigin(settings.APPS_URL));
   app.use((request, _response, next) => {
     next(
       request.rawHeaders.length / 2 > MOST_HEADERS

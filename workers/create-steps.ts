@@ -4,6 +4,7 @@ import type { Executor, McpType } from "../src/executors/types.js";
 import { createRunCaller } from "../src/services/engine/call-run.js";
 import { createStepThrottle } from "../src/services/engine/step-throttle.js";
 import { createStepCache } from "../src/services/step-cache/step-cache.js";
+import type { AppHost } from "./apps/app-host.js";
 import { createComponentCache } from "./execution/component-cache.js";
 import { type ComponentDoorDeps, createComponentDoors } from "./execution/component-door.js";
 import { createExecutorRunner } from "./execution/run-executor.js";
@@ -25,6 +26,7 @@ export interface StepsWorker {
   readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
   readonly spool: ResultSpool;
+  readonly apps: AppHost;
 }
 
 /** What takes this worker's steps, with all that it needs. */
@@ -51,7 +53,7 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
 
 function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunner {
   const { knex, engine, resolver, secrets, artifacts, connections, logger, settings } = platform;
-  const { http, isolation } = worker;
+  const { http, isolation, apps } = worker;
   const { workdirs } = isolation;
   const getComponent = createComponentCache({ knex });
   const readSecrets = async (names: readonly string[]) => await secrets.readBound(names);
@@ -61,11 +63,13 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
     resolver,
     getComponent,
     runComponent: createComponentRunner({
+      getComponent,
       runExecutor: createRunExecutor(platform, worker, { getComponent, readSecrets }),
       http,
       connections,
       workdirs,
       artifacts,
+      apps,
       maxOutputBytes,
       logger,
     }),

@@ -1,5 +1,7 @@
 import type { Platform } from "../src/container.js";
 import { createRunServices } from "../src/run-services.js";
+import { tidyApps } from "../src/services/apps/app-rows.js";
+import { failLostApps } from "../src/services/apps/lost-apps.js";
 import { createLeadership } from "../src/services/engine/leadership.js";
 import { createTimers } from "../src/services/engine/timers.js";
 import { createReconciler } from "../src/services/engine/reconciler.js";
@@ -40,10 +42,12 @@ export function startHousekeeping(platform: Platform): Loop {
   const loop = startLoop({ everyMs: LOOK_EVERY_MS, name: "reconciler", logger }, async () => {
     if (!(await leadership.claim())) return;
     await reconciler.reconcile();
+    await failLostApps({ knex, engine, followOutcome });
     if (Date.now() - tidiedAt < TIDY_EVERY_MS) return;
     await reconciler.tidy();
     await tidyDeliveries(knex);
     await tidyStepGrants(knex);
+    await tidyApps(knex);
     tidiedAt = Date.now();
   });
   // beside the reconciler: its long looks must not make held runs wait

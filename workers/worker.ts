@@ -16,6 +16,7 @@ import type { QueueWorker } from "../src/queues/queue-worker.js";
 import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
 import { createReadiness, type Readiness } from "../src/services/health/readiness.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
+import { openApps, type WorkerApps } from "./apps/open-apps.js";
 import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
 import { createResultSpool } from "./execution/result-spool.js";
 import { beat } from "./heartbeat.js";
@@ -58,6 +59,7 @@ interface WorkerParts {
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
+  readonly apps: WorkerApps;
   readonly registry: WorkerRegistry;
   readonly queueWorkers: QueueWorker[];
   readonly loops: readonly Loop[];
@@ -66,51 +68,35 @@ interface WorkerParts {
 
 /** Starts a worker on an open platform. The platform is the caller's to close, after the worker. */
 export async function startWorker(platform: Platform, options: WorkerOptions): Promise<Worker> {
-  const { knex, engine, logger, settings } = platform;
+  const { engine, logger, settings } = platform;
   const id = newId();
   const executions = createExecutionRegistry();
   const isolation = await openIsolation(platform);
-  const { sandbox, workdirs } = isolation;
-  // beside the work folders, where the users that steps run as can reach it
-  const cacheRoot = join(workdirs.root, "cache");
-  const executors = createExecutors({
-    python: settings.PYTHON,
-    cacheRoot,
-    ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
-    // no more than could be used at once, nor more than a sixteenth of the memory holds
-    maxWarmProcesses: Math.min(
-      settings.WARM_PROCESSES,
-      options.concurrency + 1,
-      Math.floor(totalmem() / 16 / WAITING_BYTES),
-    ),
-    onScriptStart: (type, start) => platform.metrics.scriptStartsTotal.inc({ type, start }),
-    installerEnv: readInstallerEnvironment(),
-    llm: createLlmDeps(platform),
-    mcpPackages: toPackageSettings(platform),
-  });
+  const { sandbox } = isolation;
+  const executors = openExecutors(platform, isolation, options);
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
-  const { groups, concurrency, version } = options;
-  const registry = createWorkerRegistry({
-    knex,
-    worker: {
-      id,
-      hostname: hostname(),
-      pid: process.pid,
-      groups,
-      concurrency,
-      sandboxLevel: sandbox.level,
-      sandboxReasons: sandbox.reasons,
-      version,
-    },
-  });
+  const { groups } = options;
+  const registry = openRegistry(platform, options, { id, sandbox });
   await registry.register();
-  const stopListening = await platform.pubSub.subscribe("control", (message) =>
-    executions.stopRun(message.runId, message.below),
-  );
   const spool = createResultSpool({ folder: join(settings.DATA_DIR, "spool"), engine, logger });
   const leftOvers = await spool.commitLeftOvers();
   if (leftOvers > 0) logger.info({ results: leftOvers }, "committed what a dead worker had kept");
-  const steps = createSteps(platform, { id, groups, isolation, executors, http, executions, spool });
+  const apps = await openApps(platform, { id, isolation, spool });
+  const stopListening = await platform.pubSub.subscribe("control", (message) => {
+    if (message.type === "stop-app") return apps.look(message.appId);
+    executions.stopRun(message.runId, message.below);
+    return apps.stopRun(message.runId, message.below);
+  });
+  const steps = createSteps(platform, {
+    id,
+    groups,
+    isolation,
+    executors,
+    http,
+    executions,
+    apps: apps.host,
+    spool,
+  });
   const queueWorkers = await openQueueWorkers(platform, options, steps);
   let isClosing = false;
   const heartbeat = startLoop({ everyMs: HEARTBEAT_MS, logger, name: "heartbeat" }, async () => {
@@ -122,7 +108,17 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const listings = await startToolListings({ platform, isolation, executors });
   const loops = [startHousekeeping(platform), heartbeat, listings];
   logger.info({ workerId: id, groups, sandbox: sandbox.level }, "worker started");
-  const parts = { isolation, executors, http, executions, registry, queueWorkers, loops, stopListening };
+  const parts = {
+    isolation,
+    executors,
+    http,
+    executions,
+    apps,
+    registry,
+    queueWorkers,
+    loops,
+    stopListening,
+  };
   return {
     id,
     readiness: createWorkerReadiness(platform, () => queueWorkers.every((worker) => worker.isConsuming())),
@@ -131,6 +127,46 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
       await closeWorker(parts, drainMs);
     },
   };
+}
+
+function openRegistry(
+  { knex }: Platform,
+  { groups, concurrency, version }: WorkerOptions,
+  { id, sandbox }: { readonly id: string; readonly sandbox: WorkerSandbox["sandbox"] },
+): WorkerRegistry {
+  return createWorkerRegistry({
+    knex,
+    worker: {
+      ...{ id, hostname: hostname(), pid: process.pid, groups, concurrency, version },
+      sandboxLevel: sandbox.level,
+      sandboxReasons: sandbox.reasons,
+    },
+  });
+}
+
+function openExecutors(
+  platform: Platform,
+  { sandbox, workdirs }: WorkerSandbox,
+  { concurrency }: WorkerOptions,
+): ReadonlyMap<McpType, Executor> {
+  const { settings, metrics } = platform;
+  return createExecutors({
+    python: settings.PYTHON,
+    // beside the work folders, where the users that steps run as can reach it
+    cacheRoot: join(workdirs.root, "cache"),
+    ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
+    // no more than could be used at once, nor more than a sixteenth of the memory holds
+    maxWarmProcesses: Math.min(
+      settings.WARM_PROCESSES,
+      concurrency + 1,
+      Math.floor(totalmem() / 16 / WAITING_BYTES),
+    ),
+    onScriptStart: (type, start) => metrics.scriptStartsTotal.inc({ type, start }),
+    installerEnv: readInstallerEnvironment(),
+    llm: createLlmDeps(platform),
+    mcpPackages: toPackageSettings(platform),
+    apps: { allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE, pyodideUrl: settings.PYODIDE_URL },
+  });
 }
 
 function toPackageSettings({ settings, toolContracts, evaluator }: Platform): McpPackageSettings {
@@ -197,7 +233,7 @@ async function openQueueWorkers(
 }
 
 async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
-  const { isolation, executors, http, executions, registry, queueWorkers, loops } = parts;
+  const { isolation, executors, http, executions, apps, registry, queueWorkers, loops } = parts;
   for (const worker of queueWorkers) worker.pause();
   if (!(await executions.waitIdle(drainMs))) {
     executions.stopAll();
@@ -206,6 +242,7 @@ async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
   await Promise.all(queueWorkers.map((worker) => worker.close({ drainMs: STOP_GRACE_MS })));
   for (const loop of loops) await loop.stop();
   await parts.stopListening();
+  await apps.close();
   await Promise.all([...executors.values()].map((executor) => executor.close?.()));
   await http.close();
   await isolation.sandbox.close();

@@ -131,6 +131,18 @@ export const settingsSchema = z.object({
     .default(16 * 1024 * 1024)
     .describe("Largest message of a Model Context Protocol server."),
   APPS_URL: z.string().url().optional().describe("Own origin for apps and HTML artifacts."),
+  APPS_ADVERTISE: z
+    .string()
+    .regex(/^http:\/\/(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, "must be http://host:port")
+    .optional()
+    .describe(
+      "Address at which a worker offers its apps to APIs on other machines, in a network that is trusted; unset: to this machine alone.",
+    ),
+  PYODIDE_URL: z
+    .string()
+    .url()
+    .optional()
+    .describe("Folder with pyodide.mjs, for apps that run in the browser; unset: they show how to set it."),
   ARTIFACTS_S3_BUCKET: z
     .string()
     .min(1)

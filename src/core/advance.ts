@@ -1,4 +1,5 @@
-import { countApprovals, toApprovalOutput, type ApprovalState } from "./approval.js";
+import { decideStep, holdStep, pauseStep, wakeStep } from "./advance-waits.js";
+import type { ApprovalState } from "./approval.js";
 import type { RunPlan } from "./plan.js";
 import { type DraftStep, errorData, RunDraft } from "./run-draft.js";
 import { indicesOf, outcomeOf, stepAt } from "./settle.js";
@@ -201,10 +202,17 @@ function judgeState(state: StepState, transition: StepTransition): Refusal | und
         ? undefined
         : { reason: "stale" };
     default:
-      return state.status === "running" && state.leaseToken === transition.token
-        ? undefined
-        : { reason: "stale" };
+      return holdsToken(state, transition) ? undefined : { reason: "stale" };
   }
+}
+
+/** Whether the attempt is still the one that this token was given; suspended ones keep theirs. */
+function holdsToken(
+  state: StepState,
+  { kind, token }: Extract<StepTransition, { readonly token: string }>,
+): boolean {
+  if (state.leaseToken !== token) return false;
+  return state.status === "running" || (state.status === "waiting" && kind !== "suspend");
 }
 
 function judgeDecision(
@@ -238,6 +246,7 @@ function applyToStep(
       if (transition.error) return draft.fail(target, transition.error, {});
       return draft.end(target, STATE.succeeded, {}, transition);
     case "hold":
+    case "suspend":
       return holdStep(draft, target, transition);
     case "pause":
       return pauseStep(draft, target, transition);
@@ -266,91 +275,6 @@ function applyToStep(
         { lostCount: state.lostCount, releasedCount: state.releasedCount + 1 },
       );
   }
-}
-
-function holdStep(draft: RunDraft, target: DraftStep, { hold }: Extract<Transition, { kind: "hold" }>): void {
-  const { stepIndex, itemIndex } = target.state;
-  draft.setLetter(target, STATE.waiting);
-  draft.startRun();
-  draft.change({ type: "hold", stepIndex, itemIndex, hold });
-  draft.stepEvent(target, "step.waiting", { ...hold.waitingFor });
-}
-
-/** The step waits as one that asks for approval does; what it was granted before stays with it. */
-function pauseStep(
-  draft: RunDraft,
-  target: DraftStep,
-  { hold }: Extract<Transition, { kind: "pause" }>,
-): void {
-  const { stepIndex, itemIndex, approval: before } = target.state;
-  const asked = hold.approval;
-  const grants = [...(before?.grants ?? []), ...(asked?.grants ?? [])];
-  const approval = asked && { ...asked, grants };
-  draft.setLetter(target, STATE.waiting);
-  draft.change({ type: "hold", stepIndex, itemIndex, hold: { ...hold, approval } });
-  draft.stepEvent(target, "step.waiting", { ...hold.waitingFor });
-}
-
-/** Time is up: for a wait that is its success, for an approval what it says, for a sub-workflow its failure. */
-function wakeStep(draft: RunDraft, target: DraftStep, random: number): void {
-  const { approval, childRunId } = target.state;
-  if (childRunId !== null) {
-    const error = { code: "timeout", message: `The step took longer than its timeoutSeconds` } as const;
-    return draft.failOrRetry(target, error, { isRetryable: true, random });
-  }
-  if (!approval) return draft.end(target, STATE.succeeded, {}, { output: {} });
-  if (approval.onExpiry === "approve")
-    return draft.end(
-      target,
-      STATE.succeeded,
-      { expired: true },
-      { output: toApprovalOutput(approval, true) },
-    );
-  const code = approval.onExpiry === "reject" ? "rejected" : "timeout";
-  draft.fail(target, { code, message: "The approval expired before it was decided" }, {});
-}
-
-function decideStep(
-  draft: RunDraft,
-  target: DraftStep,
-  { decision }: Extract<Transition, { kind: "decide" }>,
-): void {
-  const { state } = target;
-  if (!state.approval) return;
-  const approval = { ...state.approval, decisions: [...state.approval.decisions, decision] };
-  const { stepIndex, itemIndex } = state;
-  draft.change({ type: "approval", stepIndex, itemIndex, approval });
-  const { name: by, comment } = decision;
-  const told = { by, ...(comment === undefined ? {} : { comment }) };
-  if (decision.decision === "reject") {
-    const message = `Rejected by ${by}${comment === undefined ? "" : `: ${comment}`}`;
-    return draft.fail(target, { code: "rejected", message }, {});
-  }
-  const approvals = countApprovals(approval);
-  if (approvals >= approval.required && approval.grants) return resume(draft, target, by);
-  if (approvals >= approval.required)
-    return draft.end(
-      target,
-      STATE.succeeded,
-      { approvedBy: by },
-      { output: toApprovalOutput(approval, false) },
-    );
-  draft.stepEvent(target, "step.waiting", {
-    reason: "approval",
-    ...told,
-    approvals,
-    required: approval.required,
-  });
-}
-
-/** The next attempt of a step that has what it asked for. The one that asked is not charged. */
-function resume(draft: RunDraft, target: DraftStep, by: string): void {
-  const { lostCount, releasedCount } = target.state;
-  const error: RunError = {
-    code: "canceled",
-    message: `The attempt ended to wait for approval, which ${by} gave`,
-  };
-  draft.requeue(target, error, 0, { lostCount, releasedCount: releasedCount + 1 });
 }
 
 function callRun(

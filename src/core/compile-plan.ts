@@ -29,6 +29,7 @@ export interface PlanSourceStep {
   readonly onError: "fail" | "continue";
   readonly workerGroup: string;
   readonly priority: number;
+  readonly waitForSubmit?: boolean | undefined;
 }
 
 /** A definition, checked: every name in it is known. */
@@ -104,6 +105,7 @@ export function compilePlan(source: PlanSource, bindings: PlanBindings): RunPlan
         cache: step.cache && defined(step.cache),
         timeoutSeconds: step.timeoutSeconds,
         queueTimeoutSeconds: step.queueTimeoutSeconds,
+        waitForSubmit: step.waitForSubmit === true ? true : undefined,
       }),
     };
   });

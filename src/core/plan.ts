@@ -103,6 +103,8 @@ export interface PlanStep {
   readonly onError: "fail" | "continue";
   readonly workerGroup: string;
   readonly priority: number;
+  /** The step lasts until the app that it starts sends values back. */
+  readonly waitForSubmit?: true;
 }
 
 /** A workflow version compiled for the engine: immutable, kept beside the definition it came from. */

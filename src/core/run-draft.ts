@@ -201,7 +201,8 @@ export class RunDraft {
     for (const index of states.openIndices()) {
       if (index >= below) break;
       const letter = states.get(index);
-      if (letter === STATE.running || letter === STATE.queued) this.#stopBelow = below;
+      if (letter === STATE.running || letter === STATE.queued || letter === STATE.waiting)
+        this.#stopBelow = below;
       states.set(index, STATE.canceled);
       const step = stepAt(this.#plan, index);
       this.change({ type: "end", stepIndex: index, itemIndex: -1, status: "canceled", error });

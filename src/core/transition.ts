@@ -122,6 +122,8 @@ export type Transition =
     })
   /** A queued step begins to wait, for time or for people. */
   | (StepKey & { readonly kind: "hold"; readonly attempt: number; readonly hold: Hold })
+  /** A running attempt goes on without its worker's slot: it waits for people, and keeps its token. */
+  | (StepKey & { readonly kind: "suspend"; readonly token: string; readonly hold: Hold })
   /** What a step waits for by the clock is due. */
   | (StepKey & { readonly kind: "wake" })
   | (StepKey & { readonly kind: "decide"; readonly decision: ApprovalDecisionFact })

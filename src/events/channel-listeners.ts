@@ -11,7 +11,10 @@ const messageSchemas = {
     runs: z.array(z.object({ runId: z.string(), seq: z.number(), isRunEvent: z.boolean() })),
   }),
   "tool-listings": z.object({ type: z.literal("wanted") }),
-  control: z.object({ type: z.literal("stop-run"), runId: z.string(), below: z.number() }),
+  control: z.discriminatedUnion("type", [
+    z.object({ type: z.literal("stop-run"), runId: z.string(), below: z.number() }),
+    z.object({ type: z.literal("stop-app"), appId: z.string() }),
+  ]),
 } satisfies { [C in Channel]: z.ZodType<PubSubChannels[C]> };
 
 /** The subscribers of one process, by channel, behind whatever connection brings the messages. */

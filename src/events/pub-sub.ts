@@ -6,8 +6,10 @@ export interface PubSubChannels {
   };
   /** The API wants tools listed: workers look for requests in PostgreSQL. */
   "tool-listings": { readonly type: "wanted" };
-  /** Orders to every worker: to end what runs of a run, as far as its steps come before `below`. */
-  control: { readonly type: "stop-run"; readonly runId: string; readonly below: number };
+  /** Orders to every worker: to end what runs of a run, as far as its steps come before `below`; to look at an app's row. */
+  control:
+    | { readonly type: "stop-run"; readonly runId: string; readonly below: number }
+    | { readonly type: "stop-app"; readonly appId: string };
 }
 
 /** Stops one subscription. Idempotent. */

@@ -17,7 +17,8 @@ import { createPythonScriptExecutor } from "./script/python-script.js";
 import type { StartKind } from "./script/script-executor.js";
 import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
 import { createWarmPool } from "./script/warm-pool.js";
-import { type StreamlitAppConfig, streamlitAppDefinition } from "./streamlit/definition.js";
+import { createStreamlitAppDefinition, type StreamlitAppConfig } from "./streamlit/definition.js";
+import { createStreamlitAppExecutor, type StreamlitAppSettings } from "./streamlit/streamlit-app.js";
 import type { Executor, ExecutorDefinition, McpType, WarmGround } from "./types.js";
 
 /** The configuration of an MCP version: one shape for each type. */
@@ -44,7 +45,7 @@ export function createExecutorDefinitions({ allowedPrivateHosts = [], mcpCommand
     typescriptScriptDefinition,
     notebookDefinition,
     llmPromptDefinition,
-    streamlitAppDefinition,
+    createStreamlitAppDefinition({ guard }),
     createMcpPackageDefinition({ guard, ...(mcpCommands && { commands: mcpCommands }) }),
   ] as const satisfies readonly ExecutorDefinition[];
 }
@@ -84,6 +85,7 @@ export interface ExecutorDeps {
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
   readonly mcpPackages?: McpPackageSettings;
+  readonly apps?: StreamlitAppSettings;
 }
 
 /** One executor for each type that can run here. Close each when the worker stops. */
@@ -96,6 +98,7 @@ export function createExecutors({
   installerEnv = {},
   llm,
   mcpPackages = {},
+  apps = {},
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
   const pool =
@@ -105,6 +108,7 @@ export function createExecutors({
     createTypescriptScriptExecutor({ environments, pool, onStart }),
     ...(llm ? [createLlmPromptExecutor(llm)] : []),
     createNotebookExecutor({ python, ground }),
+    createStreamlitAppExecutor({ ...apps, python, environments, installerEnv }),
     createMcpPackageExecutor({ python, environments, ...mcpPackages }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));

@@ -151,6 +151,57 @@ export interface ExecutionArtifacts {
   ): Promise<ArtifactRef>;
 }
 
+/** A request as an app's page sends it. */
+export interface AppRequest {
+  readonly method: string;
+  /** Below the app's own root: `/`, `/assets/x.js`. Without the query. */
+  readonly path: string;
+}
+
+/** What an app's page gets. */
+export interface AppPage {
+  readonly headers: Readonly<Record<string, string>>;
+  /** A file to be sent, or the body itself. */
+  readonly file?: string;
+  readonly body?: string;
+}
+
+/** How an app is served: by a process of its own, or by pages that run in the browser. */
+export type AppServing =
+  | {
+      readonly kind: "process";
+      /** Run in the app's folder, again after a crash. */
+      readonly command: Omit<SandboxCommand, "cwd">;
+      /** Name of the unix socket that it listens on, in its folder, and the path that answers 200 once it serves. */
+      readonly socketName: string;
+      readonly healthPath: string;
+    }
+  | { readonly kind: "pages"; findPage(request: AppRequest): AppPage | undefined };
+
+/** A new app, not yet serving. */
+export interface OpenedApp {
+  readonly appId: string;
+  /** Where a browser opens it. */
+  readonly url: string;
+  /** A folder of its own, writable by user code. It stays as long as the app does. */
+  readonly folder: string;
+  /** Begins to serve; resolves once the app answers. @throws ExecutionError `script_error` when it does not come up. */
+  serve(serving: AppServing): Promise<void>;
+  /** Ends it and removes its folder, because it could not be made ready. */
+  abandon(reason: string): Promise<void>;
+}
+
+/** Starts apps: things that people open in a browser, and that outlive the execution that started them. */
+export interface AppStarter {
+  /**
+   * Notes a new app and makes its folder, where `headrace.sock` takes what the app sends back: one JSON document a
+   * line, `{ "values": … }`, answered by `{ "ok": true }` or `{ "ok": false, "error", "errors" }`.
+   */
+  open(app: { readonly mode: "server" | "browser"; readonly idleTimeoutSeconds: number }): Promise<OpenedApp>;
+  /** Whether a value holds one of the execution's secrets. */
+  holdsSecret(value: JsonValue): boolean;
+}
+
 /** One tool of a Model Context Protocol package, as its contract says. */
 export interface PackageTool {
   readonly name: string;
@@ -212,6 +263,8 @@ export interface ExecutionContext {
   readonly mask: SecretMask;
   readonly components: ComponentDoor;
   readonly artifacts: ExecutionArtifacts;
+  /** Missing where nothing can serve apps: outside of a worker. */
+  readonly apps?: AppStarter;
   readonly limits: { readonly maxOutputBytes: number };
 }
 
@@ -223,8 +276,6 @@ export interface ExecutorDefinition<Config = unknown> {
   /** Name and one sentence for people. */
   readonly label: string;
   readonly description: string;
-  /** Whether this installation has an executor for it; versions of the others can be stored but not run. */
-  readonly isRunnable: boolean;
 }
 
 /** The execution that is about to begin. */
@@ -251,6 +302,8 @@ export interface Executor<Config = unknown> {
   takeWorkdir?(config: Config, execution?: UpcomingExecution): string | undefined;
   /** Whether the executor keeps the folder of an execution that has ended, for a retry; it removes it itself then. */
   keepsWorkdir?(workdir: string): boolean;
+  /** The version's `outputSchema` is of what an app sends back, not of what `execute` returns. */
+  readonly hasSubmittedOutput?: true;
   /** The tools that a component offers, where it offers any; starts what it takes to ask. @throws ExecutionError */
   listTools?(config: Config, context: ExecutionContext): Promise<ToolListing>;
   /** Frees what outlives an execution, warm interpreters for one. */

@@ -335,21 +335,29 @@ describe("workflow definitions over HTTP", () => {
       expect(faultPaths((await send("POST", PATH, { name: "nothing" })).body)).toEqual(["/definition"]);
     });
 
-    it("ask for what cannot be run yet: refused where it stands, never ignored", async () => {
-      await send("POST", "/api/v1/mcp-definitions", {
-        name: "app",
-        mcpType: "streamlit_app",
-        version: { version: "1.0.0", config: { type: "streamlit_app", code: "x", mode: "server" } },
-      });
-      const { errors, warnings } = await validate({
-        tool: true,
-        steps: [noop("a", { waitForSubmit: true }), { id: "c", uses: "mcp:app" }],
-      });
-      expect(errors.map((fault) => fault.path).sort()).toEqual(["/steps/0/waitForSubmit", "/steps/1/uses"]);
-      for (const fault of errors)
-        expect(fault.message).toContain("cannot be run by this version of Headrace yet");
+    it("are told of what has no effect yet", async () => {
+      const { warnings } = await validate({ tool: true, steps: [noop("a")] });
       expect(warnings.map((warning) => warning.path)).toEqual(["/tool"]);
       expect((await validate({ tool: false, steps: [noop("a")] })).warnings).toEqual([]);
+    });
+
+    it("of apps: waitForSubmit is for them alone, and no result of theirs can be kept", async () => {
+      await send("POST", "/api/v1/mcp-definitions", {
+        name: "an-app",
+        mcpType: "streamlit_app",
+        version: {
+          version: "1.0.0",
+          config: { type: "streamlit_app", code: "x" },
+          inputSchema: { type: "object", properties: {}, additionalProperties: false },
+        },
+      });
+      const wait = { waitForSubmit: { value: true } };
+      const app = { id: "b", uses: "mcp:an-app", inputs: wait };
+      const { errors } = await validate({
+        steps: [noop("a", { waitForSubmit: true }), { ...app, cache: { ttlSeconds: 60 } }],
+      });
+      expect(errors.map((fault) => fault.path).sort()).toEqual(["/steps/0/waitForSubmit", "/steps/1/cache"]);
+      expect((await validate({ steps: [{ ...app, waitForSubmit: true }] })).errors).toEqual([]);
     });
 
     it("warn of what is likely a slip, and explain hyphens", async () => {

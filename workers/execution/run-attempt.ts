@@ -21,8 +21,8 @@ import type { ComponentCache } from "./component-cache.js";
 import { EventCollector } from "./event-collector.js";
 import type { Execution } from "./execution-registry.js";
 import type { ResultCache } from "./result-cache.js";
-import type { ComponentRunner } from "./run-component.js";
 import { retryWhileAway } from "./retry-while-away.js";
+import type { ComponentResult, ComponentRunner } from "./run-component.js";
 import { createSecretMask, type StreamMask } from "./secret-mask.js";
 
 /** The dependencies of running an attempt. */
@@ -63,6 +63,8 @@ interface Prepared {
 }
 
 const DEFAULT_TIMEOUT_SECONDS = 600;
+/** How long a step without a time-out waits for a person. */
+const DEFAULT_SUBMIT_SECONDS = 86_400;
 /** Inputs of executions that last longer than this are shown while they run. */
 const SHOW_INPUTS_AFTER_MS = 500;
 
@@ -87,8 +89,11 @@ export function createAttemptRunner(deps: AttemptRunnerDeps) {
           transition: { kind: "succeed", ...key, inputs, output, isCacheHit: true, next: next?.() },
         };
       }
-      const output = mask.json(await execute(deps, attempt, ready));
-      const stored = await patiently(deps, attempt, "output", () => store(deps, output, job));
+      const { output, awaited } = await execute(deps, attempt, ready);
+      if (awaited)
+        return { transition: { kind: "suspend", ...key, hold: toSubmitHold(attempt, ready, awaited) } };
+      const masked = mask.json(output);
+      const stored = await patiently(deps, attempt, "output", () => store(deps, masked, job));
       await cached?.keep(stored);
       return { transition: { kind: "succeed", ...key, inputs, ...stored, next: next?.() } };
     } catch (error) {
@@ -131,7 +136,11 @@ async function readComponentNeeds(deps: AttemptRunnerDeps, step: PlanStep) {
   return { secrets, timeoutSeconds };
 }
 
-async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prepared): Promise<JsonValue> {
+async function execute(
+  deps: AttemptRunnerDeps,
+  attempt: Attempt,
+  prepared: Prepared,
+): Promise<ComponentResult> {
   const { job, step, execution } = attempt;
   const { mask, inputs, timeoutSeconds } = prepared;
   const report = (change: Pick<Extract<Transition, { kind: "report" }>, "events" | "inputs">) =>
@@ -155,6 +164,8 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
     return await deps.runComponent({
       step,
       owner: ownerOf(job),
+      versionId: job.versionId,
+      token: attempt.token,
       input: prepared.resolved.values,
       secrets: prepared.secrets,
       secretHosts: prepared.resolved.secretHosts,
@@ -168,6 +179,16 @@ async function execute(deps: AttemptRunnerDeps, attempt: Attempt, prepared: Prep
     clearTimeout(showInputs);
     await collector.finish();
   }
+}
+
+/** The step lasts until its app sends values back, at most as long as its time-out says from now. */
+function toSubmitHold(
+  { step }: Attempt,
+  { inputs }: Prepared,
+  { appId, url }: NonNullable<ComponentResult["awaited"]>,
+): Hold {
+  const dueMs = (step.timeoutSeconds ?? DEFAULT_SUBMIT_SECONDS) * 1000;
+  return { dueMs, inputs, waitingFor: { reason: "submit", detail: `submit of app ${appId}`, appId, url } };
 }
 
 async function store(

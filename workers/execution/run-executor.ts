@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import {
+  type AppStarter,
   type ComponentDoor,
   type ExecutionContext,
   ExecutionError,
@@ -47,6 +48,8 @@ export interface ExecutorRun {
   readonly mask: SecretMask;
   readonly signal: AbortSignal;
   readonly timeoutSeconds: number;
+  /** What a step's own component may start apps with. */
+  readonly apps?: AppStarter;
 }
 
 /** Runs components through their executors, each in a folder of its own, held to their schemas. */
@@ -76,7 +79,7 @@ export function createExecutorRunner(deps: ExecutorRunDeps) {
     try {
       const output = await executor.execute(component.config, run.input, toContext(deps, run, workdir));
       await collectArtifacts(deps, workdir, run);
-      await check("invalid_output", component.outputSchema, output);
+      if (!executor.hasSubmittedOutput) await check("invalid_output", component.outputSchema, output);
       return output;
     } catch (error) {
       // what a failed attempt left may be what explains it
@@ -105,6 +108,7 @@ function toContext(deps: ExecutorRunDeps, run: ExecutorRun, workdir: string): Ex
     ...toSecretsInContext(run.secrets, run.secretHosts),
     mask,
     components: deps.openDoor(run),
+    ...(run.apps && { apps: run.apps }),
     artifacts: {
       save: async (content, bytes) =>
         await deps.artifacts.saveBytes(owner, { kind: "file", ...content }, bytes),

@@ -36,5 +36,4 @@ export const llmPromptDefinition = {
   configSchema: llmPromptConfigSchema,
   label: "LLM prompt",
   description: "Fills a prompt with the inputs and asks a language model, which may use tools.",
-  isRunnable: true,
 } as const satisfies ExecutorDefinition<LlmPromptConfig>;

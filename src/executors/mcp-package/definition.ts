@@ -67,6 +67,5 @@ export function createMcpPackageDefinition(options: McpPackageOptions): Executor
     configSchema: createMcpPackageConfigSchema(options),
     label: "Model Context Protocol package",
     description: "Calls a tool of a Model Context Protocol server, started here or reached by HTTP.",
-    isRunnable: true,
   };
 }

@@ -68,5 +68,4 @@ export const notebookDefinition = {
   label: "Jupyter notebook",
   description:
     "Executes a notebook with the inputs as its parameters, and keeps the notebook with its outputs.",
-  isRunnable: true,
 } as const satisfies ExecutorDefinition<NotebookConfig>;

@@ -61,7 +61,6 @@ export const pythonScriptDefinition = {
   configSchema: pythonScriptConfigSchema,
   label: "Python script",
   description: "Runs Python code: calls its main with the inputs, or reads what it prints.",
-  isRunnable: true,
 } as const satisfies ExecutorDefinition<PythonScriptConfig>;
 
 /** TypeScript scripts as a component type. */
@@ -71,5 +70,4 @@ export const typescriptScriptDefinition = {
   label: "TypeScript script",
   description:
     "Runs TypeScript code: calls its main or default export with the inputs, or reads what it prints.",
-  isRunnable: true,
 } as const satisfies ExecutorDefinition<TypescriptScriptConfig>;

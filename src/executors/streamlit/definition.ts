@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { createOutgoingGuard } from "../../outgoing/outgoing-guard.js";
+import type { OutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import {
   codeField,
   findPathFault,
@@ -29,37 +29,50 @@ const filesField = z.record(z.string(), textField(MAX_FILE_CHARACTERS)).superRef
   return undefined;
 });
 
+/** What the configuration of apps depends on. */
+export interface StreamlitAppOptions {
+  /** Judges the URL of a repository. */
+  readonly guard: Pick<OutgoingGuard, "findUrlFault">;
+}
+
 /** Configuration of a Streamlit app. */
-export const streamlitAppConfigSchema = z
-  .strictObject({
-    type: z.literal("streamlit_app"),
-    code: codeField.optional(),
-    files: filesField.optional(),
-    gitRepoUrl: outgoingUrlField({ protocols: ["https:"], guard: createOutgoingGuard() }).optional(),
-    mainScriptPath: innerPathField.default("app.py"),
-    requirements: pythonRequirementsField,
-    mode: z.enum(["server", "browser"]).default("server"),
-    idleTimeoutSeconds: z.int().min(10).max(604_800).default(1_800),
-    memoryMb: memoryMbField,
-  })
-  .superRefine((config, context) => {
-    const fail = (path: string, message: string): void =>
-      context.addIssue({ code: "custom", path: [path], message });
-    const given = (["code", "files", "gitRepoUrl"] as const).filter((name) => config[name] !== undefined);
-    if (given.length !== 1)
-      fail(given[1] ?? "code", "exactly one of code, files and gitRepoUrl must be given");
-    if (!config.mainScriptPath.endsWith(".py")) fail("mainScriptPath", "must end in .py");
-    if (config.files && !Object.hasOwn(config.files, config.mainScriptPath)) {
-      fail("mainScriptPath", "must be one of the files");
-    }
-  });
-export type StreamlitAppConfig = z.infer<typeof streamlitAppConfigSchema>;
+export function createStreamlitAppConfigSchema({ guard }: StreamlitAppOptions) {
+  return z
+    .strictObject({
+      type: z.literal("streamlit_app"),
+      code: codeField.optional(),
+      files: filesField.optional(),
+      gitRepoUrl: outgoingUrlField({ protocols: ["https:"], guard }).optional(),
+      mainScriptPath: innerPathField.default("app.py"),
+      requirements: pythonRequirementsField,
+      mode: z.enum(["server", "browser"]).default("server"),
+      idleTimeoutSeconds: z.int().min(10).max(604_800).default(1_800),
+      memoryMb: memoryMbField,
+    })
+    .superRefine((config, context) => {
+      const fail = (path: string, message: string): void =>
+        context.addIssue({ code: "custom", path: [path], message });
+      const given = (["code", "files", "gitRepoUrl"] as const).filter((name) => config[name] !== undefined);
+      if (given.length !== 1)
+        fail(given[1] ?? "code", "exactly one of code, files and gitRepoUrl must be given");
+      if (!config.mainScriptPath.endsWith(".py")) fail("mainScriptPath", "must end in .py");
+      if (config.files && !Object.hasOwn(config.files, config.mainScriptPath)) {
+        fail("mainScriptPath", "must be one of the files");
+      }
+      if (config.mode === "browser" && config.gitRepoUrl !== undefined)
+        fail("gitRepoUrl", "is for apps of the mode server");
+    });
+}
+export type StreamlitAppConfig = z.infer<ReturnType<typeof createStreamlitAppConfigSchema>>;
 
 /** Streamlit apps as a component type. */
-export const streamlitAppDefinition = {
-  type: "streamlit_app",
-  configSchema: streamlitAppConfigSchema,
-  label: "Streamlit app",
-  description: "Serves an app that reads the step's inputs and may send values back.",
-  isRunnable: false,
-} as const satisfies ExecutorDefinition<StreamlitAppConfig>;
+export function createStreamlitAppDefinition(
+  options: StreamlitAppOptions,
+): ExecutorDefinition<StreamlitAppConfig> {
+  return {
+    type: "streamlit_app",
+    configSchema: createStreamlitAppConfigSchema(options),
+    label: "Streamlit app",
+    description: "Serves an app that reads the step's inputs and may send values back.",
+  };
+}

@@ -174,8 +174,10 @@ export const CANCEL_ITEMS = {
 export const HOLD_STEPS = {
   name: "hold-steps",
   text: `
-    UPDATE step_runs s SET status = 'waiting', started_at = now(), inputs = u.inputs, approval = u.approval, due_at = h.due_at,
-      lease_token = NULL,
+    UPDATE step_runs s SET status = 'waiting', started_at = COALESCE(s.started_at, now()), inputs = u.inputs,
+      approval = u.approval, due_at = h.due_at,
+      -- a step that waits for its app stays its worker's
+      lease_token = CASE WHEN u.waiting ->> 'reason' = 'submit' THEN s.lease_token END,
       waiting_for = jsonb_build_array(u.waiting || jsonb_strip_nulls(jsonb_build_object(
         'since', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         'until', to_char(h.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))))

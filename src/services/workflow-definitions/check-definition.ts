@@ -3,10 +3,10 @@ import type { JsonObject, JsonValue } from "../../core/json.js";
 import type { InputMapping, RunPlan, StepTarget } from "../../core/plan.js";
 import { buildWorkflowGraph, usesOf, type WorkflowGraph } from "../../core/workflow-graph.js";
 import type { FieldFault } from "../../errors/app-error.js";
-import type { ExecutorDefinition } from "../../executors/types.js";
 import type { Db } from "../../models/repository.js";
 import type { ExpressionFacts, SafeEvaluator } from "../evaluation-types.js";
 import { findUnknownNames, type NameLookup } from "../name-lookup.js";
+import { checkAppSteps } from "./check-app-steps.js";
 import { checkBuiltinInputs, type UrlJudge } from "./check-builtin-inputs.js";
 import { checkStepInputs } from "./check-mappings.js";
 import { checkReferences } from "./check-references.js";
@@ -15,13 +15,12 @@ import { describeCycles } from "./describe-cycles.js";
 import type { OwnWorkflow } from "./judge-nesting.js";
 import { type DraftDefinition, parseDefinition } from "./parse-definition.js";
 import { type ResolvedTargets, resolveTargets } from "./resolve-targets.js";
-import { findIneffective, findUnsupported } from "./unsupported-features.js";
+import { findIneffective } from "./unsupported-features.js";
 
 /** What it takes to judge a definition. */
 export interface DefinitionCheckDeps {
   readonly knex: Db;
   readonly evaluator: SafeEvaluator;
-  readonly executors: readonly ExecutorDefinition[];
   readonly secrets: NameLookup;
   /** Absent: no external database is known. */
   readonly externalDbs?: NameLookup | undefined;
@@ -77,10 +76,10 @@ export async function checkDefinition(
   const expressionSteps = new Map([...expressions].map(([text, facts]) => [text, facts.stepIds]));
   const faults = dedupe([
     ...shapeFaults,
-    ...findUnsupported(draft),
     ...inputFaults.map(({ path, message }) => ({ path: `/inputs${path}`, message })),
     ...targets.faults,
     ...rules.faults,
+    ...checkAppSteps(draft.steps, targets.targets),
     ...references.faults,
     ...checkInputs(draft, targets),
     ...builtinFaults,

@@ -46,7 +46,10 @@ function checkAgainstSchema(step: DraftStep, { target, inputSchema }: ResolvedTa
   const base = `${step.path}/inputs`;
   const owner =
     target.kind === "workflow" ? `the schema of ${target.name}'s inputs` : "the component's inputSchema";
+  const isApp = target.kind === "mcp" && target.mcpType === "streamlit_app";
   const faults = Object.keys(step.inputs)
+    // an order to the step, which the app does not see
+    .filter((name) => !(isApp && name === "waitForSubmit"))
     .filter((name) => lacksProperty(inputSchema, name))
     .map((name) => ({ path: base + toPointer([name]), message: `${owner} has no "${name}"` }));
   if (!step.isInputsWhole) return faults;

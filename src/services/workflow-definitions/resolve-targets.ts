@@ -3,13 +3,11 @@ import { type McpReference, parseMcpReference } from "../../core/mcp-reference.j
 import { BUILTIN_NAMES, type BuiltinName, type StepTarget } from "../../core/plan.js";
 import { parseWorkflowReference, type WorkflowReference } from "../../core/workflow-reference.js";
 import type { FieldFault } from "../../errors/app-error.js";
-import type { ExecutorDefinition } from "../../executors/types.js";
 import type { Db } from "../../models/repository.js";
 import { type ResolvedMcp, referenceKey, resolveMcps } from "../mcp-registry/resolve-mcps.js";
 import { createNestingJudge, type OwnWorkflow } from "./judge-nesting.js";
 import type { DraftStep } from "./parse-definition.js";
 import { listUses, type ResolvedWorkflow, resolveWorkflows, workflowKey } from "./resolve-workflows.js";
-import { NOT_YET } from "./unsupported-features.js";
 
 /** What one step runs. */
 export interface ResolvedTarget {
@@ -28,7 +26,6 @@ export interface ResolvedTargets {
 /** What it takes to resolve targets. */
 export interface TargetDeps {
   readonly knex: Db;
-  readonly executors: readonly ExecutorDefinition[];
 }
 
 type Use =
@@ -100,11 +97,10 @@ function parseUse(uses: string): Use {
 }
 
 async function createMcpJudge(
-  { knex, executors }: TargetDeps,
+  { knex }: TargetDeps,
   references: readonly McpReference[],
 ): Promise<(reference: McpReference) => Verdict> {
   const known = await resolveMcps(knex, references);
-  const runnable = new Set(executors.filter((one) => one.isRunnable).map((one) => one.type as string));
   return (reference) => {
     const found = known.get(referenceKey(reference));
     if (!found) return { fault: `there is no MCP called "${reference.name}"` };
@@ -119,7 +115,6 @@ async function createMcpJudge(
     } as const;
     return {
       resolved: { target, inputSchema: version.inputSchema },
-      ...(runnable.has(mcpType) ? {} : { fault: `a component of type ${mcpType} ${NOT_YET}` }),
       ...(version.isDeprecated ? { warning: `${name}@${version.version} is deprecated` } : {}),
     };
   };

@@ -4,11 +4,9 @@ import { isUuid, newId } from "../../core/ids.js";
 import type { JsonObject } from "../../core/json.js";
 import { canRole } from "../../core/permissions.js";
 import type { RunPlan } from "../../core/plan.js";
-import { AppError, conflict, invalidFields, notFound } from "../../errors/app-error.js";
-import type { ExecutorDefinition } from "../../executors/types.js";
+import { AppError, conflict, notFound } from "../../errors/app-error.js";
 import type { RunnableLookup } from "./runnable-lookup.js";
 import { linkMcps } from "./store-version.js";
-import { NOT_YET } from "./unsupported-features.js";
 
 /** A workflow version that a run can be started from. Its plan is read by id, and kept, by the engine. */
 export interface RunnableVersion {
@@ -59,16 +57,13 @@ interface TestedRow {
 /**
  * The version behind test runs of a component version: one step, whose input is the run's whole input. Made on
  * first use; two first uses at once share it.
- * @throws AppError NOT_FOUND; INVALID_FIELDS when components of this type cannot be run yet.
+ * @throws AppError NOT_FOUND
  */
 export async function ensureTestVersion(
-  deps: { readonly knex: Knex; readonly executors: readonly ExecutorDefinition[] },
+  deps: { readonly knex: Knex },
   mcpVersionId: string,
 ): Promise<RunnableVersion> {
   const tested = await findTested(deps.knex, mcpVersionId);
-  if (!deps.executors.some((one) => one.type === tested.mcpType && one.isRunnable)) {
-    throw invalidFields([{ path: "", message: `a component of type ${tested.mcpType} ${NOT_YET}` }]);
-  }
   const versionId = tested.versionId ?? (await makeTestVersion(deps.knex, tested));
   const { name, inputSchema } = tested;
   return { workflowId: null, versionId, name, version: 1, inputSchema, isPaused: false };

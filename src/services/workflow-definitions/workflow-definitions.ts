@@ -16,7 +16,6 @@ import { AppError, conflict, type FieldFault, invalidFields, notFound } from "..
 import type { Db, Page, PageRequest } from "../../models/repository.js";
 import { WorkflowDefinitionModel } from "../../models/workflow-definition-model.js";
 import { WorkflowVersionModel } from "../../models/workflow-version-model.js";
-import { executorDefinitions } from "../../executors/registry.js";
 import { createOutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { isForeignKeyViolation, isUniqueViolation } from "../database-conflicts.js";
@@ -67,12 +66,12 @@ export interface WorkflowDefinitions {
   getGraph(nameOrId: string): Promise<WorkflowGraph>;
   /** @throws AppError NOT_FOUND; FORBIDDEN for a draft; CONFLICT when nothing is published. */
   resolveForRun(nameOrId: string, version: number | undefined, actor: Actor): Promise<RunnableVersion>;
-  /** @throws AppError NOT_FOUND; INVALID_FIELDS when components of this type cannot be run yet. */
+  /** @throws AppError NOT_FOUND */
   ensureTestVersion(mcpVersionId: string): Promise<RunnableVersion>;
 }
 
 /** The dependencies of the workflow service. */
-export interface WorkflowDefinitionsDeps extends Omit<DefinitionCheckDeps, "executors" | "outgoing"> {
+export interface WorkflowDefinitionsDeps extends Omit<DefinitionCheckDeps, "outgoing"> {
   readonly knex: Knex;
   readonly audit: AuditLog;
   /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that `builtin:http` may call. */
@@ -85,7 +84,7 @@ type Deps = WorkflowDefinitionsDeps & DefinitionCheckDeps;
 export function createWorkflowDefinitions(given: WorkflowDefinitionsDeps): WorkflowDefinitions {
   const { allowedPrivateHosts = [] } = given;
   const outgoing = createOutgoingGuard({ allowedPrivateHosts });
-  const deps: Deps = { ...given, executors: executorDefinitions, outgoing };
+  const deps: Deps = { ...given, outgoing };
   const { knex } = deps;
   const lookUp = createRunnableLookup(knex);
   return {
