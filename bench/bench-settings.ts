@@ -7,6 +7,8 @@ export interface BenchSettings {
   readonly rounds: number;
   readonly isQuick: boolean;
   readonly workloads: readonly Workload[];
+  /** Whether W4, the script steps, is measured. */
+  readonly measuresScripts: boolean;
   /** Runs in flight while throughput is measured. */
   readonly inFlight: number;
   readonly warmUpMs: number;
@@ -26,7 +28,7 @@ export const USAGE = `npm run bench -- [options]
 
   --quick            3 short rounds instead of 5 full ones
   --rounds N         another number of rounds
-  --only W1,W3       some of the workloads
+  --only W1,W4       some of the workloads
   --json [FILE]      the figures as JSON, to a file, or to stdout (then the text goes to stderr)
   --check            exit code 1 when a figure misses its floor by more than 20 %
   --profile headrace where Headrace's time goes: CPU by process, heaviest functions and statements
@@ -64,7 +66,7 @@ export function readBenchSettings(
   return {
     rounds: values.rounds === undefined ? (isQuick ? 3 : 5) : readRounds(values.rounds),
     isQuick,
-    workloads: values.only === undefined ? WORKLOADS : readWorkloads(values.only),
+    ...readOnly(values.only),
     inFlight: 32,
     warmUpMs: isQuick ? 500 : 1000,
     windowMs: isQuick ? 2000 : 5000,
@@ -113,11 +115,14 @@ function readRounds(text: string): number {
   return rounds;
 }
 
-function readWorkloads(text: string): Workload[] {
-  return text.split(",").map((id) => {
-    const workload = WORKLOADS.find((known) => known.id === id.trim().toUpperCase());
-    if (!workload)
-      throw new Error(`--only knows ${WORKLOADS.map((known) => known.id).join(", ")}, not "${id}"`);
-    return workload;
-  });
+function readOnly(text: string | undefined): Pick<BenchSettings, "workloads" | "measuresScripts"> {
+  if (text === undefined) return { workloads: WORKLOADS, measuresScripts: true };
+  const ids = text.split(",").map((id) => id.trim().toUpperCase());
+  const known = [...WORKLOADS.map(({ id }) => id), "W4"] as readonly string[];
+  const unknown = ids.find((id) => !known.includes(id));
+  if (unknown !== undefined) throw new Error(`--only knows ${known.join(", ")}, not "${unknown}"`);
+  return {
+    workloads: WORKLOADS.filter(({ id }) => ids.includes(id)),
+    measuresScripts: ids.includes("W4"),
+  };
 }

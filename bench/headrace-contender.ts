@@ -6,12 +6,13 @@ import { systemActor } from "../src/core/actor.js";
 import { migrateDatabase, openDatabase } from "../src/models/database.js";
 import { createLogger } from "../src/observability/logger.js";
 import { createRunCommands } from "../src/services/engine/run-commands.js";
+import { createMcpRegistry } from "../src/services/mcp-registry/mcp-registry.js";
 import { createWorkflowDefinitions } from "../src/services/workflow-definitions/workflow-definitions.js";
 import { publishBenchWorkflow } from "./bench-workflow.js";
 import { type Contender, RUN_LIMIT_MS, WORKER_CONCURRENCY } from "./contender.js";
+import { publishScriptWorkflow, type ScriptKind } from "./script-steps.js";
 import { watchRunEndings } from "./run-endings.js";
 import { startWorkerChild } from "./worker-child.js";
-import type { Shape } from "./workloads.js";
 
 /** Where Headrace finds its servers, and keeps its files. */
 export interface HeadraceOptions {
@@ -24,11 +25,17 @@ export interface HeadraceOptions {
   readonly nodeArguments?: readonly string[];
 }
 
+/** Headrace can also run script steps, which raw has nothing to set against. */
+export interface HeadraceContender extends Contender {
+  /** One run of W4, as {@link Contender.run}. */
+  runScripts(kind: ScriptKind): Promise<void>;
+}
+
 /**
  * Headrace as it is shipped: this process starts runs as the API's handlers do (validation, one durable commit,
  * enqueue), a worker process of the product takes the steps, and each end is seen as a client would see it.
  */
-export async function openHeadraceContender(options: HeadraceOptions): Promise<Contender> {
+export async function openHeadraceContender(options: HeadraceOptions): Promise<HeadraceContender> {
   const environment = {
     REDIS_URL: options.redisUrl,
     DATABASE_URL: options.databaseUrl,
@@ -51,6 +58,7 @@ export async function openHeadraceContender(options: HeadraceOptions): Promise<C
       name: "headrace",
       workerPid: worker.pid,
       run: driver.run,
+      runScripts: driver.runScripts,
       async close() {
         await worker.stop();
         await driver.close();
@@ -65,7 +73,7 @@ export async function openHeadraceContender(options: HeadraceOptions): Promise<C
 async function openDriver(
   options: HeadraceOptions,
   settings: Settings,
-): Promise<Pick<Contender, "run" | "close">> {
+): Promise<Pick<HeadraceContender, "run" | "runScripts" | "close">> {
   const logger = createLogger({
     level: "warn",
     name: "bench",
@@ -80,19 +88,17 @@ async function openDriver(
     versions: workflows,
   });
   const by = { actor: systemActor("bench"), origin: { requestId: "bench", address: null } };
+  const registry = createMcpRegistry(platform);
   const names = new Map<string, Promise<string>>();
-  const nameOf = (shape: Shape): Promise<string> => {
-    const key = JSON.stringify(shape);
-    const name = names.get(key) ?? publishBenchWorkflow(workflows, shape, by);
+  const runOnce = async (key: string, publish: () => Promise<string>): Promise<void> => {
+    const name = names.get(key) ?? publish();
     names.set(key, name);
-    return name;
+    const { runId } = await commands.start({ workflow: await name, trigger: "api" }, by.actor, by.origin);
+    await endings.wait(runId);
   };
   return {
-    async run(shape) {
-      const workflow = await nameOf(shape);
-      const { runId } = await commands.start({ workflow, trigger: "api" }, by.actor, by.origin);
-      await endings.wait(runId);
-    },
+    run: (shape) => runOnce(JSON.stringify(shape), () => publishBenchWorkflow(workflows, shape, by)),
+    runScripts: (kind) => runOnce(kind, () => publishScriptWorkflow({ registry, workflows }, kind, by)),
     async close() {
       await endings.close();
       await platform.close();

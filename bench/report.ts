@@ -4,7 +4,9 @@ import type { LoggedMessage } from "./log-summary.js";
 import type { Machine } from "./machine.js";
 import { type CpuByPart, totalCpu } from "./process-cpu.js";
 import type { Figures, WorkloadResult } from "./rounds.js";
-import { judge, type Ratios, type Verdict } from "./targets.js";
+import { SCRIPT_KINDS, SCRIPT_STEPS, type ScriptFigures } from "./script-steps.js";
+import { median } from "./statistics.js";
+import { judge, type Ratios, type ScriptRatios, type Verdict } from "./targets.js";
 import { WORKLOADS } from "./workloads.js";
 
 /** Everything that a benchmark found: what `--json` writes. */
@@ -17,8 +19,10 @@ export interface BenchReport {
   readonly workerConcurrency: number;
   readonly machine: Machine;
   readonly workloads: Readonly<Record<string, WorkloadResult>>;
-  /** By workload: `ratios.W1.vsRaw`, `ratios.W1.p50AddedMs`, … */
-  readonly ratios: Readonly<Record<string, Ratios>>;
+  /** W4; undefined when it was left out. */
+  readonly scripts: ScriptFigures | undefined;
+  /** By workload: `ratios.W1.vsRaw`, `ratios.W1.p50AddedMs`, …, `ratios.W4.vsZygote`. */
+  readonly ratios: Readonly<Record<string, Ratios | ScriptRatios>>;
   readonly verdicts: readonly Verdict[];
   readonly statements: Readonly<Record<string, StatementCosts>>;
   /** What Headrace's processes logged as warnings or worse meanwhile. */
@@ -28,9 +32,10 @@ export interface BenchReport {
 
 /** Judges what was measured and puts it together. */
 export function buildReport(found: Omit<BenchReport, "ratios" | "verdicts">): BenchReport {
-  const ratios = Object.fromEntries(
+  const ratios: Record<string, Ratios | ScriptRatios> = Object.fromEntries(
     Object.entries(found.workloads).map(([id, result]) => [id, result.ratios]),
   );
+  if (found.scripts) ratios["W4"] = found.scripts.ratios;
   return { ...found, ratios, verdicts: judge(ratios) };
 }
 
@@ -47,6 +52,7 @@ export function presentReport(report: BenchReport): string {
     "",
     ...presentFigures(report),
     "",
+    ...presentScripts(report.scripts),
     ...presentVerdicts(report.verdicts),
     "",
     ...presentCpuTable(report),
@@ -98,6 +104,23 @@ function figureRow(title: string, name: string, figures: Figures, ratios: Ratios
     ratios ? ratios.vsRaw.toFixed(2) : "1",
     ...[p50, p95, p99].map(rounded),
     added,
+  ];
+}
+
+function presentScripts(scripts: ScriptFigures | undefined): string[] {
+  if (!scripts) return [];
+  const row = (name: string, ms: readonly number[]): string[] => [
+    name,
+    ms.map((one) => one.toFixed(0)).join(" "),
+    rounded(median(ms)),
+    rounded(median(ms) / SCRIPT_STEPS),
+  ];
+  return [
+    ...table(
+      [`W4 ${SCRIPT_STEPS} script steps in a row`, "ms by round", "median ms", "ms per step"],
+      [row("bare forks", scripts.forksMs), ...SCRIPT_KINDS.map((kind) => row(kind, scripts.runMs[kind]))],
+    ),
+    "",
   ];
 }
 

@@ -5,7 +5,7 @@ import { type BenchPostgres, startBenchPostgres } from "./bench-postgres.js";
 import { type BenchSettings, readBenchSettings, USAGE } from "./bench-settings.js";
 import { type Contender, WORKER_CONCURRENCY } from "./contender.js";
 import { countCosts, measureLinearity } from "./costs.js";
-import { openHeadraceContender } from "./headrace-contender.js";
+import { type HeadraceContender, openHeadraceContender } from "./headrace-contender.js";
 import { summariseLog } from "./log-summary.js";
 import { describeMachine, readLoad } from "./machine.js";
 import { profileHeadrace } from "./profile-headrace.js";
@@ -13,6 +13,7 @@ import { openRawContender } from "./raw-contender.js";
 import { type BenchRedis, startBenchRedis } from "./redis-server.js";
 import { type BenchReport, buildReport, hasFailed, presentReport } from "./report.js";
 import { measureRounds, type Progress } from "./rounds.js";
+import { measureScriptSteps } from "./script-steps.js";
 
 /** What is closed in the mirror order of opening, whatever happens. */
 type Closers = (() => Promise<void>)[];
@@ -83,7 +84,7 @@ async function openRaw(stage: Stage): Promise<Contender> {
   });
 }
 
-async function openHeadrace(stage: Stage, nodeArguments: readonly string[] = []): Promise<Contender> {
+async function openHeadrace(stage: Stage, nodeArguments: readonly string[] = []): Promise<HeadraceContender> {
   const dataDir = join(stage.folder, "headrace");
   mkdirSync(dataDir, { recursive: true });
   return await openHeadraceContender({
@@ -118,6 +119,10 @@ async function measure(stage: Stage): Promise<BenchReport> {
   closers.push(headrace.close);
   const servers = { redis: stage.redis.pid, postgres: stage.postgres.pid };
   const workloads = await measureRounds([raw, headrace], settings, { signal, progress, servers });
+  const { runScripts } = headrace;
+  const scripts = settings.measuresScripts
+    ? await measureScriptSteps({ runScripts, rounds: settings.rounds, signal, progress })
+    : undefined;
   const loadAfter = readLoad();
   const statements = await countCosts(headrace, stage.postgres, settings, { signal, progress });
   const measuresFanOut = settings.workloads.some((workload) => workload.id === "W3");
@@ -143,6 +148,7 @@ async function measure(stage: Stage): Promise<BenchReport> {
       loadAfter,
     }),
     workloads,
+    scripts,
     statements,
     linearity,
     warnings: summariseLog(headraceLog(stage)),

@@ -1,9 +1,9 @@
 /** How a figure is judged. */
 export interface Target {
-  readonly id: "T1" | "T2" | "T3" | "T4";
+  readonly id: "T1" | "T2" | "T3" | "T4" | "T9" | "T10" | "T11" | "T12";
   readonly title: string;
-  readonly workload: "W1" | "W2" | "W3";
-  readonly figure: "vsRaw" | "p50AddedMs" | "p50AddedMsPerStep";
+  readonly workload: "W1" | "W2" | "W3" | "W4";
+  readonly figure: keyof Ratios | keyof ScriptRatios;
   /** Whether more is better. */
   readonly isFloor: boolean;
   readonly limit: number;
@@ -66,6 +66,42 @@ export const TARGETS: readonly Target[] = [
     limit: 30,
     goal: 15,
   },
+  {
+    id: "T9",
+    title: "W4 Python vs bare forks",
+    workload: "W4",
+    figure: "vsZygote",
+    isFloor: false,
+    limit: 4,
+    goal: 2.5,
+  },
+  {
+    id: "T10",
+    title: "W4 Python, cold vs warm",
+    workload: "W4",
+    figure: "warmVsCold",
+    isFloor: true,
+    limit: 3,
+    goal: 5,
+  },
+  {
+    id: "T11",
+    title: "W4 Python, seconds",
+    workload: "W4",
+    figure: "seconds",
+    isFloor: false,
+    limit: 0.6,
+    goal: 0.3,
+  },
+  {
+    id: "T12",
+    title: "W4 TypeScript, ms per step",
+    workload: "W4",
+    figure: "typescriptMsPerStep",
+    isFloor: false,
+    limit: 40,
+    goal: 5,
+  },
 ];
 
 /** Headrace against the raw queue in one workload: medians over rounds. */
@@ -75,6 +111,16 @@ export interface Ratios {
   /** What the median run takes longer, one at a time. */
   readonly p50AddedMs: number;
   readonly p50AddedMsPerStep: number;
+}
+
+/** Scripts, forty in a row: medians over rounds. */
+export interface ScriptRatios {
+  /** Warm Python's time over that of as many bare forks of a preloaded interpreter. */
+  readonly vsZygote: number;
+  /** How many times as long it takes when each interpreter is started from nothing. */
+  readonly warmVsCold: number;
+  readonly seconds: number;
+  readonly typescriptMsPerStep: number;
 }
 
 /** A figure beside its target. */
@@ -88,7 +134,7 @@ export interface Verdict extends Target {
 const SLACK = 0.2;
 
 /** Judges the figures of the workloads that were measured. */
-export function judge(ratios: Readonly<Partial<Record<string, Ratios>>>): Verdict[] {
+export function judge(ratios: Readonly<Partial<Record<string, Partial<Ratios & ScriptRatios>>>>): Verdict[] {
   return TARGETS.flatMap((target): Verdict[] => {
     const value = ratios[target.workload]?.[target.figure];
     if (value === undefined) return [];

@@ -2,6 +2,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createApp } from "./app.js";
 import type { Platform } from "./container.js";
+import { createProviderProbe } from "./executors/llm/provider-probe.js";
 import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
 import type { RouteDefinition } from "./http/route.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
@@ -9,7 +10,10 @@ import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
 import { externalDbRoutes } from "./http/routes/external-db-configs.js";
 import { hookRoutes } from "./http/routes/hooks.js";
+import { llmProviderRoutes } from "./http/routes/llm-providers.js";
+import { llmSpendingRoutes } from "./http/routes/llm-spending.js";
 import { mcpDefinitionRoutes } from "./http/routes/mcp-definitions.js";
+import { mcpToolRoutes } from "./http/routes/mcp-tools.js";
 import { platformRoutes } from "./http/routes/platform.js";
 import { runChangeRoutes } from "./http/routes/run-changes.js";
 import { runRoutes } from "./http/routes/runs.js";
@@ -19,6 +23,7 @@ import { streamRoutes } from "./http/routes/streams.js";
 import { webhookRoutes } from "./http/routes/webhooks.js";
 import { workflowDefinitionRoutes } from "./http/routes/workflow-definitions.js";
 import { workflowPauseRoutes } from "./http/routes/workflow-pauses.js";
+import { createOutgoingGuard } from "./outgoing/outgoing-guard.js";
 import { createBullBoardRouter } from "./queues/bull-board.js";
 import { RUNS_QUEUE, SCHEDULES_QUEUE, stepsQueue } from "./queues/queue-names.js";
 import { createRunServices } from "./run-services.js";
@@ -28,6 +33,10 @@ import { createBulkOperations } from "./services/bulk-operations/bulk-operations
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
+import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
+import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
+import { summarizeUsage } from "./services/llm-spending/llm-usage.js";
+import { createToolLists } from "./services/mcp-registry/list-tools.js";
 import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import type { RunCommands } from "./services/runs/run-commands.js";
 import { createRunPins } from "./services/runs/run-pins.js";
@@ -106,6 +115,7 @@ function createRoutes(
 ): RouteDefinition[] {
   const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, artifacts, runQueue } =
     platform;
+  const { pubSub, toolContracts } = platform;
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
   const registry = createMcpRegistry({
@@ -115,6 +125,7 @@ function createRoutes(
     secrets,
     externalDbs: platform.connections,
     allowedPrivateHosts,
+    mcpCommands: settings.MCP_COMMANDS,
   });
   const { workflows, commands } = createRunServices(platform);
   const queries = createRunQueries({ knex, plans: engine.plans, artifacts });
@@ -126,6 +137,7 @@ function createRoutes(
   });
   return [
     ...mcpDefinitionRoutes({ registry }),
+    ...mcpToolRoutes({ toolLists: createToolLists({ knex, pubSub, audit, contracts: toolContracts }) }),
     ...workflowDefinitionRoutes({ workflows }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),
@@ -137,6 +149,7 @@ function createRoutes(
     ...scheduleRoutes({ schedules, queries }),
     ...streamRoutes({ hub }),
     ...externalDbRoutes({ externalDbs: createExternalDbs(platform) }),
+    ...createLlmRoutes(platform),
     ...artifactRoutes({ artifacts, logger }),
     ...dashboardRoutes({
       dashboard: createDashboard({ knex, runQueue, logger, readiness, countSchedules: schedules.count }),
@@ -151,6 +164,20 @@ function createRoutes(
       hasConsole: false,
       readiness,
       describeSandbox,
+    }),
+  ];
+}
+
+/** Providers of language models, budgets, and what was spent. */
+function createLlmRoutes({ knex, keys, audit, settings }: Platform): RouteDefinition[] {
+  const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
+  const guard = createOutgoingGuard({ allowedPrivateHosts });
+  const probe = createProviderProbe({ allowedPrivateHosts });
+  return [
+    ...llmProviderRoutes({ providers: createLlmProviders({ knex, keys, audit, guard, probe }) }),
+    ...llmSpendingRoutes({
+      budgets: createLlmBudgets({ knex, audit }),
+      summarizeUsage: async (query) => await summarizeUsage(knex, query),
     }),
   ];
 }

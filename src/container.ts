@@ -26,6 +26,7 @@ import {
   type ConnectionManager,
   createConnectionManager,
 } from "./services/external-dbs/connection-manager.js";
+import { createToolContracts, type ToolContracts } from "./services/mcp-registry/tool-contracts.js";
 import { createSecretStore, type SecretStore } from "./services/secrets/secret-store.js";
 
 /** What every process of Headrace stands on: connections, the engine, and the services that all share. */
@@ -43,9 +44,9 @@ export interface Platform {
   readonly audit: AuditLog;
   readonly keys: Keys;
   readonly secrets: SecretStore;
-  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
   /** The ways to external databases. */
   readonly connections: ConnectionManager;
+  readonly toolContracts: ToolContracts;
   readonly artifacts: ArtifactStore;
   readonly resolver: InputResolver;
   readonly closeRun: RunCloser;
@@ -84,7 +85,6 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   const audit = createAuditLog({ knex });
   const keys = loadKeys(settings);
   const secrets = createSecretStore({ knex, audit, keys });
-  const readSecrets = async (names: readonly string[]) => await secrets.readValues(names);
   const connections = openConnections({ settings, knex, keys });
   const parts = openRunServices({ settings, knex, engine, evaluator, secrets, logger });
   return {
@@ -101,8 +101,8 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
     audit,
     keys,
     secrets,
-    readSecrets,
     connections,
+    toolContracts: createToolContracts({ knex }),
     ...parts,
     async close() {
       await parts.subRuns.close();

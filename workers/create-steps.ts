@@ -5,6 +5,8 @@ import { createRunCaller } from "../src/services/engine/call-run.js";
 import { createStepThrottle } from "../src/services/engine/step-throttle.js";
 import { createStepCache } from "../src/services/step-cache/step-cache.js";
 import { createComponentCache } from "./execution/component-cache.js";
+import { type ComponentDoorDeps, createComponentDoors } from "./execution/component-door.js";
+import { createExecutorRunner } from "./execution/run-executor.js";
 import { createResultCache } from "./execution/result-cache.js";
 import { type AttemptRunner, createAttemptRunner } from "./execution/run-attempt.js";
 import { createComponentRunner } from "./execution/run-component.js";
@@ -45,23 +47,20 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
 }
 
 function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunner {
-  const { knex, engine, resolver, readSecrets, artifacts, evaluator, connections, logger, settings } =
-    platform;
-  const { executors, http, isolation } = worker;
-  const { sandbox, workdirs } = isolation;
+  const { knex, engine, resolver, secrets, artifacts, connections, logger, settings } = platform;
+  const { http, isolation } = worker;
+  const { workdirs } = isolation;
   const getComponent = createComponentCache({ knex });
+  const readSecrets = async (names: readonly string[]) => await secrets.readBound(names);
   const maxOutputBytes = settings.MAX_OUTPUT_BYTES;
   return createAttemptRunner({
     engine,
     resolver,
     getComponent,
     runComponent: createComponentRunner({
-      getComponent,
-      executors,
+      runExecutor: createRunExecutor(platform, worker, { getComponent, readSecrets }),
       http,
       connections,
-      evaluator,
-      sandbox,
       workdirs,
       artifacts,
       maxOutputBytes,
@@ -72,10 +71,36 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
       cache: createStepCache({ knex }),
       logger,
     }),
-    readSecrets,
+    readSecrets: async (names) => await secrets.readBound(names),
     artifacts,
     logger,
     maxLogBytes: settings.MAX_LOG_BYTES,
     maxOutputBytes,
   });
+}
+
+/** Runs components, which may call each other. */
+function createRunExecutor(
+  { knex, evaluator, artifacts, settings, toolContracts }: Platform,
+  { executors, isolation }: StepsWorker,
+  shared: Pick<ComponentDoorDeps, "getComponent" | "readSecrets">,
+): ComponentDoorDeps["runExecutor"] {
+  const { sandbox, workdirs } = isolation;
+  const runExecutor: ComponentDoorDeps["runExecutor"] = async (run) => await runner(run);
+  const runner = createExecutorRunner({
+    getComponent: shared.getComponent,
+    executors,
+    evaluator,
+    sandbox,
+    workdirs,
+    artifacts,
+    maxOutputBytes: settings.MAX_OUTPUT_BYTES,
+    openDoor: createComponentDoors({
+      knex,
+      ...shared,
+      readTools: async (mcpVersionId) => (await toolContracts.readToolContract(mcpVersionId))?.tools,
+      runExecutor,
+    }),
+  });
+  return runExecutor;
 }

@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostname, totalmem } from "node:os";
 import { join } from "node:path";
 import { readInstallerEnvironment } from "../src/config/installer-environment.js";
 import type { Platform } from "../src/container.js";
@@ -7,6 +7,7 @@ import {
   createHttpRequestBuiltin,
   type HttpRequestBuiltin,
 } from "../src/executors/http-request/http-request-builtin.js";
+import type { McpPackageSettings } from "../src/executors/mcp-package/mcp-package-executor.js";
 import { createExecutors } from "../src/executors/registry.js";
 import type { Executor, McpType } from "../src/executors/types.js";
 import type { QueueWorker } from "../src/queues/queue-worker.js";
@@ -16,10 +17,12 @@ import { createExecutionRegistry, type ExecutionRegistry } from "./execution/exe
 import { beat } from "./heartbeat.js";
 import { startHousekeeping } from "./housekeeping.js";
 import { type Loop, startLoop } from "./loop.js";
+import { createLlmDeps } from "./create-llm-deps.js";
 import { createSteps } from "./create-steps.js";
 import { createRunProcessor } from "./processors/run-processor.js";
 import type { StepProcessor } from "./processors/step-processor.js";
 import { createSandbox, type WorkerSandbox } from "./sandbox/create-sandbox.js";
+import { startToolListings } from "./tool-listing-task.js";
 
 /** A running worker: takes steps of its groups until it is closed. */
 export interface Worker {
@@ -38,6 +41,8 @@ export interface WorkerOptions {
 }
 
 const HEARTBEAT_MS = 3000;
+/** What a waiting interpreter takes at most: Node.js with its harness loaded. */
+const WAITING_BYTES = 64 * 1024 ** 2;
 /** How long stopped executions get to end their processes before the worker goes. */
 const STOP_GRACE_MS = 5000;
 
@@ -66,7 +71,16 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     python: settings.PYTHON,
     cacheRoot,
     ground: { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove },
+    // no more than could be used at once, nor more than a sixteenth of the memory holds
+    maxWarmProcesses: Math.min(
+      settings.WARM_PROCESSES,
+      options.concurrency + 1,
+      Math.floor(totalmem() / 16 / WAITING_BYTES),
+    ),
+    onScriptStart: (type, start) => platform.metrics.scriptStartsTotal.inc({ type, start }),
     installerEnv: readInstallerEnvironment(),
+    llm: createLlmDeps(platform),
+    mcpPackages: toPackageSettings(platform),
   });
   const http = createHttpRequestBuiltin({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
   const { groups, concurrency, version } = options;
@@ -96,7 +110,8 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     const isSilent = !isClosing && queueWorkers.some((worker) => !worker.isConsuming());
     if (isSilent && (await platform.queues.checkServer()) === undefined) options.onStuck?.();
   });
-  const loops = [startHousekeeping(platform), heartbeat];
+  const listings = await startToolListings({ platform, isolation, executors });
+  const loops = [startHousekeeping(platform), heartbeat, listings];
   logger.info({ workerId: id, groups, sandbox: sandbox.level }, "worker started");
   const parts = { isolation, executors, http, executions, registry, queueWorkers, loops, stopListening };
   return {
@@ -108,12 +123,25 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   };
 }
 
+function toPackageSettings({ settings, toolContracts, evaluator }: Platform): McpPackageSettings {
+  return {
+    commands: settings.MCP_COMMANDS,
+    paths: settings.MCP_PATHS,
+    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+    maxMessageBytes: settings.MAX_MCP_MESSAGE_BYTES,
+    contracts: toolContracts,
+    validate: async (schema, value) => await evaluator.validate(schema, value),
+  };
+}
+
 async function openIsolation({ settings, logger }: Platform): Promise<WorkerSandbox> {
   const isolation = await createSandbox({
     requested: settings.SANDBOX,
     workRoot: join(settings.DATA_DIR, "work"),
     python: settings.PYTHON,
     isProduction: settings.PRODUCTION,
+    allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE,
+    maxWorkdirBytes: settings.MAX_WORKDIR_BYTES,
     warn: (reason) => logger.warn({ reason }, "isolation of user code is reduced"),
   });
   await isolation.workdirs.sweep();
@@ -154,5 +182,6 @@ async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
   await Promise.all([...executors.values()].map((executor) => executor.close?.()));
   await http.close();
   await isolation.sandbox.close();
+  await isolation.workdirs.settle();
   await registry.unregister();
 }

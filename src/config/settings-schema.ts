@@ -77,6 +77,16 @@ export const settingsSchema = z.object({
     .enum(["auto", "namespace", "landlock", "process", "none"])
     .default("auto")
     .describe("Isolation of user code; auto takes the strongest that works."),
+  WARM_PROCESSES: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(1000)
+    .default(4)
+    .describe("Interpreters that a worker keeps ready for scripts; 0 keeps none."),
+  MAX_WORKDIR_BYTES: positive
+    .default(2 * 1024 ** 3)
+    .describe("What a step may keep in its work folder while it runs, in bytes."),
   CORS_ORIGINS: list.default([]).describe("Origins that browsers may call the API from; none when empty."),
   METRICS_TOKEN: z.string().min(1).optional().describe("Bearer token that /metrics demands when set."),
   TRUST_PROXY: z.coerce
@@ -108,6 +118,15 @@ export const settingsSchema = z.object({
     })
     .default([])
     .describe("Private hosts (host, host:port or 10.0.0.0/8) that outgoing calls may reach."),
+  MCP_COMMANDS: list
+    .default(["npx", "node", "python3", "uvx"])
+    .describe("Commands that Model Context Protocol servers may be started with. Not a security boundary."),
+  MCP_PATHS: list
+    .default([])
+    .describe("Folders that such servers may be started from; the sandbox shows them those that they name."),
+  MAX_MCP_MESSAGE_BYTES: positive
+    .default(16 * 1024 * 1024)
+    .describe("Largest message of a Model Context Protocol server."),
   APPS_URL: z.string().url().optional().describe("Own origin for apps and HTML artifacts."),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.string().url().optional(),

@@ -238,3 +238,56 @@ describe("failQueued and skip", () => {
     expect(types(late)).toEqual(["step.failed", "run.failed"]);
   });
 });
+
+describe("pause", () => {
+  const asked = {
+    roles: [],
+    users: [],
+    required: 1,
+    allowSelfApproval: true,
+    onExpiry: "reject" as const,
+    decisions: [],
+    grants: ["budget-2"],
+  };
+  const hold = { approval: asked, waitingFor: { reason: "budget", detail: "spent" }, inputs: {} };
+  const pause: Transition = { kind: "pause", ...key, token, hold };
+  const decide = (decision: "approve" | "reject"): Transition => ({
+    kind: "decide",
+    ...key,
+    decision: { decision, userId: "u", name: "Ann", at: "2026-11-28T10:00:00.000Z" },
+  });
+
+  it("ends the attempt, and keeps what the step was granted before", () => {
+    const before = { ...asked, grants: ["budget-1"] };
+    const result = apply(pause, run("r"), step({ approval: before }));
+    expect(types(result)).toEqual(["step.waiting", "run.waiting"]);
+    expect(result.status).toBe("waiting");
+    expect(result.changes).toMatchObject([
+      { type: "hold", hold: { approval: { grants: ["budget-1", "budget-2"] } } },
+    ]);
+  });
+
+  it("is refused to an attempt that is not the step's any more", () => {
+    expect(apply(pause, run("r"), step({ leaseToken: "other" })).refusal).toEqual({ reason: "stale" });
+  });
+
+  it("lets the step begin anew once it is approved, in a flow of its own, without a charge", () => {
+    const waiting = step({ status: "waiting", leaseToken: null, approval: asked });
+    const result = apply(decide("approve"), run("w", "waiting"), waiting);
+    expect(types(result)).toEqual(["step.retrying"]);
+    expect(result).toMatchObject({ status: "running", isNewFlow: true });
+    expect(result.dispatches).toEqual([{ ...key, attempt: 2, delayMs: 0 }]);
+    expect(result.changes).toMatchObject([
+      { type: "approval", approval: { grants: ["budget-2"], decisions: [{ decision: "approve" }] } },
+      { type: "archive", attempt: 1 },
+      { type: "queue", attempt: 2, releasedCount: 1 },
+    ]);
+  });
+
+  it("fails the step once it is rejected", () => {
+    const waiting = step({ status: "waiting", leaseToken: null, approval: asked });
+    const result = apply(decide("reject"), run("w", "waiting"), waiting);
+    expect(types(result)).toEqual(["step.failed", "run.failed"]);
+    expect(result.error).toMatchObject({ code: "rejected" });
+  });
+});

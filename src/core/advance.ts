@@ -220,6 +220,8 @@ function applyToStep(
       return draft.end(target, STATE.succeeded, {}, transition);
     case "hold":
       return holdStep(draft, target, transition);
+    case "pause":
+      return pauseStep(draft, target, transition);
     case "wake":
       return wakeStep(draft, target, random);
     case "decide":
@@ -252,6 +254,21 @@ function holdStep(draft: RunDraft, target: DraftStep, { hold }: Extract<Transiti
   draft.setLetter(target, STATE.waiting);
   draft.startRun();
   draft.change({ type: "hold", stepIndex, itemIndex, hold });
+  draft.stepEvent(target, "step.waiting", { ...hold.waitingFor });
+}
+
+/** The step waits as one that asks for approval does; what it was granted before stays with it. */
+function pauseStep(
+  draft: RunDraft,
+  target: DraftStep,
+  { hold }: Extract<Transition, { kind: "pause" }>,
+): void {
+  const { stepIndex, itemIndex, approval: before } = target.state;
+  const asked = hold.approval;
+  const grants = [...(before?.grants ?? []), ...(asked?.grants ?? [])];
+  const approval = asked && { ...asked, grants };
+  draft.setLetter(target, STATE.waiting);
+  draft.change({ type: "hold", stepIndex, itemIndex, hold: { ...hold, approval } });
   draft.stepEvent(target, "step.waiting", { ...hold.waitingFor });
 }
 
@@ -291,6 +308,7 @@ function decideStep(
     return draft.fail(target, { code: "rejected", message }, {});
   }
   const approvals = countApprovals(approval);
+  if (approvals >= approval.required && approval.grants) return resume(draft, target, by);
   if (approvals >= approval.required)
     return draft.end(
       target,
@@ -304,6 +322,16 @@ function decideStep(
     approvals,
     required: approval.required,
   });
+}
+
+/** The next attempt of a step that has what it asked for. The one that asked is not charged. */
+function resume(draft: RunDraft, target: DraftStep, by: string): void {
+  const { lostCount, releasedCount } = target.state;
+  const error: RunError = {
+    code: "canceled",
+    message: `The attempt ended to wait for approval, which ${by} gave`,
+  };
+  draft.requeue(target, error, 0, { lostCount, releasedCount: releasedCount + 1 });
 }
 
 function callRun(

@@ -17,6 +17,11 @@ export interface ApprovalState {
   readonly allowSelfApproval: boolean;
   readonly onExpiry: "reject" | "approve" | "fail";
   readonly decisions: readonly ApprovalDecisionFact[];
+  /**
+   * Of a step that had begun and needs approval to go on: what this approval is good for, and those that it has
+   * already. Once approved the step begins anew, and whoever asked finds these here.
+   */
+  readonly grants?: readonly string[];
 }
 
 /** Whether this person is one of an approval's approvers. */

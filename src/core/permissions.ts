@@ -13,6 +13,7 @@ const GRANTS = {
     "webhook:read",
     "connection:read",
     "secret:read",
+    "llm:read",
     "api-key:own",
   ],
   operator: ["run:start", "run:cancel", "run:approve", "schedule:operate", "queue:read"],
@@ -25,7 +26,7 @@ const GRANTS = {
     "secret:write",
     "copilot:use",
   ],
-  admin: ["user:manage", "audit:read", "api-key:any"],
+  admin: ["user:manage", "audit:read", "api-key:any", "llm:manage"],
 } as const satisfies Record<Role, readonly string[]>;
 
 /** One permission. */

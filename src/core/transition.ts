@@ -127,6 +127,8 @@ export type Transition =
       readonly output: JsonValue;
       readonly error: RunError | null;
     })
+  /** A running attempt needs approval before it may go on: it ends, and the step begins anew once it has that. */
+  | (StepKey & { readonly kind: "pause"; readonly token: string; readonly hold: Hold })
   | (StepKey & {
       readonly kind: "succeed";
       readonly token: string;

@@ -10,6 +10,7 @@ const messageSchemas = {
   "run-events": z.object({
     runs: z.array(z.object({ runId: z.string(), seq: z.number(), isRunEvent: z.boolean() })),
   }),
+  "tool-listings": z.object({ type: z.literal("wanted") }),
   control: z.object({ type: z.literal("stop-run"), runId: z.string(), below: z.number() }),
 } satisfies { [C in Channel]: z.ZodType<PubSubChannels[C]> };
 

@@ -4,6 +4,8 @@ export interface PubSubChannels {
   "run-events": {
     readonly runs: readonly { readonly runId: string; readonly seq: number; readonly isRunEvent: boolean }[];
   };
+  /** The API wants tools listed: workers look for requests in PostgreSQL. */
+  "tool-listings": { readonly type: "wanted" };
   /** Orders to every worker: to end what runs of a run, as far as its steps come before `below`. */
   control: { readonly type: "stop-run"; readonly runId: string; readonly below: number };
 }

@@ -2,7 +2,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { createOutgoingGuard } from "../outgoing/outgoing-guard.js";
 import { type LlmPromptConfig, llmPromptDefinition } from "./llm/definition.js";
+import { createLlmPromptExecutor, type LlmPromptDeps } from "./llm/llm-prompt.js";
 import { createMcpPackageDefinition, type McpPackageConfig } from "./mcp-package/definition.js";
+import { createMcpPackageExecutor, type McpPackageSettings } from "./mcp-package/mcp-package-executor.js";
 import { type NotebookConfig, notebookDefinition } from "./notebook/definition.js";
 import { createNotebookExecutor } from "./notebook/notebook-executor.js";
 import {
@@ -12,7 +14,9 @@ import {
 } from "./script/definition.js";
 import { createEnvironmentCache } from "./script/environment-cache.js";
 import { createPythonScriptExecutor } from "./script/python-script.js";
+import type { StartKind } from "./script/script-executor.js";
 import { createTypescriptScriptExecutor } from "./script/typescript-script.js";
+import { createWarmPool } from "./script/warm-pool.js";
 import { type StreamlitAppConfig, streamlitAppDefinition } from "./streamlit/definition.js";
 import type { Executor, ExecutorDefinition, McpType, WarmGround } from "./types.js";
 
@@ -28,10 +32,12 @@ export type McpConfig =
 export interface DefinitionOptions {
   /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that a configuration may name. */
   readonly allowedPrivateHosts?: readonly string[];
+  /** The setting `MCP_COMMANDS`; absent: any command can be stored. */
+  readonly mcpCommands?: readonly string[];
 }
 
 /** Every component type, one line each. What else must know the types derives it from here. */
-export function createExecutorDefinitions({ allowedPrivateHosts = [] }: DefinitionOptions = {}) {
+export function createExecutorDefinitions({ allowedPrivateHosts = [], mcpCommands }: DefinitionOptions = {}) {
   const guard = createOutgoingGuard({ allowedPrivateHosts });
   return [
     pythonScriptDefinition,
@@ -39,7 +45,7 @@ export function createExecutorDefinitions({ allowedPrivateHosts = [] }: Definiti
     notebookDefinition,
     llmPromptDefinition,
     streamlitAppDefinition,
-    createMcpPackageDefinition({ guard }),
+    createMcpPackageDefinition({ guard, ...(mcpCommands && { commands: mcpCommands }) }),
   ] as const satisfies readonly ExecutorDefinition[];
 }
 
@@ -69,8 +75,15 @@ export interface ExecutorDeps {
   readonly cacheRoot: string;
   /** Where processes are kept warm; without it each execution starts its own. */
   readonly ground?: WarmGround;
+  /** What LLM prompts call and are held to; without it there is no executor for them. */
+  readonly llm?: LlmPromptDeps;
+  /** Processes that may be kept ready, of all kinds together; 0 keeps none. 4 by default. */
+  readonly maxWarmProcesses?: number;
+  /** Told how each execution of a script got its process. */
+  readonly onScriptStart?: (type: McpType, kind: StartKind) => void;
   /** Environment for package installers: indexes, proxies, certificates; nothing by default. */
   readonly installerEnv?: Readonly<Record<string, string>>;
+  readonly mcpPackages?: McpPackageSettings;
 }
 
 /** One executor for each type that can run here. Close each when the worker stops. */
@@ -78,13 +91,21 @@ export function createExecutors({
   python,
   cacheRoot,
   ground,
+  maxWarmProcesses = 4,
+  onScriptStart: onStart,
   installerEnv = {},
+  llm,
+  mcpPackages = {},
 }: ExecutorDeps): Map<McpType, Executor> {
   const environments = createEnvironmentCache({ cacheDir: join(cacheRoot, "environments"), installerEnv });
+  const pool =
+    ground && maxWarmProcesses > 0 ? createWarmPool({ ground, maxProcesses: maxWarmProcesses }) : undefined;
   const executors = [
-    createPythonScriptExecutor({ python, environments }),
-    createTypescriptScriptExecutor({ environments }),
+    createPythonScriptExecutor({ python, environments, pool, onStart }),
+    createTypescriptScriptExecutor({ environments, pool, onStart }),
+    ...(llm ? [createLlmPromptExecutor(llm)] : []),
     createNotebookExecutor({ python, ground }),
+    createMcpPackageExecutor({ python, environments, ...mcpPackages }),
   ] as unknown as Executor[];
   return new Map(executors.map((executor) => [executor.type, executor]));
 }

@@ -1,6 +1,8 @@
+import type { Duplex } from "node:stream";
 import type { ZodType } from "zod";
 import type { JsonObject, JsonValue } from "../core/json.js";
 import type { RunErrorCode } from "../core/statuses.js";
+import type { ToolListing } from "../core/tool-contract.js";
 
 /** Every type of component. */
 export const MCP_TYPES = [
@@ -47,6 +49,31 @@ export interface SandboxCommand {
    * worker's, for trusted tools such as package installers. Never user code.
    */
   readonly identity?: "step" | "worker";
+  /**
+   * It runs nothing but trusted code until input is written, and may wait for that a long time: its memory is watched
+   * from then on.
+   */
+  readonly waitsForInput?: boolean;
+  /** What the sandbox may fork instead of starting `command`, when that is quicker and no less isolated. */
+  readonly warm?: WarmInterpreter;
+  /** Ports of the step's own loopback, each with what stands behind it. Only where the level says that it can. */
+  readonly forwards?: readonly SandboxForward[];
+}
+
+/** A port inside a sandbox that leads to one place outside, and nowhere else. */
+export interface SandboxForward {
+  readonly port: number;
+  /** Opens what a connection of the step is joined to; called once for each. */
+  connect(): Promise<Duplex>;
+}
+
+/** A Python interpreter with its harness loaded, of which a fork does what {@link SandboxCommand.command} would. */
+export interface WarmInterpreter {
+  readonly kind: "python";
+  /** The base interpreter, never one of an environment: a package's code may run as it starts. */
+  readonly interpreter: string;
+  /** The virtual environment that the fork takes its packages from, once it has given up its privileges. */
+  readonly environment?: string;
 }
 
 /** How a child process ended. Exactly one of `exitCode` and `signal` is set. */
@@ -55,11 +82,15 @@ export interface SandboxExit {
   readonly signal: NodeJS.Signals | null;
   /** The memory watchdog ended it. */
   readonly outOfMemory: boolean;
+  /** The disk watchdog ended it: its work folder had grown beyond what a step may leave there. */
+  readonly outOfDisk?: boolean;
 }
 
 /** A running child process with its whole tree. */
 export interface SandboxProcess {
   readonly pid: number;
+  /** Whether it was forked from a warm interpreter. */
+  readonly isWarm: boolean;
   /** Bytes written here arrive on the child's stdin. */
   writeInput(data: string | Uint8Array): void;
   endInput(): void;
@@ -67,6 +98,8 @@ export interface SandboxProcess {
   onStderr(listener: (chunk: Buffer) => void): void;
   /** The private channel (fd 3) on which a harness reports results; never mixed with user output. */
   onControl(listener: (chunk: Buffer) => void): void;
+  /** Lines for the step's log that the sandbox itself has to say, of its network for one; few, the last before `exited`. */
+  onNotice?(listener: (line: string) => void): void;
   /** Resolves when the child has ended and its pipes are drained. Never rejects. */
   readonly exited: Promise<SandboxExit>;
   /** Ends the whole tree: SIGTERM, then SIGKILL after `graceMs`. Resolves when nothing is left. */
@@ -118,11 +151,49 @@ export interface ExecutionArtifacts {
   ): Promise<ArtifactRef>;
 }
 
+/** One tool of a Model Context Protocol package, as its contract says. */
+export interface PackageTool {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly inputSchema: JsonObject;
+}
+
+/** What is known of a component before it is called. */
+export interface ComponentFacts {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: JsonObject | null;
+  /** Of a package that leaves open which tool is called; each is called with the inputs `{ tool, arguments }`. */
+  readonly tools?: readonly PackageTool[];
+}
+
+/** Other components, for an execution that uses them as tools. References are `mcp:NAME@VERSION`. */
+export interface ComponentDoor {
+  /** @throws ExecutionError `invalid_input` when there is no such version. */
+  describe(reference: string): Promise<ComponentFacts>;
+  /**
+   * Runs it once, within this attempt: in a work folder of its own, with its own secrets and time limit; its logs and
+   * files become this step's.
+   * @throws ExecutionError as its executor does; `invalid_input` too when calls go in a circle or too deep.
+   */
+  call(reference: string, inputs: JsonObject): Promise<JsonValue>;
+}
+
+/** The hosts that secrets are bound to; secrets that may go anywhere are not named. */
+export interface SecretHosts {
+  /** Of each such secret among the inputs. */
+  readonly inputs: readonly (readonly string[])[];
+  /** Of each such secret of the version, by its name. */
+  readonly named: Readonly<Record<string, readonly string[]>>;
+}
+
 /** The world of one execution. An executor imports no service, model or queue. */
 export interface ExecutionContext {
   readonly runId: string;
   readonly stepId: string;
   readonly attempt: number;
+  /** Of an item of a `forEach`. */
+  readonly itemIndex?: number;
   /** Aborted by time-out, cancel or shutdown; `signal.reason` is an {@link ExecutionError} that says which. */
   readonly signal: AbortSignal;
   readonly emit: ExecutorEmitter;
@@ -131,10 +202,15 @@ export interface ExecutionContext {
   readonly workdir: string;
   /** Seconds this execution may take; `signal` enforces it, executors may pass it on. */
   readonly timeoutSeconds: number;
+  /** The version that is run; absent where a configuration is run that is stored nowhere. */
+  readonly mcpVersionId?: string;
   /** Values of the secrets that the MCP version names. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Secrets that are bound to hosts: outgoing calls send them to no other. */
+  readonly secretHosts?: SecretHosts;
   /** Hides these secrets and those of the input. Events, output and errors are masked by the runner; artifacts are not. */
   readonly mask: SecretMask;
+  readonly components: ComponentDoor;
   readonly artifacts: ExecutionArtifacts;
   readonly limits: { readonly maxOutputBytes: number };
 }
@@ -175,6 +251,8 @@ export interface Executor<Config = unknown> {
   takeWorkdir?(config: Config, execution?: UpcomingExecution): string | undefined;
   /** Whether the executor keeps the folder of an execution that has ended, for a retry; it removes it itself then. */
   keepsWorkdir?(workdir: string): boolean;
+  /** The tools that a component offers, where it offers any; starts what it takes to ask. @throws ExecutionError */
+  listTools?(config: Config, context: ExecutionContext): Promise<ToolListing>;
   /** Frees what outlives an execution, warm interpreters for one. */
   close?(): Promise<void>;
 }
@@ -196,5 +274,21 @@ export class ExecutionError extends Error {
     this.code = code;
     this.details = options.details;
     this.retryable = options.retryable ?? !["invalid_input", "canceled", "rejected"].includes(code);
+  }
+}
+
+/**
+ * The execution may go on only once a person has approved. The step waits for that and then begins anew, so what was
+ * done before is done again. An execution that called this one passes it on.
+ */
+export class ApprovalNeededError extends ExecutionError {
+  /** What the person approves. */
+  readonly request: { readonly reason: string; readonly detail: string; readonly subject: string };
+
+  /** @param request `subject` names what the approval is good for: a step that has it does not ask again. */
+  constructor(request: ApprovalNeededError["request"]) {
+    super("rejected", `Needs approval: ${request.detail}`, { retryable: false });
+    this.name = "ApprovalNeededError";
+    this.request = request;
   }
 }

@@ -47,6 +47,12 @@ function createEngineMetrics(registers: Registry[]) {
       help: "Step attempts running in this process.",
       registers,
     }),
+    scriptStartsTotal: new Counter({
+      name: "headrace_script_starts_total",
+      help: "Executions of scripts, by component type and how they got their process: pooled, forked or cold.",
+      labelNames: ["type", "start"],
+      registers,
+    }),
     staleWritesTotal: new Counter({
       name: "headrace_stale_writes_total",
       help: "Results that came with an old fencing token and were refused.",

@@ -1,4 +1,4 @@
-import type { JsonValue } from "../core/json.js";
+import type { JsonObject, JsonValue } from "../core/json.js";
 import type { FieldFault } from "../errors/app-error.js";
 
 /** What is known of an expression without evaluating it. */
@@ -11,8 +11,16 @@ export interface ExpressionFacts {
   readonly rootNames: string[];
 }
 
+/** What is known of a Liquid template without rendering it. */
+export interface TemplateFacts {
+  /** Why it is none; a sentence without its subject. */
+  readonly error?: string;
+  /** The names that it reads and does not set itself. */
+  readonly variables: string[];
+}
+
 /**
- * Evaluates what users write: JSONata expressions and JSON Schemas. Both are programs, so they run in a
+ * Evaluates what users write: JSONata expressions, JSON Schemas and Liquid templates. All are programs, so they run in a
  * process of their own with a memory limit, that is killed when it overruns its time (security notes, 1.9).
  */
 export interface SafeEvaluator {
@@ -39,6 +47,13 @@ export interface SafeEvaluator {
   inspectExpressions(expressions: readonly string[], names?: readonly string[]): Promise<ExpressionFacts[]>;
   /** Faults of a JSON Schema itself; `path` is a JSON Pointer into the schema. */
   inspectSchema(schema: JsonValue): Promise<FieldFault[]>;
+  /**
+   * The text of a Liquid template; it reads these variables and no file. A variable that is not there is an error,
+   * except in a condition and before the filter `default`.
+   * @throws EvaluationError when it fails, takes longer than `timeoutMs` (default 1000) or too much memory.
+   */
+  renderTemplate(template: string, variables: JsonObject, timeoutMs?: number): Promise<string>;
+  inspectTemplate(template: string): Promise<TemplateFacts>;
   close(): Promise<void>;
 }
 

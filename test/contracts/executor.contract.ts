@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { JsonObject } from "../../src/core/json.js";
 import { ExecutionError, type Executor } from "../../src/executors/types.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
-import { isRunning, runOnce, startRun } from "../support/execution.js";
+import { isRunning, listProcessesIn, runOnce, startRun } from "../support/execution.js";
 
 /** Programs that an executor of scripts must be able to run; each is code in its language. */
 export interface ContractPrograms {
@@ -189,7 +189,19 @@ export function describeExecutorContract(subject: ExecutorSubject): void {
         );
         const { names } = output as { names: string[] };
         expect(names).toEqual(expect.arrayContaining(["API_TOKEN", "REGION", "MCP_INPUTS", "HOME", "PATH"]));
-        const known = ["HOME", "LANG", "LC_CTYPE", "LOGNAME", "PATH", "TMPDIR", "USER", "HEADRACE_EXECUTION"];
+        const proxy = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"];
+        const own = [
+          "HOME",
+          "LANG",
+          "LC_CTYPE",
+          "LOGNAME",
+          "PATH",
+          "PWD",
+          "TMPDIR",
+          "USER",
+          "HEADRACE_EXECUTION",
+        ];
+        const known = [...own, ...proxy, "NODE_USE_ENV_PROXY"];
         expect(
           names.filter((name) => ![...known, "API_TOKEN", "REGION", "MCP_INPUTS"].includes(name)),
         ).toEqual([]);
@@ -285,12 +297,18 @@ export function describeExecutorContract(subject: ExecutorSubject): void {
       );
 
       it("what a script left running", async () => {
-        const { logs } = await execute(programs.leavesChild);
-        const [pid = 0] =
-          (logs.find((line) => line.message.startsWith("pids "))?.message ?? "").match(/\d+/g)?.map(Number) ??
-          [];
-        expect(pid).toBeGreaterThan(1);
-        expect(isRunning(pid)).toBe(false);
+        let left: number[] | undefined;
+        const { logs } = await execute(
+          programs.leavesChild,
+          {},
+          {
+            async inspect(workdir) {
+              left = listProcessesIn(workdir);
+            },
+          },
+        );
+        expect(logs.map(({ message }) => message)).toContainEqual(expect.stringMatching(/^pids \d+$/));
+        expect(left).toEqual([]);
       });
 
       it("at once when it was aborted before it began", async () => {

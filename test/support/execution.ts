@@ -1,8 +1,16 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
-import type { ArtifactRef, ExecutionError, Executor, LogStream } from "../../src/executors/types.js";
+import {
+  type ArtifactRef,
+  type ComponentDoor,
+  type ExecutionError,
+  type Executor,
+  type LogStream,
+  type SecretHosts,
+} from "../../src/executors/types.js";
+import { CLOSED_DOOR } from "../../workers/execution/component-door.js";
 import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
@@ -36,7 +44,12 @@ export interface RunOptions {
   readonly maxOutputBytes?: number;
   readonly attempt?: number;
   readonly config?: JsonObject;
+  /** Seconds that the executor is told it has; the run itself is not ended. Default: 60. */
+  readonly timeoutSeconds?: number;
+  readonly mcpVersionId?: string;
+  readonly secretHosts?: SecretHosts;
   readonly abortedWith?: ExecutionError;
+  readonly components?: ComponentDoor;
   /** Looks into the work folder before it is deleted. */
   inspect?(workdir: string): Promise<void>;
 }
@@ -74,9 +87,12 @@ export async function startRun(
         },
         sandbox: worker.sandbox,
         workdir,
-        timeoutSeconds: 60,
+        timeoutSeconds: options.timeoutSeconds ?? 60,
         secrets: options.secrets ?? {},
         mask: createSecretMask(Object.values(options.secrets ?? {})),
+        ...(options.mcpVersionId !== undefined && { mcpVersionId: options.mcpVersionId }),
+        ...(options.secretHosts && { secretHosts: options.secretHosts }),
+        components: options.components ?? CLOSED_DOOR,
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });
@@ -99,7 +115,7 @@ export async function startRun(
       const endsAt = performance.now() + 15_000;
       for (;;) {
         const line = logs.find(({ message }) => message.startsWith("pids "));
-        if (line) return (line.message.match(/\d+/g) ?? []).map(Number);
+        if (line) return toOuterPids((line.message.match(/\d+/g) ?? []).map(Number), workdir);
         if (performance.now() > endsAt) throw new Error(`No pids; logs: ${JSON.stringify(logs)}`);
         await sleep(10);
       }
@@ -133,6 +149,38 @@ export async function runOnce(
   const run = await startRun(opened, config, input, options);
   const output = await run.finished;
   return { output, logs: run.logs, progress: run.progress };
+}
+
+/**
+ * What this machine calls the processes that call themselves by these pids: in a pid namespace they have others. The
+ * processes work in or below `folder`.
+ */
+export function toOuterPids(pids: readonly number[], folder: string): number[] {
+  const found = new Map(listProcessesIn(folder).map((outer) => [toInnerPid(outer), outer]));
+  return pids.map((pid) => {
+    const outer = found.get(pid);
+    if (outer === undefined) throw new Error(`No process ${pid} in ${folder}`);
+    return outer;
+  });
+}
+
+/** Living processes that work in a folder or below it. */
+export function listProcessesIn(folder: string): number[] {
+  const isThere = (pid: number): boolean => {
+    try {
+      return `${readlinkSync(`/proc/${pid}/cwd`)}/`.startsWith(`${folder}/`);
+    } catch {
+      return false; // gone meanwhile
+    }
+  };
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && isThere(pid) && isRunning(pid));
+}
+
+function toInnerPid(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^NSpid:.*?(\d+)$/m.exec(status)?.[1]);
 }
 
 /** Whether a process lives; a dead one that nobody has reaped does not. */

@@ -17,6 +17,8 @@ import { createTestDatabase } from "./test-database.js";
 export interface WebhooksApi {
   readonly platform: Platform;
   readonly address: string;
+  /** An access token of each role. */
+  readonly tokens: Readonly<Record<Role, string>>;
   /** Sends a request as a role; null: without a token. Default: `editor`. */
   request(request: TestRequest & { as?: Role | null }): Promise<TestResponse>;
   /** Makes a workflow of no-op steps that hands its input on; answers its name. */
@@ -31,7 +33,7 @@ export interface WebhooksApi {
 /** Bodies above this are refused. */
 export const MAX_BODY_BYTES = 1_000_000;
 
-/** Starts it on PostgreSQL alone; call `close()` in `afterAll`. */
+/** Starts it on PostgreSQL alone, with further settings; call `close()` in `afterAll`. */
 export async function startWebhooksApi(environment: Record<string, string> = {}): Promise<WebhooksApi> {
   const database = await createTestDatabase();
   const dataDir = mkdtempSync(join(tmpdir(), "headrace-test-"));
@@ -61,6 +63,7 @@ export async function startWebhooksApi(environment: Record<string, string> = {})
   return {
     platform,
     address: api.address,
+    tokens,
     request,
     async addWorkflow({ steps, inputs } = {}) {
       const name = `workflow-${newId().slice(-12)}`;

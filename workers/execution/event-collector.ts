@@ -1,7 +1,8 @@
 import type { LogLine } from "../../src/contracts/run-events.js";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import type { EventDraft } from "../../src/core/transition.js";
-import type { ExecutorEmitter, LogStream, SecretMask } from "../../src/executors/types.js";
+import type { ExecutorEmitter, LogStream } from "../../src/executors/types.js";
+import type { StreamMask } from "./secret-mask.js";
 
 /** Lines and tokens are gathered this long before they become an event. */
 const FLUSH_AFTER_MS = 100;
@@ -15,7 +16,7 @@ const LINE_OVERHEAD_BYTES = 64;
 
 /** The dependencies of a collector. */
 export interface EventCollectorDeps {
-  readonly mask: SecretMask;
+  readonly mask: StreamMask;
   readonly maxLogBytes: number;
   /** Submits events in order; resolves when they are committed or refused. */
   submit(events: readonly EventDraft[]): Promise<unknown>;
@@ -37,6 +38,8 @@ export class EventCollector implements ExecutorEmitter {
   #batchBytes = 0;
   #logBytes = 0;
   #dropped = 0;
+  /** Text that may be the beginning of a secret: shown once what follows says whether it is. */
+  #heldBack = "";
   #isTruncated = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -74,6 +77,13 @@ export class EventCollector implements ExecutorEmitter {
   }
 
   token(text: string): void {
+    const pending = this.#heldBack + text;
+    const shownLength = pending.length - this.#deps.mask.countOpenEnd(pending);
+    this.#heldBack = pending.slice(shownLength);
+    if (shownLength > 0) this.#addToken(pending.slice(0, shownLength));
+  }
+
+  #addToken(text: string): void {
     this.#closeLines();
     const last = this.#drafts.at(-1);
     const before = last?.type === "step.token" ? (last.data as { text: string }).text : "";
@@ -85,6 +95,8 @@ export class EventCollector implements ExecutorEmitter {
 
   /** Submits what is left. Not awaited: what is submitted next is committed after it, in the same flush. */
   finish(): void {
+    if (this.#heldBack !== "") this.#addToken(this.#heldBack);
+    this.#heldBack = "";
     this.#confessDrops();
     this.#flush();
   }

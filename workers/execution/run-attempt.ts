@@ -3,8 +3,8 @@ import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import type { RunError } from "../../src/core/statuses.js";
 import { toStorableText } from "../../src/core/storable-text.js";
-import type { FreeWorker, Transition } from "../../src/core/transition.js";
-import { ExecutionError, type SecretMask } from "../../src/executors/types.js";
+import type { FreeWorker, Hold, Transition } from "../../src/core/transition.js";
+import { ApprovalNeededError, ExecutionError } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import { toShownInputs, toStorableOutput } from "../../src/services/artifacts/storable-output.js";
@@ -14,12 +14,13 @@ import {
   MappingError,
   type ResolvedInputs,
 } from "../../src/services/engine/resolve-inputs.js";
+import type { SecretValue } from "../../src/services/secrets/secret-store.js";
 import type { ComponentCache } from "./component-cache.js";
 import { EventCollector } from "./event-collector.js";
 import type { Execution } from "./execution-registry.js";
 import type { ResultCache } from "./result-cache.js";
 import type { ComponentRunner } from "./run-component.js";
-import { createSecretMask } from "./secret-mask.js";
+import { createSecretMask, type StreamMask } from "./secret-mask.js";
 
 /** The dependencies of running an attempt. */
 export interface AttemptRunnerDeps {
@@ -28,7 +29,7 @@ export interface AttemptRunnerDeps {
   readonly getComponent: ComponentCache;
   readonly runComponent: ComponentRunner;
   readonly resultCache: ResultCache;
-  readonly readSecrets: (names: readonly string[]) => Promise<Record<string, string>>;
+  readonly readSecrets: (names: readonly string[]) => Promise<ReadonlyMap<string, SecretValue>>;
   readonly artifacts: ArtifactStore;
   readonly logger: Logger;
   readonly maxLogBytes: number;
@@ -52,9 +53,9 @@ export interface Ending {
 
 interface Prepared {
   readonly resolved: ResolvedInputs;
-  readonly secrets: Record<string, string>;
+  readonly secrets: ReadonlyMap<string, SecretValue>;
   readonly timeoutSeconds: number;
-  readonly mask: SecretMask;
+  readonly mask: StreamMask;
   readonly inputs: JsonValue;
 }
 
@@ -98,15 +99,18 @@ async function prepare(deps: AttemptRunnerDeps, attempt: Attempt): Promise<Prepa
   const { job, step, plan } = attempt;
   const resolved = await deps.resolver.resolveInputs(job.runId, plan, step, job.itemIndex);
   const { secrets, timeoutSeconds } = await readComponentNeeds(deps, step);
-  const mask = createSecretMask([...resolved.secretValues, ...Object.values(secrets)]);
+  const mask = createSecretMask([
+    ...resolved.secretValues,
+    ...[...secrets.values()].map(({ value }) => value),
+  ]);
   return { resolved, secrets, timeoutSeconds, mask, inputs: toShownInputs(resolved.shown) };
 }
 
 async function readComponentNeeds(deps: AttemptRunnerDeps, step: PlanStep) {
   if (step.target.kind !== "mcp")
-    return { secrets: {}, timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
+    return { secrets: new Map(), timeoutSeconds: step.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS };
   const component = await deps.getComponent(step.target.mcpVersionId);
-  const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : {};
+  const secrets = component.secrets.length > 0 ? await deps.readSecrets(component.secrets) : new Map();
   const timeoutSeconds = step.timeoutSeconds ?? component.config.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS;
   return { secrets, timeoutSeconds };
 }
@@ -178,11 +182,32 @@ function toEnding(
     ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
   };
   const key = keyOf(attempt);
+  if (fault instanceof ApprovalNeededError)
+    return { transition: { kind: "pause", ...key, hold: toHold(fault, mask, prepared?.inputs ?? {}) } };
   if (fault.code === "worker_lost") return { transition: { kind: "release", ...key }, failed: shown.message };
   const { retryable: isRetryable } = fault;
   return {
     transition: { kind: "fail", ...key, error: shown, isRetryable, inputs: prepared?.inputs },
     failed: `${shown.code}: ${shown.message}`,
+  };
+}
+
+/** Whoever may decide approvals may let the step go on. */
+function toHold({ request }: ApprovalNeededError, mask: StreamMask, inputs: JsonValue): Hold {
+  const { reason, subject } = request;
+  const detail = mask.text(toStorableText(request.detail)).slice(0, 1_000);
+  const approvers = { roles: [], users: [], required: 1 };
+  return {
+    approval: {
+      message: detail,
+      ...approvers,
+      allowSelfApproval: true,
+      onExpiry: "reject",
+      decisions: [],
+      grants: [subject],
+    },
+    waitingFor: { reason, detail, message: detail, approvers },
+    inputs,
   };
 }
 

@@ -1,117 +1,44 @@
-import type { JsonObject, JsonValue } from "../../src/core/json.js";
+import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep } from "../../src/core/plan.js";
 import type { HttpRequestBuiltin } from "../../src/executors/http-request/http-request-builtin.js";
-import {
-  type Executor,
-  ExecutionError,
-  type ExecutorEmitter,
-  type McpType,
-  type Sandbox,
-  type SecretMask,
-} from "../../src/executors/types.js";
-import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
-import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
+import type { ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { ConnectionManager } from "../../src/services/external-dbs/connection-manager.js";
 import type { Workdirs } from "../sandbox/workdir.js";
-import type { ComponentCache } from "./component-cache.js";
 import { queryDatabase } from "./query-database.js";
+import { collectArtifacts, type ExecutorRun } from "./run-executor.js";
 
-/** The dependencies of running a component. */
+/** The dependencies of running a step's target. */
 export interface RunComponentDeps {
-  readonly getComponent: ComponentCache;
-  readonly executors: ReadonlyMap<McpType, Executor>;
+  readonly runExecutor: (run: ExecutorRun) => Promise<JsonValue>;
   readonly http: HttpRequestBuiltin;
   readonly connections: Pick<ConnectionManager, "find" | "use">;
-  readonly evaluator: SafeEvaluator;
-  readonly sandbox: Sandbox;
   readonly workdirs: Workdirs;
   readonly artifacts: ArtifactStore;
   readonly maxOutputBytes: number;
 }
 
 /** One execution of a step's target. */
-export interface ComponentRun {
+export interface ComponentRun extends Omit<ExecutorRun, "mcpVersionId" | "above" | "stepId"> {
   readonly step: PlanStep;
-  readonly owner: ArtifactOwner;
-  readonly input: JsonObject;
-  readonly secrets: Readonly<Record<string, string>>;
-  /** Of each secret in the input that is bound to hosts: those hosts. */
-  readonly secretHosts: readonly (readonly string[])[];
-  readonly emit: ExecutorEmitter;
-  readonly mask: SecretMask;
-  readonly signal: AbortSignal;
-  readonly timeoutSeconds: number;
 }
 
-/** Runs step targets: built-in ones here, components through their executor in a folder of their own. */
+/** Runs step targets: built-in ones here, components through their executor. */
 export function createComponentRunner(deps: RunComponentDeps) {
-  async function check(
-    code: "invalid_input" | "invalid_output",
-    schema: JsonValue | null,
-    value: JsonValue,
-  ): Promise<void> {
-    if (schema === null) return;
-    const faults = await deps.evaluator.validate(schema, value);
-    const errors = faults.map(({ path, message }) => ({ path, message }));
-    const [first] = errors;
-    if (!first) return;
-    const what = code === "invalid_input" ? "Input" : "Output";
-    throw new ExecutionError(code, `${what} ${first.path || "/"} ${first.message}`, { details: { errors } });
-  }
-
   return async function runComponent(run: ComponentRun): Promise<JsonValue> {
-    const { step, owner, signal } = run;
-    if (step.target.kind === "builtin" && step.target.name === "http") return await requestHttp(deps, run);
-    if (step.target.kind === "builtin" && step.target.name === "sql") {
+    const { step, ...rest } = run;
+    const { target } = step;
+    if (target.kind === "builtin" && target.name === "http") return await requestHttp(deps, run);
+    if (target.kind === "builtin" && target.name === "sql") {
       return await queryDatabase(deps.connections, run.input, run);
     }
-    if (step.target.kind !== "mcp") return run.input;
-    const component = await deps.getComponent(step.target.mcpVersionId);
-    const executor = deps.executors.get(component.type);
-    if (!executor) throw new ExecutionError("internal", `This worker has no executor for ${component.type}`);
-    await check("invalid_input", component.inputSchema, run.input);
-    const { runId, attempt } = owner;
-    const upcoming = { runId, stepId: step.id, attempt, input: run.input };
-    const workdir = executor.takeWorkdir?.(component.config, upcoming) ?? (await deps.workdirs.make());
-    try {
-      const output = await executor.execute(component.config, run.input, {
-        runId,
-        stepId: step.id,
-        attempt,
-        signal,
-        emit: run.emit,
-        sandbox: deps.sandbox,
-        workdir,
-        timeoutSeconds: run.timeoutSeconds,
-        secrets: run.secrets,
-        mask: run.mask,
-        artifacts: {
-          save: async (content, bytes) =>
-            await deps.artifacts.saveBytes(owner, { kind: "file", ...content }, bytes),
-        },
-        limits: { maxOutputBytes: deps.maxOutputBytes },
-      });
-      await collect(deps, workdir, run);
-      await check("invalid_output", component.outputSchema, output);
-      return output;
-    } catch (error) {
-      // what a failed attempt left may be what explains it
-      if (!signal.aborted) await collect(deps, workdir, run);
-      throw error;
-    } finally {
-      if (!executor.keepsWorkdir?.(workdir)) await deps.workdirs.remove(workdir);
-    }
+    if (target.kind !== "mcp") return run.input;
+    const { mcpVersionId } = target;
+    return await deps.runExecutor({ ...rest, mcpVersionId, above: [], stepId: step.id });
   };
 }
 
 /** See {@link createComponentRunner}. */
 export type ComponentRunner = ReturnType<typeof createComponentRunner>;
-
-/** What an execution has left in its folder becomes artifacts. */
-async function collect(deps: RunComponentDeps, workdir: string, run: ComponentRun): Promise<void> {
-  const { refusals } = await deps.artifacts.collect(workdir, run.owner, AbortSignal.timeout(60_000));
-  for (const refusal of refusals) run.emit.log("system", refusal);
-}
 
 async function requestHttp(deps: RunComponentDeps, run: ComponentRun): Promise<JsonValue> {
   const { signal, emit, secretHosts } = run;
@@ -119,9 +46,9 @@ async function requestHttp(deps: RunComponentDeps, run: ComponentRun): Promise<J
   const workdir = await deps.workdirs.make();
   try {
     const output = await deps.http.execute(run.input, { signal, emit, workdir, limits, secretHosts });
-    await collect(deps, workdir, run);
+    await collectArtifacts(deps, workdir, run);
     return output;
   } finally {
-    await deps.workdirs.remove(workdir);
+    deps.workdirs.removeSoon(workdir);
   }
 }

@@ -44,6 +44,19 @@ describe("the secret mask", () => {
     });
   });
 
+  it("knows how much of a text's end may yet become a secret", () => {
+    const tokens = createSecretMask(["abab-xyz", "abab"]);
+    const open = (text: string) => text.slice(text.length - tokens.countOpenEnd(text));
+    expect([open("so a"), open("no"), open("x aba"), open("x abab"), open("")]).toEqual([
+      "a",
+      "",
+      "aba",
+      "",
+      "",
+    ]);
+    expect(createSecretMask([]).countOpenEnd("abab")).toBe(0);
+  });
+
   it("does nothing without secrets, or with ones too short to hide", () => {
     expect(createSecretMask(["abc", ""]).text("abc abc")).toBe("abc abc");
   });

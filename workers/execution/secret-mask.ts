@@ -5,20 +5,44 @@ const MASK = "••••••";
 /** Shorter values would blank out half of any log. */
 const SHORTEST = 4;
 
+/** A mask for text that comes in pieces, too. */
+export interface StreamMask extends SecretMask {
+  /** How many characters at the end of a text may be the beginning of a secret, of which the rest is to come. */
+  countOpenEnd(text: string): number;
+}
+
 /**
  * A mask for these values, whole and line by line, also in the forms that programs give them on the way out:
  * escaped for JSON and URLs, in hexadecimal, and in base64 wherever they stand in the encoded text.
  */
-export function createSecretMask(secrets: readonly string[]): SecretMask {
+export function createSecretMask(secrets: readonly string[]): StreamMask {
   const parts = secrets.flatMap((secret) => [secret, ...secret.split(/\r?\n/)]).map((part) => part.trim());
   const forms = [...new Set(parts.filter((part) => part.length >= SHORTEST).flatMap(formsOf))];
   const usable = forms.filter((form) => form.length >= SHORTEST);
-  if (usable.length === 0) return { text: (value) => value, json: (value) => value };
+  if (usable.length === 0) return { text: (value) => value, json: (value) => value, countOpenEnd: () => 0 };
   // the longest first, so that a secret which contains another is hidden whole
   usable.sort((one, other) => other.length - one.length);
   const pattern = new RegExp(usable.map(escapeRegExp).join("|"), "g");
   const text = (value: string) => value.replace(pattern, MASK);
-  return { text, json: (value) => maskJson(value, text) };
+  return {
+    text,
+    json: (value) => maskJson(value, text),
+    countOpenEnd: (value) => {
+      // a secret that is there as a whole is hidden as a whole: only what follows it may be held back
+      const [...whole] = value.matchAll(pattern);
+      const last = whole.at(-1);
+      return countOpenEnd(last ? value.slice(last.index + last[0].length) : value, usable);
+    },
+  };
+}
+
+function countOpenEnd(text: string, forms: readonly string[]): number {
+  const longest = Math.min(text.length, (forms[0]?.length ?? 0) - 1);
+  for (let count = longest; count > 0; count -= 1) {
+    const end = text.slice(-count);
+    if (forms.some((form) => form.length > count && form.startsWith(end))) return count;
+  }
+  return 0;
 }
 
 function formsOf(secret: string): string[] {

@@ -133,7 +133,7 @@ export class StepProcessor {
       const ending = await this.#deps.runAttempt(attempt, () => this.#toFreeWorker(offer()));
       const outcome = await this.#commit(job, ending);
       if (outcome.refusal?.reason === "stale") metrics.staleWritesTotal.inc();
-      const result = outcome.refusal ? "refused" : ending.failed ? "failed" : "succeeded";
+      const result = outcome.refusal ? "refused" : toOutcomeName(ending);
       metrics.stepsTotal.inc({ type, outcome: result });
       await this.#deps.followOutcome(job.runId, job.versionId, outcome);
       const next = offered && outcome.continued && { key: outcome.continued, execution: offered };
@@ -215,6 +215,11 @@ function isRunHere({ target }: PlanStep): boolean {
 function mayBeginAlone(step: PlanStep, job: StepJob): boolean {
   if (!isRunHere(step)) return true;
   return job.itemIndex < 0 && (step.when !== undefined || step.forEach !== undefined);
+}
+
+function toOutcomeName({ transition, failed }: Ending): string {
+  if (transition.kind === "pause") return "paused";
+  return failed ? "failed" : "succeeded";
 }
 
 function typeOf({ target }: PlanStep): string {

@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 
 /** One output of a child: buffered by the kernel until somebody listens, thrown away if nobody does. */
@@ -8,7 +7,15 @@ export interface ChildOutput {
   flow(): void;
 }
 
-/** The four pipes of a sandboxed child. */
+/** The worker's ends of a child's pipes. */
+export interface ChildPipes {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly control: Readable;
+}
+
+/** The pipes of a sandboxed child. */
 export interface ChildStreams {
   readonly stdin: Writable;
   readonly stdout: ChildOutput;
@@ -18,24 +25,19 @@ export interface ChildStreams {
   destroy(): void;
 }
 
-/** Wraps the pipes of a child that was spawned with four of them. */
-export function openChildStreams(child: ChildProcess): ChildStreams {
-  const [stdin, ...readables] = child.stdio as unknown as [Writable, Readable, Readable, Readable];
+/** Wraps the pipes of a child that was just started. */
+export function openChildStreams({ stdin, stdout, stderr, control }: ChildPipes): ChildStreams {
   // A child that ends before it has read its input breaks the pipe; its exit says what happened.
   stdin.on("error", () => undefined);
-  const [stdout, stderr, control] = readables.map(wrapOutput) as [ChildOutput, ChildOutput, ChildOutput];
-  const flow = (): void => {
-    for (const output of [stdout, stderr, control]) output.flow();
-  };
+  const outputs = { stdout: wrapOutput(stdout), stderr: wrapOutput(stderr), control: wrapOutput(control) };
   return {
     stdin,
-    stdout,
-    stderr,
-    control,
-    flow,
+    ...outputs,
+    flow() {
+      for (const output of Object.values(outputs)) output.flow();
+    },
     destroy() {
-      stdin.destroy();
-      for (const readable of readables) readable.destroy();
+      for (const pipe of [stdin, stdout, stderr, control]) pipe.destroy();
     },
   };
 }
@@ -47,6 +49,7 @@ function wrapOutput(readable: Readable): ChildOutput {
     listen(listener) {
       isHeard = true;
       readable.on("data", listener);
+      readable.resume(); // one whose first line was taken off it stands still
     },
     flow() {
       if (!isHeard) readable.resume();

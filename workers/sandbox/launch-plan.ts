@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 import type { SandboxCommand } from "../../src/executors/types.js";
+import { STEP_LIMITS } from "./isolation-policy.js";
 
 /** Programs of the system that set limits on a child before it becomes the user's. */
 export interface LaunchTools {
@@ -19,16 +20,20 @@ export interface LaunchPlan {
 }
 
 const FOLDERS = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin"];
-const GIBIBYTE = 1024 ** 3;
 /** Interpreters and their libraries map far more than they use: code, thread stacks, arenas. */
 const ADDRESS_SPACE_HEADROOM_MB = 2_048;
-const OPEN_FILE_LIMIT = 1_024;
-const PROCESS_LIMIT = 256;
+/** For `prlimit`: how many processes one user may have. */
+export const PROCESS_LIMIT_ARG = `--nproc=${STEP_LIMITS.processes}`;
+
+/** Where a program of the system is, if it is there. */
+export function findTool(name: string): string | undefined {
+  return FOLDERS.map((folder) => `${folder}/${name}`).find((file) => existsSync(file));
+}
 
 /** Finds the tools and tries each once: what is installed may still be forbidden in a container. */
 export async function findLaunchTools(identity?: { uid: number; gid: number }): Promise<LaunchTools> {
   const attempt = async (name: string, args: readonly string[]): Promise<string | undefined> => {
-    const path = FOLDERS.map((folder) => `${folder}/${name}`).find((file) => existsSync(file));
+    const path = findTool(name);
     if (!path) return undefined;
     try {
       await promisify(execFile)(path, [...args, "/bin/true"], {
@@ -75,18 +80,28 @@ export function buildLaunchPlan(
   return { command: first, args };
 }
 
-function listLimits(command: SandboxCommand, hasOwnUser: boolean): string[] {
-  // Seconds of all processors together: a program that uses each of them must reach its time-out first.
-  const cpuSeconds = Math.ceil((command.timeoutSeconds + 5) * availableParallelism());
-  return [
-    "--core=0",
-    `--nofile=${OPEN_FILE_LIMIT}`,
-    `--fsize=${GIBIBYTE}`,
-    `--cpu=${cpuSeconds}`,
+/** Limits of the kernel by the name of their `RLIMIT_` constant. */
+export type ResourceLimits = Readonly<
+  Partial<Record<"CORE" | "NOFILE" | "FSIZE" | "CPU" | "NPROC" | "AS", number>>
+>;
+
+/** What an execution may use: bytes, seconds and counts, each both soft and hard. */
+export function computeLimits(command: SandboxCommand, hasOwnUser: boolean): ResourceLimits {
+  return {
+    CORE: 0,
+    NOFILE: STEP_LIMITS.openFiles,
+    FSIZE: STEP_LIMITS.fileBytes,
+    // Seconds of all processors together: a program that uses each of them must reach its time-out first.
+    CPU: Math.ceil((command.timeoutSeconds + 5) * availableParallelism()),
     // Counted per user: without a user of its own, the limit would hit the worker and its neighbours.
-    ...(hasOwnUser ? [`--nproc=${PROCESS_LIMIT}`] : []),
-    ...(command.limitAddressSpace
-      ? [`--as=${(command.memoryMb + ADDRESS_SPACE_HEADROOM_MB) * 1024 * 1024}`]
-      : []),
-  ];
+    ...(hasOwnUser && { NPROC: STEP_LIMITS.processes }),
+    ...(command.limitAddressSpace && { AS: (command.memoryMb + ADDRESS_SPACE_HEADROOM_MB) * 1024 * 1024 }),
+  };
+}
+
+/** Options for `prlimit`. */
+export function listLimits(command: SandboxCommand, hasOwnUser: boolean): string[] {
+  return Object.entries(computeLimits(command, hasOwnUser)).map(
+    ([name, value]) => `--${name.toLowerCase()}=${value}`,
+  );
 }

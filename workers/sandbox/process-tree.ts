@@ -30,6 +30,11 @@ export interface ProcessTreeOptions {
   readonly marker: string;
   /** The user id that belongs to this execution alone at this moment, if it has one. */
   readonly findOwnUid?: () => number | undefined;
+  /**
+   * Whether the root and its first child are keepers of the sandbox: told to end, they would take the rest with them
+   * before it could clean up, so they are only ever killed.
+   */
+  readonly hasKeepers?: boolean;
 }
 
 const KILL_LIMIT_MS = 5_000;
@@ -37,6 +42,8 @@ const KILL_LIMIT_MS = 5_000;
 /** Opens the tree of a process that was just started. */
 export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
   const members = createMembership(options);
+  const isKeeper = ({ pid, parentPid }: ProcessEntry): boolean =>
+    options.hasKeepers === true && (pid === options.rootPid || parentPid === options.rootPid);
   let hasKilled = false;
 
   /** Stops every member before any is killed: what is stopped cannot fork away from the next look. */
@@ -58,7 +65,7 @@ export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
     hasKilled: () => hasKilled,
     async kill(graceMs) {
       if (graceMs > 0) {
-        for (const entry of members()) sendSignal(entry.pid, "SIGTERM");
+        for (const entry of members()) if (!isKeeper(entry)) sendSignal(entry.pid, "SIGTERM");
         const graceEndsAt = performance.now() + graceMs;
         while (performance.now() < graceEndsAt && members().length > 0) await sleep(20);
       }

@@ -12,6 +12,10 @@ export interface Workdirs {
   make(): Promise<string>;
   /** Deletes one with all it holds; harmless when it is gone. */
   remove(workdir: string): Promise<void>;
+  /** The same without waiting for it; what cannot be deleted is left to the next sweep. */
+  removeSoon(workdir: string): void;
+  /** Resolves when nothing is being deleted any more. */
+  settle(): Promise<void>;
   /** Deletes what workers that died on this machine left. @returns how many. */
   sweep(): Promise<number>;
 }
@@ -26,17 +30,30 @@ export async function openWorkdirs({ root }: { root: string }): Promise<Workdirs
   await chmod(absolute, 0o711);
   const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 
+  async function remove(workdir: string): Promise<void> {
+    if (dirname(resolve(workdir)) !== absolute) throw new Error("Not a work folder of this root");
+    await rm(workdir, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
+  }
+
+  const removals = new Set<Promise<void>>();
+
   return {
     root: absolute,
+    remove,
+    removeSoon(workdir) {
+      const removal = remove(workdir)
+        .catch(() => undefined)
+        .finally(() => removals.delete(removal));
+      removals.add(removal);
+    },
+    async settle() {
+      await Promise.all(removals);
+    },
     async make() {
       const workdir = join(absolute, `${host}-${process.pid}-${randomBytes(9).toString("hex")}`);
       await mkdir(workdir, { mode: 0o700 });
       await Promise.all([mkdir(join(workdir, "artifacts")), mkdir(join(workdir, "tmp"))]);
       return workdir;
-    },
-    async remove(workdir) {
-      if (dirname(resolve(workdir)) !== absolute) throw new Error("Not a work folder of this root");
-      await rm(workdir, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
     },
     async sweep() {
       let count = 0;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { JsonObject, JsonValue } from "../../core/json.js";
 import { RUN_ERROR_CODES, RUN_STATUSES, RUN_TRIGGERS, STEP_STATUSES } from "../../core/statuses.js";
+import { llmUsageSchema } from "./llm-budgets.js";
 import { givenInstantSchema, idSchema, instantSchema, pageOf, pageQuerySchema } from "./common.js";
 
 /** Any JSON. The body was parsed already; walking a large input once more would prove nothing. */
@@ -158,6 +159,7 @@ export const runSchema = runSummarySchema
       .unknown()
       .meta({ description: "Null until the run has succeeded, and when `outputArtifact` is given." }),
     outputArtifact: outputArtifactSchema.optional(),
+    usage: llmUsageSchema.optional().meta({ description: "What its calls to language models have taken." }),
   })
   .meta({ id: "Run" });
 export type Run = z.infer<typeof runSchema>;
@@ -177,6 +179,7 @@ export const WAITING_REASONS = [
   "run_concurrency",
   "wait",
   "approval",
+  "budget",
 ] as const;
 
 /** Why a step is not running. Beside `detail`, which is for people, each reason tells what it knows in members of its own. */
@@ -213,7 +216,9 @@ export const waitingForSchema = z
     approvers: z
       .object({ roles: z.array(z.string()), users: z.array(z.string()), required: z.int() })
       .optional()
-      .meta({ description: "Of approval: who may decide (nobody named: everyone), and how many have to." }),
+      .meta({
+        description: "Of approval and budget: who may decide (nobody named: everyone), and how many have to.",
+      }),
     approvals: z.int().optional().meta({ description: "Of approval: how many have approved so far." }),
     message: z.string().optional().meta({ description: "Of approval: what is asked." }),
     form: z.unknown().optional().meta({ description: "Of approval: JSON Schema of the values to be given." }),
@@ -263,6 +268,9 @@ export const stepRunSchema = stepAttemptSchema
       .optional()
       .meta({ description: "Inputs and output are left out: those before it have filled the answer." }),
     cacheHit: z.boolean(),
+    usage: llmUsageSchema
+      .optional()
+      .meta({ description: "What calls to language models have taken, in all attempts." }),
     artifacts: z.array(artifactRefSchema),
     attempts: z.array(stepAttemptSchema),
   })

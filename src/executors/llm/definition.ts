@@ -36,5 +36,5 @@ export const llmPromptDefinition = {
   configSchema: llmPromptConfigSchema,
   label: "LLM prompt",
   description: "Fills a prompt with the inputs and asks a language model, which may use tools.",
-  isRunnable: false,
+  isRunnable: true,
 } as const satisfies ExecutorDefinition<LlmPromptConfig>;

@@ -13,26 +13,7 @@ export async function buildNodeEnvironment(options: {
   readonly install: RunInstaller;
 }): Promise<void> {
   const { folder, requirements, module, install } = options;
-  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "step", private: true }));
-  if (requirements.length > 0) {
-    await install({
-      name: "npm install",
-      command: process.execPath,
-      args: [
-        findNpm(),
-        "install",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--no-package-lock",
-        "--no-progress",
-        "--logs-max=0",
-        "--",
-        ...requirements,
-      ],
-      env: { PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin` },
-    });
-  }
+  if (requirements.length > 0) await installNodePackages({ folder, requirements, install });
   const target = join(folder, "node_modules/headrace");
   await mkdir(target, { recursive: true });
   await Promise.all([
@@ -42,6 +23,33 @@ export async function buildNodeEnvironment(options: {
       JSON.stringify({ name: "headrace", type: "module", exports: "./index.mjs" }),
     ),
   ]);
+}
+
+/** Installs packages into a folder's `node_modules`, without running their scripts. */
+export async function installNodePackages(options: {
+  readonly folder: string;
+  readonly requirements: readonly string[];
+  readonly install: RunInstaller;
+}): Promise<void> {
+  const { folder, requirements, install } = options;
+  await writeFile(join(folder, "package.json"), JSON.stringify({ name: "step", private: true }));
+  await install({
+    name: "npm install",
+    command: process.execPath,
+    args: [
+      findNpm(),
+      "install",
+      "--ignore-scripts",
+      "--no-audit",
+      "--no-fund",
+      "--no-package-lock",
+      "--no-progress",
+      "--logs-max=0",
+      "--",
+      ...requirements,
+    ],
+    env: { PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin` },
+  });
 }
 
 function findNpm(): string {

@@ -1,15 +1,14 @@
-import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Executor, ExecutionError } from "../types.js";
+import { type ExecutionContext, ExecutionError, type Executor } from "../types.js";
 import type { PythonScriptConfig } from "./definition.js";
 import type { EnvironmentCache } from "./environment-cache.js";
 import { buildPythonEnvironment } from "./python-environment.js";
 import { resolvePython } from "./python-interpreter.js";
 import { loadRuntimeFile } from "./runtime-files.js";
-import { createScriptExecutor, type ScriptLanguage } from "./script-executor.js";
+import { createScriptExecutor, type ScriptExecutorDeps, type ScriptLanguage } from "./script-executor.js";
 
 /** What Python scripts need. */
-export interface PythonScriptDeps {
+export interface PythonScriptDeps extends Omit<ScriptExecutorDeps<PythonScriptConfig>, "language"> {
   /** The setting `PYTHON`. */
   readonly python?: string | undefined;
   readonly environments: EnvironmentCache;
@@ -32,37 +31,42 @@ export function createPythonScriptExecutor(deps: PythonScriptDeps): Executor<Pyt
     }
   }
 
+  async function openEnvironment(
+    python: string,
+    { requirements = [] }: PythonScriptConfig,
+    context: ExecutionContext,
+  ): Promise<string | undefined> {
+    if (requirements.length === 0) return undefined;
+    return await deps.environments.open(
+      { kind: "python", interpreter: python, requirements },
+      (folder, install) => buildPythonEnvironment({ python, folder, requirements, install }),
+      context,
+    );
+  }
+
   const language: ScriptLanguage<PythonScriptConfig> = {
     type: "python_script",
     async prepare(config, context) {
-      const { workdir } = context;
       harness ??= loadRuntimeFile("harness.py");
-      await mkdir(join(workdir, ".headrace"), { recursive: true });
-      const [python] = await Promise.all([
-        findInterpreter(),
-        writeFile(join(workdir, ".headrace/harness.py"), await harness),
-        writeFile(join(workdir, "script.py"), config.code),
-      ]);
-      const environment = config.requirements?.length
-        ? await deps.environments.open(
-            { kind: "python", interpreter: python, requirements: config.requirements },
-            (folder, install) =>
-              buildPythonEnvironment({ python, folder, requirements: config.requirements ?? [], install }),
-            context,
-          )
-        : undefined;
+      const [python, text] = await Promise.all([findInterpreter(), harness]);
+      const environment = await openEnvironment(python, config, context);
       const env: Record<string, string> = environment
         ? { PATH: `${environment}/bin:/usr/local/bin:/usr/bin:/bin`, VIRTUAL_ENV: environment }
         : {};
       return {
         command: environment ? join(environment, "bin/python") : python,
-        // Isolated: nothing of the machine's or the user's own Python set-up; unbuffered: prints are live.
-        args: ["-I", "-u", "-X", "utf8", ".headrace/harness.py", String(context.limits.maxOutputBytes)],
+        // Isolated: nothing of the machine's or the user's own Python set-up; unbuffered: prints are live. The harness is
+        // an argument: no file of it has to be written, where its users can read it and nobody else can change it.
+        args: ["-I", "-u", "-X", "utf8", "-c", text],
         readOnlyPaths: environment ? [environment] : [],
         env,
         limitAddressSpace: true,
+        files: {},
+        links: {},
+        warm: { kind: "python", interpreter: python, ...(environment && { environment }) },
       };
     },
+    compile: async (config) => ({ "script.py": config.code }),
   };
-  return createScriptExecutor({ language });
+  return createScriptExecutor({ language, pool: deps.pool, onStart: deps.onStart });
 }

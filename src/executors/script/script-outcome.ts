@@ -23,6 +23,15 @@ export function toScriptOutput(exit: SandboxExit, watch: ScriptWatch, maxOutputB
       details: toDetails(exit, watch),
     });
   }
+  if (exit.outOfDisk) {
+    throw new ExecutionError(
+      "script_error",
+      "The script filled its work folder beyond what a step may keep there",
+      {
+        details: toDetails(exit, watch),
+      },
+    );
+  }
   if (watch.ending?.type === "error") throw toScriptError(watch.ending, exit, watch);
   if (exit.signal) throw toSignalError(exit.signal, exit, watch);
   if (exit.exitCode !== 0) {

@@ -83,6 +83,7 @@ export function watchScript(
   });
   child.onStderr((chunk) => stderrLines.push(chunk));
   child.onControl((chunk) => control.push(chunk));
+  child.onNotice?.((line) => emit.log("system", line));
   return state;
 }
 

@@ -1,4 +1,3 @@
-import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stop } from "esbuild";
 import type { Executor } from "../types.js";
@@ -6,11 +5,11 @@ import type { TypescriptScriptConfig } from "./definition.js";
 import type { EnvironmentCache } from "./environment-cache.js";
 import { buildNodeEnvironment } from "./node-environment.js";
 import { loadRuntimeFile } from "./runtime-files.js";
-import { createScriptExecutor, type ScriptLanguage } from "./script-executor.js";
+import { createScriptExecutor, type ScriptExecutorDeps, type ScriptLanguage } from "./script-executor.js";
 import { createTypescriptCompiler } from "./typescript-compiler.js";
 
 /** What TypeScript scripts need. */
-export interface TypescriptScriptDeps {
+export interface TypescriptScriptDeps extends Omit<ScriptExecutorDeps<TypescriptScriptConfig>, "language"> {
   readonly environments: EnvironmentCache;
 }
 
@@ -34,13 +33,8 @@ export function createTypescriptScriptExecutor(deps: TypescriptScriptDeps): Exec
   const language: ScriptLanguage<TypescriptScriptConfig> = {
     type: "typescript_script",
     async prepare(config, context) {
-      const { workdir } = context;
       runtime ??= loadRuntime();
-      const [{ harness, module }, script] = await Promise.all([
-        runtime,
-        compiler.compile(config.code),
-        mkdir(join(workdir, ".headrace"), { recursive: true }),
-      ]);
+      const { harness, module } = await runtime;
       const requirements = config.requirements ?? [];
       // Without requirements, the environment holds the headrace module alone.
       const environment = await deps.environments.open(
@@ -53,25 +47,19 @@ export function createTypescriptScriptExecutor(deps: TypescriptScriptDeps): Exec
         (folder, install) => buildNodeEnvironment({ folder, requirements, module, install }),
         context,
       );
-      await Promise.all([
-        writeFile(join(workdir, ".headrace/harness.mjs"), harness),
-        writeFile(join(workdir, "script.mjs"), script),
-        symlink(join(environment, "node_modules"), join(workdir, "node_modules")),
-      ]);
       const heapMb = Math.max(MIN_HEAP_MB, Math.floor(config.memoryMb * HEAP_SHARE));
       return {
         command: process.execPath,
-        args: [
-          `--max-old-space-size=${heapMb}`,
-          ".headrace/harness.mjs",
-          String(context.limits.maxOutputBytes),
-        ],
+        args: [`--max-old-space-size=${heapMb}`, ".headrace/harness.mjs"],
         readOnlyPaths: [environment],
         env: {},
         limitAddressSpace: false,
+        files: { ".headrace/harness.mjs": harness },
+        links: { node_modules: join(environment, "node_modules") },
       };
     },
+    compile: async (config) => ({ "script.mjs": await compiler.compile(config.code) }),
     close: stop,
   };
-  return createScriptExecutor({ language });
+  return createScriptExecutor({ language, pool: deps.pool, onStart: deps.onStart });
 }

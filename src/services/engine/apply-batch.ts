@@ -175,7 +175,7 @@ function changed(step: StepState, change: StepChange): StepState {
     case "fanOut":
       return { ...step, status: "running", fanOut: change.fanOut };
     case "hold":
-      return { ...step, status: "waiting", approval: change.hold.approval ?? null };
+      return { ...step, status: "waiting", leaseToken: null, approval: change.hold.approval ?? null };
     case "approval":
       return { ...step, approval: change.approval };
     case "call":

@@ -166,6 +166,7 @@ export const HOLD_STEPS = {
   name: "hold-steps",
   text: `
     UPDATE step_runs s SET status = 'waiting', started_at = now(), inputs = u.inputs, approval = u.approval, due_at = h.due_at,
+      lease_token = NULL,
       waiting_for = jsonb_build_array(u.waiting || jsonb_strip_nulls(jsonb_build_object(
         'since', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
         'until', to_char(h.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))))

@@ -13,6 +13,8 @@ export type EvaluationJob =
       readonly bindings: unknown;
       readonly timeoutMs: number;
     }
+  | { readonly kind: "renderTemplate"; readonly text: string; readonly bindings: unknown }
+  | { readonly kind: "inspectTemplate"; readonly text: string }
   | { readonly kind: "validate"; readonly schemaText: string; readonly value: unknown }
   | { readonly kind: "inspectSchema"; readonly schemaText: string }
   | {

@@ -259,3 +259,58 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+describe("renderTemplate and inspectTemplate", () => {
+  it.each<[string, string]>([
+    ["Hi {{ name }}{% for row in rows %} {{ row.n }}{% endfor %}", "Hi Bo 1 2"],
+    ["{{ rows[0] }} {{ rows }}", '{"n":1} [{"n":1},{"n":2}]'],
+    ["{% if nothing %}x{% endif %}{{ nothing | default: 'none' }}", "none"],
+  ])("%s", async (template, expected) => {
+    const variables = { name: "Bo", rows: [{ n: 1 }, { n: 2 }] };
+    expect(await evaluator.renderTemplate(template, variables)).toBe(expected);
+  });
+
+  it.each<[string, string, RegExp]>([
+    ["a variable that is not there", "{{ nope }}", /undefined variable: nope/],
+    ["what prototypes have", "{{ name.constructor.name }}", /undefined variable/],
+    ["the prototype itself", "{{ rows.__proto__ }}", /undefined variable/],
+    ["an unknown filter", "{{ name | shout }}", /undefined filter/],
+    ["a file", '{% include "package.json" %}', /cannot include/],
+    ["a file as a partial", '{% render "./package.json" %}', /cannot include/],
+    ["a file as a layout", '{% layout "package.json" %}', /cannot include/],
+    [
+      "an endless loop",
+      "{% for a in (1..100000) %}{% for b in (1..100000) %}{% endfor %}{% endfor %}",
+      /limit|long/,
+    ],
+    [
+      "a doubling text",
+      "{% assign a = 'xxxxxxxx' %}{% for i in (1..60) %}{% assign a = a | append: a %}{% endfor %}",
+      /limit|memory/,
+    ],
+    [
+      "a pattern that backtracks",
+      "{{ name | strip_html }}{% for i in (1..99999999) %}{% endfor %}",
+      /limit|memory|long/,
+    ],
+  ])("refuses %s", async (_name, template, message) => {
+    expect(
+      await failureOf(evaluator.renderTemplate(template, { name: "<".repeat(50_000), rows: [] }), 4000),
+    ).toMatch(message);
+    expect(await evaluator.renderTemplate("{{ a }}", { a: 1 })).toBe("1");
+  });
+
+  it("says what a template reads, or why it is none", async () => {
+    expect(
+      await evaluator.inspectTemplate(
+        "{{ a.b }}{% assign c = d %}{{ c }}{% for x in e %}{{ x }}{% endfor %}",
+      ),
+    ).toEqual({
+      variables: ["a", "d", "e"],
+    });
+    expect((await evaluator.inspectTemplate("{% if a %}")).error).toMatch(
+      /is no Liquid template: .*not closed/,
+    );
+    expect((await evaluator.inspectTemplate('{% include "x" %}')).error).toContain("cannot include");
+  });
+});

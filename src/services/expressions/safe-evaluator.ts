@@ -1,6 +1,11 @@
 import type { JsonValue } from "../../core/json.js";
 import type { FieldFault } from "../../errors/app-error.js";
-import { EvaluationError, type ExpressionFacts, type SafeEvaluator } from "../evaluation-types.js";
+import {
+  EvaluationError,
+  type ExpressionFacts,
+  type SafeEvaluator,
+  type TemplateFacts,
+} from "../evaluation-types.js";
 import { createBatchInspector } from "./batch-inspector.js";
 import { type EvaluationJob, type EvaluationProcess, startEvaluationProcess } from "./evaluation-process.js";
 
@@ -54,6 +59,19 @@ export function createSafeEvaluator(): SafeEvaluator {
     async inspectSchema(schema) {
       const job = { kind: "inspectSchema", schemaText: toText(schema) } as const;
       return await orFault(submit.run(job, DEFAULT_TIMEOUT_MS) as Promise<FieldFault[]>);
+    },
+    async renderTemplate(template, variables, timeoutMs = DEFAULT_TIMEOUT_MS) {
+      const job = { kind: "renderTemplate", text: template, bindings: variables } as const;
+      return (await submit.run(job, timeoutMs)) as string;
+    },
+    async inspectTemplate(template) {
+      try {
+        const job = { kind: "inspectTemplate", text: template } as const;
+        return (await submit.run(job, DEFAULT_TIMEOUT_MS)) as TemplateFacts;
+      } catch (error) {
+        if (!(error instanceof EvaluationError)) throw error;
+        return { error: error.message, variables: [] };
+      }
     },
     close: () => submit.close(),
   };

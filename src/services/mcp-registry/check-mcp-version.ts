@@ -1,9 +1,11 @@
 import type { CreateMcpVersion } from "../../contracts/api/mcp-definitions.js";
 import { toSchemaFaults } from "../../contracts/schema-faults.js";
+import { escapePointerToken } from "../../core/json-pointer.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.js";
 import { type McpReference, parseMcpReference } from "../../core/mcp-reference.js";
 import { parseSemver, toVersionOrder } from "../../core/semver-order.js";
 import type { FieldFault } from "../../errors/app-error.js";
+import { listSecretNames } from "../../executors/mcp-package/placeholders.js";
 import type { ExecutorDefinition } from "../../executors/types.js";
 import type { Db } from "../../models/repository.js";
 import type { SafeEvaluator } from "../evaluation-types.js";
@@ -47,6 +49,8 @@ export async function checkMcpVersion(
       "is not a known database",
     )),
     ...(config.value ? await checkConfigReferences(deps, config.value) : []),
+    ...(config.value ? await checkTemplate(deps.evaluator, config.value, body.inputSchema) : []),
+    ...(config.value ? findUnlistedSecrets(config.value, body.secrets ?? []) : []),
   ];
   if (faults.length > 0 || !parsed || !config.value) return { faults };
   const checked = { version: body.version, versionOrder: toVersionOrder(parsed), config: config.value };
@@ -96,6 +100,24 @@ async function checkNames(
   });
 }
 
+/** References to secrets that the version does not list: they would never be filled. */
+function findUnlistedSecrets(config: JsonObject, listed: readonly string[]): FieldFault[] {
+  if (config["type"] !== "mcp_package") return [];
+  const faults: FieldFault[] = [];
+  const open: [string, JsonValue][] = [["/config", config]];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [path, value] = next;
+    const unlisted =
+      typeof value === "string" ? listSecretNames(value).find((name) => !listed.includes(name)) : undefined;
+    if (unlisted !== undefined)
+      faults.push({ path, message: `refers to "${unlisted}", which secrets does not list` });
+    if (typeof value !== "object" || value === null) continue;
+    for (const [name, member] of Object.entries(value))
+      open.push([`${path}/${escapePointerToken(name)}`, member]);
+  }
+  return faults;
+}
+
 /** What a prompt refers to: components as tools, and the schema of its answer. */
 async function checkConfigReferences(deps: VersionCheckDeps, config: JsonObject): Promise<FieldFault[]> {
   if (config["type"] !== "llm_prompt") return [];
@@ -120,6 +142,24 @@ async function checkConfigReferences(deps: VersionCheckDeps, config: JsonObject)
     }
   });
   return faults;
+}
+
+/** The template of a prompt, and what it reads, as far as the inputs are known before a run. */
+async function checkTemplate(
+  evaluator: SafeEvaluator,
+  { type, userPromptTemplate }: JsonObject,
+  inputSchema: unknown,
+): Promise<FieldFault[]> {
+  if (type !== "llm_prompt" || typeof userPromptTemplate !== "string") return [];
+  const path = "/config/userPromptTemplate";
+  const { error, variables } = await evaluator.inspectTemplate(userPromptTemplate);
+  if (error !== undefined) return [{ path, message: error }];
+  if (!isJsonObject(inputSchema) || inputSchema["additionalProperties"] !== false) return [];
+  const { properties, patternProperties } = inputSchema;
+  if (patternProperties !== undefined || !isJsonObject(properties)) return [];
+  return variables
+    .filter((name) => !Object.hasOwn(properties, name))
+    .map((name) => ({ path, message: `reads "${name}", which the inputSchema does not have` }));
 }
 
 /** The same faults, seen from further out. */

@@ -65,6 +65,8 @@ export interface McpRegistryDeps extends Omit<VersionCheckDeps, "executors"> {
   readonly audit: AuditLog;
   /** The setting `ALLOWED_HOSTS_PRIVATE`: private hosts that a configuration may name. */
   readonly allowedPrivateHosts?: readonly string[];
+  /** The setting `MCP_COMMANDS`; absent: any command can be stored. */
+  readonly mcpCommands?: readonly string[];
 }
 
 type Deps = McpRegistryDeps & VersionCheckDeps;
@@ -74,8 +76,7 @@ const versions = createRepository<McpVersionModel>(McpVersionModel, "MCP version
 
 /** Makes the registry over a database. */
 export function createMcpRegistry(given: McpRegistryDeps): McpRegistry {
-  const { allowedPrivateHosts = [] } = given;
-  const deps: Deps = { ...given, executors: createExecutorDefinitions({ allowedPrivateHosts }) };
+  const deps: Deps = { ...given, executors: createExecutorDefinitions(given) };
   const { knex, audit } = deps;
   return {
     async list(filter) {

@@ -3,6 +3,7 @@ import { toError } from "../../errors/app-error.js";
 import type { Logger } from "../../observability/logger.js";
 import type { ArtifactFiles } from "../artifacts/artifact-files.js";
 import type { AuditLog } from "../audit/audit-log.js";
+import { removeOldUsage } from "../llm-spending/llm-usage.js";
 import { dropMonth, listOverdueMonths } from "./drop-month.js";
 import {
   emptyDefaultPartitions,
@@ -69,6 +70,7 @@ export function createRetention(deps: RetentionDeps): Retention {
       await emptyDefaultPartitions(knex, days, firstKept, signal);
       await forgetCachedResults(knex, firstKept);
       await removeBulkOperations(knex, days, signal);
+      await removeOldUsage(knex, days, signal);
       const artifacts = await removeArtifacts(knex, firstKept, signal);
       return { ...dropped, artifacts, files: await removeFiles(knex, files, signal) };
     },

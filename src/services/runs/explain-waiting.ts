@@ -125,7 +125,7 @@ function explainWorkers({ workerGroup }: IdleStep, world: WaitingWorld): Omit<Wa
 
 /** How many have approved is in the approval; the reason was written down before anybody had. */
 function withApprovals(reason: WaitingFor, approval: ApprovalState | null): WaitingFor {
-  if (reason.reason !== "approval" || !approval) return { ...reason };
+  if (!["approval", "budget"].includes(reason.reason) || !approval) return { ...reason };
   const approvals = countApprovals(approval);
   const given = approvals > 0 ? ` (${approvals} of ${approval.required} given)` : "";
   return { ...reason, detail: `${reason.detail}${given}`, approvals };

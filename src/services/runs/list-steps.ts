@@ -8,6 +8,7 @@ import type { ArtifactModel } from "../../models/artifact-model.js";
 import type { Page, PageRequest } from "../../models/repository.js";
 import type { ArtifactStore } from "../artifacts/artifact-store.js";
 import type { PlanCache } from "../engine/plan-cache.js";
+import { readStepUsage } from "../llm-spending/llm-usage.js";
 import { explainWaiting, type IdleStep } from "./explain-waiting.js";
 import { presentStep } from "./present-step.js";
 import type { ShownOutput } from "./present-run.js";
@@ -88,10 +89,11 @@ export async function listSteps(
   const rows = await readSteps(knex, runId, after, page.limit + 1);
   const shown = rows.slice(0, page.limit);
   const queued = shown.filter((row) => row.status === "queued").map((row) => row.step_index);
-  const [attempts, files, values, world] = await Promise.all([
+  const [attempts, files, values, usage, world] = await Promise.all([
     readAttempts(knex, runId),
     deps.artifacts.listFilesOfRun(runId, MOST_ARTIFACTS),
     readValues(deps, runId, shown),
+    readStepUsage(knex, runId),
     readWaitingWorld(deps, run, new Set(queued)),
   ]);
   const attemptsByStep = groupByStep(attempts, (row) => stepKey(row.step_index, row.item_index));
@@ -102,6 +104,7 @@ export async function listSteps(
       values: values.get(key),
       attempts: attemptsByStep.get(key) ?? [],
       files: filesByStep.get(key) ?? [],
+      usage: usage.get(`${row.step_id}/${row.item_index}`),
       waitingFor: world && explainWaiting(toIdleStep(row), world),
     });
   });

@@ -1,3 +1,4 @@
+import type { LlmUsage } from "../../contracts/api/llm-budgets.js";
 import type { Run, RunSummary, StepCounts } from "../../contracts/api/runs.js";
 import type { JsonValue } from "../../core/json.js";
 import { STEP_STATUSES, type RunError, type RunStatus, type RunTrigger } from "../../core/statuses.js";
@@ -76,8 +77,12 @@ export function presentRunSummary(row: RunSummaryRow): RunSummary {
 }
 
 /** One run with its input and output. */
-export function presentRun(row: RunSummaryRow & { readonly input: JsonValue }, shown: ShownOutput): Run {
-  return { ...presentRunSummary(row), input: row.input, ...shown };
+export function presentRun(
+  row: RunSummaryRow & { readonly input: JsonValue },
+  shown: ShownOutput,
+  usage: LlmUsage | undefined,
+): Run {
+  return { ...presentRunSummary(row), input: row.input, ...shown, ...(usage && { usage }) };
 }
 
 /** How many steps are in each status, from the run's own row: a list of runs reads no step. */

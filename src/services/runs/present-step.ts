@@ -1,3 +1,4 @@
+import type { LlmUsage } from "../../contracts/api/llm-budgets.js";
 import type { StepRun, WaitingFor } from "../../contracts/api/runs.js";
 import { type ArtifactModel } from "../../models/artifact-model.js";
 import { toArtifactRef } from "../artifacts/artifact-store.js";
@@ -12,6 +13,7 @@ export interface StepParts {
   readonly attempts: readonly AttemptRow[];
   readonly files: readonly ArtifactModel[];
   readonly waitingFor: readonly WaitingFor[] | undefined;
+  readonly usage: LlmUsage | undefined;
 }
 
 /** One step run, in its newest attempt. Its artifacts are those of that attempt. */
@@ -28,6 +30,7 @@ export function presentStep(row: StepRow, parts: StepParts): StepRun {
     sandboxLevel: row.sandbox_level,
     ...values,
     cacheHit: row.cache_hit,
+    ...(parts.usage && { usage: parts.usage }),
     artifacts: parts.files.filter((file) => file.attempt === row.attempt).map(toArtifactRef),
     attempts: [...parts.attempts, ...(hasBegun ? [row] : [])].map(presentAttempt),
   };

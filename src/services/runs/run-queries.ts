@@ -9,6 +9,7 @@ import { notFound } from "../../errors/app-error.js";
 import type { Page, PageRequest } from "../../models/repository.js";
 import type { ArtifactStore } from "../artifacts/artifact-store.js";
 import type { PlanCache } from "../engine/plan-cache.js";
+import { readRunUsage } from "../llm-spending/llm-usage.js";
 import { listLogLines, type LogFilter } from "./list-log-lines.js";
 import { listRuns, type RunFilter } from "./list-runs.js";
 import { listSteps, type StepRow } from "./list-steps.js";
@@ -72,9 +73,10 @@ export function createRunQueries(deps: RunQueryDeps) {
       ) as RunRow | undefined;
       if (!row) throw notFound("Run");
       const budget = { bytesLeft: MOST_SHOWN_BYTES };
-      if (row.output_artifact_id)
-        return presentRun(row, await showStoredOutput(artifacts, row.output_artifact_id, budget));
-      return presentRun(row, { output: await showCollectedOutput(artifacts, row.id, row.output, budget) });
+      const shown = row.output_artifact_id
+        ? await showStoredOutput(artifacts, row.output_artifact_id, budget)
+        : { output: await showCollectedOutput(artifacts, row.id, row.output, budget) };
+      return presentRun(row, shown, await readRunUsage(knex, row.id));
     },
 
     /** Every step run in the order of the definition. @throws AppError NOT_FOUND */

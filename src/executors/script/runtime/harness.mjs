@@ -1,6 +1,7 @@
 // Runs a TypeScript script for Headrace: calls its main or default export with the inputs, and reports over
-// descriptor 3. Messages are JSON, one a line; user output stays on stdout and stderr.
-import { readFileSync, writeSync } from "node:fs";
+// descriptor 3. The job comes on stdin, to its end: {"env", "files", "maxOutputBytes"}. Messages are JSON, one a line;
+// user output stays on stdout and stderr.
+import { readFileSync, writeFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const CHANNEL = 3;
@@ -8,7 +9,7 @@ const MAX_DEPTH = 200;
 const MAX_TRACEBACK = 16_384;
 const workdir = process.cwd();
 const scriptUrl = new URL("../script.mjs", import.meta.url);
-const limit = Number(process.argv[2]);
+let limit = 0;
 // Taken before any user code runs, so that a script that patches globals still reports what it means.
 const { stringify } = JSON;
 const realExit = process.exit.bind(process);
@@ -30,6 +31,16 @@ function settle(message) {
   if (isSettled) return;
   isSettled = true;
   send(message);
+}
+
+/** Waits for the job; nothing else happens in this process meanwhile. */
+function takeJob() {
+  const text = readFileSync(0, "utf8");
+  if (text === "") realExit(0); // dismissed without a job
+  const job = JSON.parse(text);
+  Object.assign(process.env, job.env);
+  limit = job.maxOutputBytes;
+  for (const [name, content] of Object.entries(job.files)) writeFileSync(name, content);
 }
 
 function readInputs() {
@@ -133,7 +144,86 @@ function progress(value, message) {
   send({ type: "progress", value, ...(message !== undefined && { message: String(message) }) });
 }
 
+/**
+ * Where the sandbox's proxy is the only way out, takes fetch and the agents of http and https there: before version 22,
+ * Node.js knows no proxy. Loaded only where it is needed, since it costs a start some milliseconds.
+ */
+async function goThroughProxy() {
+  const { HTTPS_PROXY, HEADRACE_EXECUTION } = process.env;
+  if (!HTTPS_PROXY || !HEADRACE_EXECUTION || process.allowedNodeEnvironmentFlags.has("--use-env-proxy"))
+    return;
+  const proxy = new URL(HTTPS_PROXY);
+  const [http, https, tls] = await Promise.all([
+    import("node:http"),
+    import("node:https"),
+    import("node:tls"),
+  ]);
+  const isOwn = (host) => ["localhost", "127.0.0.1", "::1", "[::1]"].includes(host);
+  const tunnel = (host, port, done) => {
+    const path = `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
+    const asked = http.request({
+      host: proxy.hostname,
+      port: proxy.port,
+      method: "CONNECT",
+      path,
+      agent: false,
+    });
+    asked.once("connect", (answer, socket) => {
+      if (answer.statusCode === 200) return done(null, socket);
+      socket.destroy();
+      done(new Error(`The sandbox's proxy refused ${path} (${answer.statusCode})`));
+    });
+    asked.once("error", done);
+    asked.end();
+  };
+  const secure = (options, done) => (error, socket) => {
+    if (error) return done(error);
+    const host = options.servername || options.host;
+    const wrapped = tls.connect({ ...options, socket, servername: /^[\d.]+$|:/.test(host) ? "" : host });
+    wrapped.once("secureConnect", () => done(null, wrapped)).once("error", done);
+  };
+  for (const [agent, port] of [
+    [http.globalAgent, 80],
+    [https.globalAgent, 443],
+  ]) {
+    const direct = agent.createConnection.bind(agent);
+    agent.createConnection = (options, done) => {
+      const host = options.host ?? "localhost";
+      if (options.socketPath || isOwn(host)) return direct(options, done);
+      tunnel(host, options.port ?? port, port === 443 ? secure(options, done) : done);
+    };
+  }
+  const { fetch } = globalThis;
+  let isPrepared = false;
+  globalThis.fetch = (...args) => {
+    if (!isPrepared) prepareFetch();
+    isPrepared = true;
+    return fetch(...args);
+  };
+  function prepareFetch() {
+    const key = Symbol.for("undici.globalDispatcher.1");
+    void globalThis.Headers; // loads what sets the dispatcher whose class is needed
+    const { constructor: Agent } = Object.getPrototypeOf(globalThis[key]);
+    const direct = globalThis[key];
+    const through = new Agent({
+      connect({ hostname, port, protocol, servername }, done) {
+        const isSecure = protocol === "https:";
+        const options = { host: hostname, servername, ALPNProtocols: ["http/1.1"] };
+        tunnel(hostname, port || (isSecure ? 443 : 80), isSecure ? secure(options, done) : done);
+      },
+    });
+    globalThis[key] = new Proxy(through, {
+      get(target, name) {
+        if (name !== "dispatch") return Reflect.get(target, name, target);
+        return (options, handler) =>
+          (isOwn(new URL(options.origin).hostname) ? direct : target).dispatch(options, handler);
+      },
+    });
+  }
+}
+
 async function run() {
+  await goThroughProxy();
   const inputs = readInputs();
   globalThis[Symbol.for("headrace.host")] = { progress, inputs, artifactsDir: `${workdir}/artifacts` };
   // A convenience for code written for CommonJS; resolves from the script's own place.
@@ -157,6 +247,8 @@ async function run() {
 }
 
 process.setSourceMapsEnabled(true);
+await import("data:text/javascript,"); // loads what the first import needs, before there is a job
+takeJob();
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 process.on("exit", (exitCode) => {

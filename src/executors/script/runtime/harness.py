@@ -1,7 +1,8 @@
 """Runs a Python script for Headrace: calls main(**inputs) if the script defines it, and reports over descriptor 3.
 
-Messages are JSON, one a line: {"type": "mode"|"progress"|"result"|"error", ...}. User output stays on stdout and
-stderr, so the two can never be confused. Imports are few on purpose: each costs a step milliseconds.
+The job comes on stdin, to its end: {"env", "files", "maxOutputBytes"}. Messages are JSON, one a line:
+{"type": "mode"|"progress"|"result"|"error", ...}. User output stays on stdout and stderr, so the two can never be
+confused. Imports are few on purpose: each costs a step milliseconds. zygote.py loads this file ahead and calls run().
 """
 
 import json
@@ -16,11 +17,40 @@ MAX_TRACEBACK = 16_384
 # Digits enough to be more than a double holds exactly; after a point they are a fraction, which is rounded anyway.
 BIG_INTEGER = re.compile(r"(?<![\d.])\d{16,}(?![\d.eE])")
 
-# Children of the script must neither hold the channel open nor write to it: duplicates are not inherited.
-_channel = os.dup(3)
-os.close(3)
+_channel = -1
+_pid = 0
 _lock = allocate_lock()
-_pid = os.getpid()
+
+
+def _open_channel():
+    """Children of the script must neither hold the channel open nor write to it: duplicates are not inherited."""
+    global _channel, _pid
+    _channel = os.dup(3)
+    os.close(3)
+    _pid = os.getpid()
+
+
+def _take_job():
+    """Waits for the job, and makes of this process what the job says. @returns the largest output in bytes."""
+    chunks = []
+    while chunk := os.read(0, 1 << 16):
+        chunks.append(chunk)
+    if not chunks:
+        os._exit(0)  # dismissed without a job
+    job = json.loads(b"".join(chunks))
+    # Over descriptor 0 the worker could still be reached when it shares a socket with the channel.
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.environ.update(job["env"])
+    if "TZ" in job["env"]:
+        import time
+
+        time.tzset()
+    for name, text in job["files"].items():
+        with open(name, "w", encoding="utf-8", errors="replace", newline="") as file:
+            file.write(text)
+    return job["maxOutputBytes"]
 
 
 def _write(data):
@@ -229,11 +259,14 @@ def _exit_code(error):
     return 1
 
 
-def _main():
+def run():
+    """Takes one job and runs it. Ends by returning, by SystemExit, or by ending the process."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")
+    _open_channel()
+    limit = _take_job()
     try:
-        _run(int(sys.argv[1]))
+        _run(limit)
     except SystemExit as error:
         code = _exit_code(error)
         _send({"type": "exit", "exitCode": code})
@@ -250,4 +283,5 @@ def _main():
         _fail("script_error", _summarise(error), traceback=_format_error(error), retryable=not is_broken)
 
 
-_main()
+if __name__ == "__main__":
+    run()

@@ -3,9 +3,10 @@ import jsonata from "jsonata";
 import { inspectExpression } from "./inspect-expression.mjs";
 import { LinearRegExp } from "./regex-engine.mjs";
 import { inspectSchema, validateValue } from "./schemas.mjs";
+import { inspectTemplate, renderTemplate } from "./templates.mjs";
 
 /**
- * The process in which everything runs that users wrote: JSONata and JSON Schema. It has no environment, a
+ * The process in which everything runs that users wrote: JSONata, JSON Schema and Liquid. It has no environment, a
  * small heap, one job at a time, and a parent that kills it when a job overruns. A process rather than a
  * thread: V8 ends the whole process when one allocation outgrows a thread's heap. Plain JavaScript, so that
  * it starts the same from `dist` and under the tests.
@@ -27,6 +28,8 @@ const HANDLERS = {
   evaluate,
   validate: ({ schemaText, value }) => validateValue(schemaText, value),
   inspectSchema: ({ schemaText }) => inspectSchema(schemaText),
+  renderTemplate: ({ text, bindings }) => renderTemplate(text, bindings),
+  inspectTemplate: ({ text }) => inspectTemplate(text),
   inspectExpressions: ({ texts, names }) => texts.map((text) => inspectExpression(text, names)),
 };
 
@@ -95,5 +98,8 @@ function describeError(error) {
   if (error?.code === "D1011") return "calls itself too deeply";
   if (error instanceof RangeError) return "needs too much memory, or is nested too deeply";
   const at = typeof error?.position === "number" ? ` (at character ${error.position})` : "";
-  return `${String(error?.message ?? error).slice(0, 500)}${at}`;
+  // Liquid shows the template in further lines
+  return `${String(error?.message ?? error)
+    .split("\n")[0]
+    .slice(0, 500)}${at}`;
 }
