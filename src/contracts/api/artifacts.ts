@@ -1,15 +1,6 @@
 import { z } from "zod";
-import { idSchema, instantSchema, pageOf } from "./common.js";
-
-const artifactSchema = z
-  .object({
-    id: idSchema,
-    name: z.string(),
-    contentType: z.string(),
-    sizeBytes: z.int().nonnegative(),
-    sha256: z.string(),
-  })
-  .meta({ id: "Artifact" });
+import { instantSchema, pageOf } from "./common.js";
+import { artifactRefSchema } from "./runs.js";
 
 const cellSchema = z.object({
   cellType: z.string(),
@@ -21,7 +12,7 @@ const cellSchema = z.object({
     ]),
   ),
 });
-const shared = { artifact: artifactSchema, isCut: z.boolean().describe("There is more than is shown.") };
+const shared = { artifact: artifactRefSchema, isCut: z.boolean().describe("There is more than is shown.") };
 const encoding = z.enum(["utf-8", "utf-16le", "utf-16be", "windows-1252"]);
 
 /** What can be shown of an artifact without downloading it. */
@@ -48,7 +39,7 @@ export const artifactPreviewSchema = z
 export type ArtifactPreview = z.infer<typeof artifactPreviewSchema>;
 
 /** One file of a run, and the step attempt that left it. */
-export const runArtifactSchema = artifactSchema
+export const runArtifactSchema = artifactRefSchema
   .extend({
     stepIndex: z.int().describe("The step's place in the definition."),
     itemIndex: z.int().nullable(),
