@@ -214,7 +214,7 @@ describe("the command line", () => {
     it("exports schedules with their workflows", async () => {
       const file = join(scratch, "schedules.yaml");
       const schedule = (name: string, when: string) =>
-        `kind: Schedule\nname: ${name}\nworkflow: city-weather\n${when}\nenabled: false\ninput: { city: Rome }\n`;
+        `kind: Schedule\nname: ${name}\nworkflow: city-weather\n${when}\nenabled: false\ninput: { fromYear: 2013 }\n`;
       writeFileSync(
         file,
         `${schedule("cli daily", "cron: 0 6 * * *\ntimezone: Europe/Rome")}---\n${schedule("cli often", "everySeconds: 90")}`,

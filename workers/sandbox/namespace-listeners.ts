@@ -87,6 +87,7 @@ export function startNamespaceListeners(options: {
       helper = undefined;
       if (!child || child.exitCode !== null || child.signalCode !== null) return;
       const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+      child.ref(); // its end is waited for, also by a process that has nothing else to do
       child.kill("SIGKILL");
       await ended;
     },
