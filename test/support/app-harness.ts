@@ -13,6 +13,7 @@ import type { AppExecution } from "../../workers/apps/live-app.js";
 import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import { startWorker, type Worker } from "../../workers/worker.js";
 import { sendRequest, type TestRequest, type TestResponse } from "./http-client.js";
+import { eventually } from "./eventually.js";
 import { createTestDatabase } from "./test-database.js";
 
 /** A person who is signed in. */
@@ -95,8 +96,10 @@ export async function startExecution(
   const runId = String(id);
   const row = await platform.knex("workflow_runs").where("id", runId).first("workflow_version_id");
   const token = newId();
-  if (more.waitForSubmit)
-    await platform.knex("step_runs").where("run_id", runId).update({ lease_token: token });
+  if (more.waitForSubmit) {
+    const steps = () => platform.knex("step_runs").where({ run_id: runId, status: "waiting" });
+    await eventually("the step waits", async () => (await steps().update({ lease_token: token })) === 1);
+  }
   return host.for({
     ...{ runId, versionId: String(row.workflow_version_id), stepId: "wait", stepIndex: 0, itemIndex: -1 },
     ...{ attempt: 1, token, name: "echo", mcpVersionId: newId(), outputSchema: null },
