@@ -189,7 +189,21 @@ describe("what BigQuery is configured with", () => {
     "http://[::ffff:10.0.0.1]",
     "ftp://example.com",
     "http://example.com",
+    // these might answer with a redirect, or lead to this machine the next time
+    "https://example.com",
+    "https://evilgoogleapis.com",
+    "https://bigquery-evil.storage.googleapis.com",
+    "http://bigquery.googleapis.com",
+    "http://93.184.216.34",
   ])("calls no endpoint at %s", (apiEndpoint) => {
     expect(faults(undefined, { apiEndpoint })).toEqual(["/options/apiEndpoint"]);
+  });
+
+  it.each([
+    "https://bigquery-shop.p.googleapis.com",
+    "https://bigquery.europe-west3.rep.googleapis.com",
+    "http://127.0.0.1:9050",
+  ])("calls %s", (apiEndpoint) => {
+    expect(faults(undefined, { apiEndpoint })).toEqual([]);
   });
 });
