@@ -155,6 +155,20 @@ describe("apps behind the sign-in", () => {
     await harness.platform.knex("sessions").where("id", viewer.sessionId).update({ revoked_at: null });
   }, 30_000);
 
+  it("give no link to a page of another origin that frames them", async () => {
+    const frame = async (site: string, dest = "iframe") => {
+      const headers = { "sec-fetch-mode": "navigate", "sec-fetch-dest": dest, "sec-fetch-site": site };
+      const { token } = harness.people.viewer;
+      const path = `/apps/${app.appId}/page`;
+      return (await ask(path, { token: null, headers: { ...cookie(token), ...headers } })).status;
+    };
+    expect(await frame("same-origin")).toBe(302);
+    expect(await frame("none", "document")).toBe(302);
+    // the apps' own origin is another one on the same site
+    expect(await frame("same-site")).toBe(403);
+    expect(await frame("cross-site", "embed")).toBe(403);
+  });
+
   it("take a WebSocket by cookie from our own pages alone", async () => {
     const { operator } = harness.people;
     const path = `/apps/${app.appId}/x`;
