@@ -1,5 +1,6 @@
 import { symlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import WebSocket from "ws";
@@ -154,6 +155,21 @@ describe("apps behind the sign-in", () => {
     expect((await ask(place, { token: null })).status).toBe(401);
     await harness.platform.knex("sessions").where("id", viewer.sessionId).update({ revoked_at: null });
   }, 30_000);
+
+  it("end an answer that goes on, with the sign-in", async () => {
+    const { operator } = harness.people;
+    const headers = { authorization: `Bearer ${operator.token}` };
+    const answer = await new Promise<IncomingMessage>((resolve) =>
+      get(`${harness.url}/apps/${app.appId}/endless`, { headers }, resolve),
+    );
+    await new Promise((resolve) => answer.once("data", resolve));
+    answer.on("error", () => undefined).resume();
+    const closed = new Promise((resolve) => answer.once("close", resolve));
+    const sessions = harness.platform.knex("sessions").where("id", operator.sessionId);
+    await sessions.clone().update({ revoked_at: new Date() });
+    await closed;
+    await sessions.clone().update({ revoked_at: null });
+  }, 20_000);
 
   it("give no link to a page of another origin that frames them", async () => {
     const frame = async (site: string, dest = "iframe") => {

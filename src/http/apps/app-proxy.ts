@@ -98,6 +98,11 @@ async function serve(
   assertServing(judged.place);
   const isSandboxed = !isOnAppsOrigin(request, deps.appsUrl);
   const target = toTarget(deps, request, judged, isNavigation);
+  // an answer may go on for as long as a WebSocket
+  response.once(
+    "close",
+    lookAgain(deps, request, judged, () => response.destroy()),
+  );
   await relayRequest(request, response, target, async (answer) => {
     assertPassed(answer);
     setAppAnswerHeaders(response, answer.headers, { prefix: judged.prefix, isSandboxed, isLinked });
