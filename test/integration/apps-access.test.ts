@@ -40,7 +40,7 @@ async function serveEcho(app: OpenedApp, more: { socketName?: string } = {}): Pr
 
 async function ask(
   path: string,
-  more: { token?: string | null; method?: string; headers?: Record<string, string> } = {},
+  more: { token?: string | null; method?: string; headers?: Record<string, string>; body?: object } = {},
 ) {
   return await harness.request({ path, ...more });
 }
@@ -170,6 +170,22 @@ describe("apps behind the sign-in", () => {
     await closed;
     await sessions.clone().update({ revoked_at: null });
   }, 20_000);
+
+  it("are used by those who may decide on runs, where a step waits for what they send back", async () => {
+    const starter = await startExecution(harness, apps.host, { waitForSubmit: true });
+    const awaited = await starter.open({ mode: "server", idleTimeoutSeconds: 600 });
+    await serveEcho(awaited);
+    const path = `/apps/${awaited.appId}/x`;
+    const { viewer, operator } = harness.people;
+    const shakeAs = async (token: string) => await shake(path, { authorization: `Bearer ${token}` });
+    const post = async (token: string) => (await ask(path, { token, method: "POST", body: {} })).status;
+    expect((await ask(path, { token: viewer.token })).status).toBe(200);
+    expect([await shakeAs(viewer.token), await post(viewer.token)]).toEqual(["403", 403]);
+    expect([await shakeAs(operator.token), await post(operator.token)]).toEqual(["hi", 200]);
+    // to others a viewer may talk
+    expect(await shake(`/apps/${app.appId}/x`, { authorization: `Bearer ${viewer.token}` })).toBe("hi");
+    await awaited.abandon("test");
+  }, 30_000);
 
   it("give no link to a page of another origin that frames them", async () => {
     const frame = async (site: string, dest = "iframe") => {
