@@ -1,5 +1,6 @@
 import pg from "pg";
 import { CONNECT_SECONDS, withDeadline } from "../deadline.js";
+import { limitWire, type WireLimit, type WireStream } from "../limit-wire.js";
 import { resolveAddress, toTlsOptions } from "../network-fields.js";
 import { scrubMessage } from "../scrub.js";
 import {
@@ -50,17 +51,21 @@ export function openPostgresql(
   ): Promise<T> {
     const seconds = CONNECT_SECONDS;
     let client: pg.PoolClient | undefined;
+    let wire: WireLimit | undefined;
     try {
       const held = await withDeadline({ ...limits, seconds, stop: () => undefined }, connect());
       client = held;
+      wire = limitWire(streamOf(held));
       const result = await withDeadline({ ...limits, stop: () => destroy(held) }, work(held));
       // nothing of this use is left for the next: locks, settings, prepared statements, temporary tables
       await held.query("DISCARD ALL");
+      wire.lift();
       held.off("error", ignore);
       held.release();
       return result;
     } catch (error) {
       client?.release(true);
+      wire?.assertWithin();
       throw toConnectorError(error, secrets);
     }
   }
@@ -149,8 +154,12 @@ async function giveUpRights(client: pg.PoolClient): Promise<void> {
 function ignore(): void {}
 
 function destroy(client: pg.PoolClient): void {
-  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
-  connection.stream.destroy();
+  streamOf(client).destroy();
+}
+
+/** What the driver has and its types leave out. */
+function streamOf(client: pg.PoolClient): WireStream {
+  return (client as unknown as { connection: { stream: WireStream } }).connection.stream;
 }
 
 function toConnectorError(error: unknown, secrets: DbSecrets): ConnectorError {
