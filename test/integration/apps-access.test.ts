@@ -235,6 +235,24 @@ describe("apps behind the sign-in", () => {
     expect(await idsOf("runId=nonsense")).toEqual([]);
   });
 
+  it("are no more than a worker may have", async () => {
+    const { platform } = harness;
+    const few = await openApps(
+      { ...platform, settings: { ...platform.settings, MAX_APPS: 1 } },
+      {
+        id: newId(),
+        isolation,
+        spool: createResultSpool({ ...platform, folder: join(platform.settings.DATA_DIR, "spool") }),
+      },
+    );
+    const starter = await startExecution(harness, few.host);
+    const wanted = { mode: "server", idleTimeoutSeconds: 600 } as const;
+    const [one, other] = await Promise.allSettled([starter.open(wanted), starter.open(wanted)]);
+    expect(one.status).toBe("fulfilled");
+    expect(other).toMatchObject({ reason: { code: "upstream_error", message: expect.stringContaining("MAX_APPS") } });
+    await few.close();
+  });
+
   it("stop when nobody uses them; an open connection is use", async () => {
     const idle = await openEcho(1);
     await serveEcho(idle);
