@@ -235,6 +235,16 @@ describe("apps behind the sign-in", () => {
     expect(await idsOf("runId=nonsense")).toEqual([]);
   });
 
+  it("cannot end each other by what they print", async () => {
+    const line = `${"x".repeat(499)}😀`;
+    await ask(`/apps/${app.appId}/say?${encodeURIComponent(line)}`);
+    await eventually("the heartbeat tells of it", async () => {
+      const { body } = await ask(`/api/v1/apps/${app.appId}`);
+      return (body["logTail"] as unknown as string[]).includes(`${"x".repeat(499)}\ufffd`);
+    });
+    expect((await ask(`/api/v1/apps/${app.appId}`)).body["status"]).toBe("running");
+  }, 20_000);
+
   it("are no more than a worker may have", async () => {
     const { platform } = harness;
     const few = await openApps(
