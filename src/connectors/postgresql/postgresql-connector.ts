@@ -12,6 +12,7 @@ import {
   type QueryResult,
 } from "../types.js";
 import type { PostgresqlConfig } from "./definition.js";
+import { CarefulClient } from "./careful-client.js";
 import { readRows } from "./read-rows.js";
 import { scanPostgresql } from "./scan-postgresql.js";
 
@@ -95,6 +96,7 @@ async function makePool(
 ): Promise<pg.Pool> {
   const address = await resolveAddress(host, port, guard);
   const pool = new pg.Pool({
+    Client: CarefulClient,
     host: address,
     port,
     database: databaseName,
