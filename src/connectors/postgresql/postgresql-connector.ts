@@ -34,9 +34,7 @@ export function openPostgresql(
   async function connect(): Promise<pg.PoolClient> {
     pool ??= await makePool(config, secrets, ground);
     try {
-      const client = await pool.connect();
-      client.on("error", ignore); // a line that breaks: what is running on it fails, which tells
-      return client;
+      return await pool.connect();
     } catch (error) {
       // the name may lead elsewhere by now: the next use resolves it again
       const broken = pool;
@@ -61,7 +59,6 @@ export function openPostgresql(
       // nothing of this use is left for the next: locks, settings, prepared statements, temporary tables
       await held.query("DISCARD ALL");
       wire.lift();
-      held.off("error", ignore);
       held.release();
       return result;
     } catch (error) {
@@ -152,8 +149,6 @@ async function giveUpRights(client: pg.PoolClient): Promise<void> {
   );
   if (rows[0]?.can_lower) await client.query("SET LOCAL ROLE pg_read_all_data");
 }
-
-function ignore(): void {}
 
 function destroy(client: pg.PoolClient): void {
   streamOf(client).destroy();
