@@ -26,8 +26,7 @@ export function limitWire(stream: WireStream): WireLimit {
   stream.on("data", count);
   return {
     assertWithin() {
-      if (bytes > MAX_WIRE_BYTES)
-        throw new ConnectorError("statement", "The result is too large to be read");
+      if (bytes > MAX_WIRE_BYTES) throw new ConnectorError("statement", "The result is too large to be read");
     },
     lift: () => void stream.off("data", count),
   };

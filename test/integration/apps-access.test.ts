@@ -259,7 +259,9 @@ describe("apps behind the sign-in", () => {
     const wanted = { mode: "server", idleTimeoutSeconds: 600 } as const;
     const [one, other] = await Promise.allSettled([starter.open(wanted), starter.open(wanted)]);
     expect(one.status).toBe("fulfilled");
-    expect(other).toMatchObject({ reason: { code: "upstream_error", message: expect.stringContaining("MAX_APPS") } });
+    expect(other).toMatchObject({
+      reason: { code: "upstream_error", message: expect.stringContaining("MAX_APPS") },
+    });
     await few.close();
   });
 

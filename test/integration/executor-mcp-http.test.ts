@@ -151,7 +151,10 @@ describe("Model Context Protocol packages over HTTP", () => {
     expect(seen).toEqual([]);
     const inArguments = { ...toConfig(url), arguments: { text: "${secret:KEY}" } };
     const refused = await fail(inArguments as typeof config, { secrets, secretHosts: elsewhere });
-    expect(refused).toMatchObject({ code: "invalid_input", message: expect.stringContaining("may not be sent") });
+    expect(refused).toMatchObject({
+      code: "invalid_input",
+      message: expect.stringContaining("may not be sent"),
+    });
     const byInput = { inputs: [["api.example.com"]], named: {} };
     expect(await fail(config, { secrets, secretHosts: byInput })).toMatchObject({ code: "invalid_input" });
   });

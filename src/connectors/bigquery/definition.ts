@@ -36,10 +36,7 @@ export const bigqueryDefinition: ConnectorDefinition<BigqueryConfig> = {
   targetNames: ["options"],
   findFaults({ options }, secrets, { guard }) {
     const endpoint = options?.apiEndpoint;
-    return [
-      ...findEndpointFaults(endpoint, guard),
-      ...findCredentialFaults(secrets, endpoint !== undefined),
-    ];
+    return [...findEndpointFaults(endpoint, guard), ...findCredentialFaults(secrets, endpoint !== undefined)];
   },
   open: openBigquery,
 };
