@@ -138,6 +138,7 @@ export const settingsSchema = z.object({
     .describe(
       "Address at which a worker offers its apps to APIs on other machines, in a network that is trusted; unset: to this machine alone.",
     ),
+  MAX_APPS: positive.max(1000).default(32).describe("Apps that one worker runs at once."),
   PYODIDE_URL: z
     .string()
     .url()

@@ -41,6 +41,8 @@ export interface OutgoingGuard {
    * @throws OutgoingRefusedError saying what the URL must be.
    */
   assertPublicUrl(text: string, protocols?: readonly string[]): URL;
+  /** Whether the operator has named a URL's host: by its name, or the address that it is. Nothing is resolved. */
+  isAllowedPrivate(text: string): boolean;
   /**
    * The addresses of a host that may be connected to; at least one. The caller connects to one of these and does
    * not resolve again: a name may lead elsewhere the second time.
@@ -92,6 +94,12 @@ export function createOutgoingGuard(options: OutgoingGuardOptions = {}): Outgoin
       const fault = findUrlFault(text, protocols);
       if (fault !== undefined) throw new OutgoingRefusedError(`The URL ${fault}`);
       return new URL(text);
+    },
+    isAllowedPrivate(text) {
+      const url = new URL(text);
+      const host = toBareHost(url.hostname);
+      const port = portOf(url);
+      return allowed.allowsName(host, port) || (isIP(host) !== 0 && allowed.allowsAddress(host, port));
     },
     async resolve(hostname, port) {
       const host = toBareHost(hostname);

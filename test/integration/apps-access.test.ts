@@ -1,5 +1,6 @@
 import { symlinkSync } from "node:fs";
 import { rm } from "node:fs/promises";
+import { get, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import WebSocket from "ws";
@@ -39,7 +40,7 @@ async function serveEcho(app: OpenedApp, more: { socketName?: string } = {}): Pr
 
 async function ask(
   path: string,
-  more: { token?: string | null; method?: string; headers?: Record<string, string> } = {},
+  more: { token?: string | null; method?: string; headers?: Record<string, string>; body?: object } = {},
 ) {
   return await harness.request({ path, ...more });
 }
@@ -155,6 +156,51 @@ describe("apps behind the sign-in", () => {
     await harness.platform.knex("sessions").where("id", viewer.sessionId).update({ revoked_at: null });
   }, 30_000);
 
+  it("end an answer that goes on, with the sign-in", async () => {
+    const { operator } = harness.people;
+    const headers = { authorization: `Bearer ${operator.token}` };
+    const answer = await new Promise<IncomingMessage>((resolve) =>
+      get(`${harness.url}/apps/${app.appId}/endless`, { headers }, resolve),
+    );
+    await new Promise((resolve) => answer.once("data", resolve));
+    answer.on("error", () => undefined).resume();
+    const closed = new Promise((resolve) => answer.once("close", resolve));
+    const sessions = harness.platform.knex("sessions").where("id", operator.sessionId);
+    await sessions.clone().update({ revoked_at: new Date() });
+    await closed;
+    await sessions.clone().update({ revoked_at: null });
+  }, 20_000);
+
+  it("are used by those who may decide on runs, where a step waits for what they send back", async () => {
+    const starter = await startExecution(harness, apps.host, { waitForSubmit: true });
+    const awaited = await starter.open({ mode: "server", idleTimeoutSeconds: 600 });
+    await serveEcho(awaited);
+    const path = `/apps/${awaited.appId}/x`;
+    const { viewer, operator } = harness.people;
+    const shakeAs = async (token: string) => await shake(path, { authorization: `Bearer ${token}` });
+    const post = async (token: string) => (await ask(path, { token, method: "POST", body: {} })).status;
+    expect((await ask(path, { token: viewer.token })).status).toBe(200);
+    expect([await shakeAs(viewer.token), await post(viewer.token)]).toEqual(["403", 403]);
+    expect([await shakeAs(operator.token), await post(operator.token)]).toEqual(["hi", 200]);
+    // to others a viewer may talk
+    expect(await shake(`/apps/${app.appId}/x`, { authorization: `Bearer ${viewer.token}` })).toBe("hi");
+    await awaited.abandon("test");
+  }, 30_000);
+
+  it("give no link to a page of another origin that frames them", async () => {
+    const frame = async (site: string, dest = "iframe") => {
+      const headers = { "sec-fetch-mode": "navigate", "sec-fetch-dest": dest, "sec-fetch-site": site };
+      const { token } = harness.people.viewer;
+      const path = `/apps/${app.appId}/page`;
+      return (await ask(path, { token: null, headers: { ...cookie(token), ...headers } })).status;
+    };
+    expect(await frame("same-origin")).toBe(302);
+    expect(await frame("none", "document")).toBe(302);
+    // the apps' own origin is another one on the same site
+    expect(await frame("same-site")).toBe(403);
+    expect(await frame("cross-site", "embed")).toBe(403);
+  });
+
   it("take a WebSocket by cookie from our own pages alone", async () => {
     const { operator } = harness.people;
     const path = `/apps/${app.appId}/x`;
@@ -187,6 +233,36 @@ describe("apps behind the sign-in", () => {
     expect(await idsOf(`runId=${String(body["runId"])}`)).toEqual([app.appId]);
     expect(await idsOf("status=running")).toContain(app.appId);
     expect(await idsOf("runId=nonsense")).toEqual([]);
+  });
+
+  it("cannot end each other by what they print", async () => {
+    const line = `${"x".repeat(499)}😀`;
+    await ask(`/apps/${app.appId}/say?${encodeURIComponent(line)}`);
+    await eventually("the heartbeat tells of it", async () => {
+      const { body } = await ask(`/api/v1/apps/${app.appId}`);
+      return (body["logTail"] as unknown as string[]).includes(`${"x".repeat(499)}\ufffd`);
+    });
+    expect((await ask(`/api/v1/apps/${app.appId}`)).body["status"]).toBe("running");
+  }, 20_000);
+
+  it("are no more than a worker may have", async () => {
+    const { platform } = harness;
+    const few = await openApps(
+      { ...platform, settings: { ...platform.settings, MAX_APPS: 1 } },
+      {
+        id: newId(),
+        isolation,
+        spool: createResultSpool({ ...platform, folder: join(platform.settings.DATA_DIR, "spool") }),
+      },
+    );
+    const starter = await startExecution(harness, few.host);
+    const wanted = { mode: "server", idleTimeoutSeconds: 600 } as const;
+    const [one, other] = await Promise.allSettled([starter.open(wanted), starter.open(wanted)]);
+    expect(one.status).toBe("fulfilled");
+    expect(other).toMatchObject({
+      reason: { code: "upstream_error", message: expect.stringContaining("MAX_APPS") },
+    });
+    await few.close();
   });
 
   it("stop when nobody uses them; an open connection is use", async () => {

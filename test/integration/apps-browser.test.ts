@@ -79,7 +79,7 @@ describeWith(hasProgram("chromium"), "apps in the browser", () => {
 
   async function visit(app: OpenedApp) {
     const context = await browser.newContext();
-    const value = harness.people.viewer.token;
+    const value = harness.people.operator.token;
     await context.addCookies([{ name: "headrace_session", value, url: harness.url, sameSite: "Strict" }]);
     const page = await context.newPage();
     await page.goto(harness.url + app.url);

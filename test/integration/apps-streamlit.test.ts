@@ -92,7 +92,7 @@ describeStreamlit(python, "Streamlit apps", () => {
       url: string;
     }[];
     expect(reason).toMatchObject({ reason: "submit", detail: `submit of app ${reason?.appId}` });
-    const { page, context } = await openPage(harness.people.viewer.token);
+    const { page, context } = await openPage(harness.people.operator.token);
     const failures: string[] = [];
     page.on("pageerror", (error) => failures.push(String(error)));
     await page.goto(`${harness.url}${reason?.url}`);

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { findConnector } from "../../src/connectors/registry.js";
 import type { Connector, QueryRequest } from "../../src/connectors/types.js";
@@ -163,6 +166,33 @@ describe("BigQuery as a connector, against a server that speaks its API", () => 
   });
 });
 
+describe("a server that does not speak BigQuery's API", () => {
+  const answers = [
+    ["application/json", "{}"],
+    ["application/json", "[]"],
+    ["application/json", "null"],
+    ["application/json", '{"status":null}'],
+    ["application/json", '{"status":{"state":"DONE"}}'],
+    ["text/plain", "hello"],
+  ] as const;
+
+  it.each(answers)("is a fault and nothing worse: %s %s", async (type, body) => {
+    const server = createServer((_request, response) => {
+      response.setHeader("Content-Type", type);
+      response.end(body);
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const apiEndpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const other = definition.open({ projectId: "shop-project", options: { apiEndpoint } }, {}, ground);
+    const { signal } = new AbortController();
+    await expect(other.test(signal)).rejects.toMatchObject({ name: "ConnectorError" });
+    const asked = { sql: "SELECT 1", params: [], maxRows: 1, readOnly: true, timeoutSeconds: 5, signal };
+    await expect(other.query(asked)).rejects.toMatchObject({ name: "ConnectorError" });
+    server.closeAllConnections();
+    server.close();
+  });
+});
+
 describe("what BigQuery is configured with", () => {
   const faults = (credentials: object | undefined, options: object | undefined) =>
     definition
@@ -189,7 +219,21 @@ describe("what BigQuery is configured with", () => {
     "http://[::ffff:10.0.0.1]",
     "ftp://example.com",
     "http://example.com",
+    // these might answer with a redirect, or lead to this machine the next time
+    "https://example.com",
+    "https://evilgoogleapis.com",
+    "https://bigquery-evil.storage.googleapis.com",
+    "http://bigquery.googleapis.com",
+    "http://93.184.216.34",
   ])("calls no endpoint at %s", (apiEndpoint) => {
     expect(faults(undefined, { apiEndpoint })).toEqual(["/options/apiEndpoint"]);
+  });
+
+  it.each([
+    "https://bigquery-shop.p.googleapis.com",
+    "https://bigquery.europe-west3.rep.googleapis.com",
+    "http://127.0.0.1:9050",
+  ])("calls %s", (apiEndpoint) => {
+    expect(faults(undefined, { apiEndpoint })).toEqual([]);
   });
 });

@@ -149,6 +149,12 @@ describe("Model Context Protocol packages over HTTP", () => {
     const elsewhere = { inputs: [], named: { KEY: ["api.example.com"] } };
     expect(await fail(config, { secrets, secretHosts: elsewhere })).toMatchObject({ code: "invalid_input" });
     expect(seen).toEqual([]);
+    const inArguments = { ...toConfig(url), arguments: { text: "${secret:KEY}" } };
+    const refused = await fail(inArguments as typeof config, { secrets, secretHosts: elsewhere });
+    expect(refused).toMatchObject({
+      code: "invalid_input",
+      message: expect.stringContaining("may not be sent"),
+    });
     const byInput = { inputs: [["api.example.com"]], named: {} };
     expect(await fail(config, { secrets, secretHosts: byInput })).toMatchObject({ code: "invalid_input" });
   });

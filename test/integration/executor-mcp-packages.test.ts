@@ -268,6 +268,14 @@ describe("Model Context Protocol packages over stdio", () => {
       const config = toConfig(["-c", "true"], {}, { command: "/bin/sh" });
       expect(await fail(config, { tool: "x" })).toMatchObject({ code: "invalid_input" });
     });
+
+    it("is refused to programs that nobody has opened to steps", async () => {
+      // an installation that the sandbox would show whole: of the first, that is the machine's root
+      for (const command of ["/opt/../bin/python3", "/srv/tools/bin/node"]) {
+        const fault = await fail(toConfig(["-c", "true"], {}, { command }), { tool: "x" });
+        expect(fault).toMatchObject({ code: "invalid_input", message: expect.stringContaining("MCP_PATHS") });
+      }
+    });
   });
 
   it("keeps large images as artifacts and small ones in the output", async () => {

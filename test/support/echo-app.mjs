@@ -15,6 +15,14 @@ const server = createServer((request, response) => {
     response.setHeader("Content-Length", html.length);
     return response.end(html);
   }
+  if (url.pathname === "/say") {
+    console.log(decodeURIComponent(url.search.slice(1)));
+    return response.end();
+  }
+  if (url.pathname === "/endless") {
+    const timer = setInterval(() => response.write("more\n"), 100);
+    return response.on("close", () => clearInterval(timer));
+  }
   if (url.pathname === "/moved") {
     response.writeHead(302, { Location: "/elsewhere" });
     return response.end();

@@ -30,6 +30,8 @@ export interface AppHostDeps {
   readonly workdirs: Workdirs;
   readonly logger: Logger;
   readonly maxOutputBytes: number;
+  /** The setting `MAX_APPS`: apps outlive their steps, so nothing else bounds how many there are. */
+  readonly maxApps: number;
   /** Where this worker's gateway listens. */
   readonly gateway: { readonly socket: string; readonly url: string | null };
   readonly processLimits?: Partial<AppProcessLimits>;
@@ -48,6 +50,7 @@ const LINGER_MS = 5_000;
 export function createAppHost(deps: AppHostDeps) {
   const { rows, logger } = deps;
   const apps = new Map<string, LiveApp>();
+  let openingCount = 0;
   const appDeps: LiveAppDeps = {
     ...deps,
     endStep: async (execution, ending) => await endStep(deps, execution, ending),
@@ -74,7 +77,11 @@ export function createAppHost(deps: AppHostDeps) {
           return awaited;
         },
         async open(wanted) {
-          const opened = await openApp({ deps, appDeps, apps }, execution, wanted);
+          if (apps.size + openingCount >= deps.maxApps) throw tooManyApps(deps.maxApps);
+          openingCount += 1;
+          const opened = await openApp({ deps, appDeps, apps }, execution, wanted).finally(
+            () => (openingCount -= 1),
+          );
           if (execution.waitForSubmit) awaited = { appId: opened.appId, url: opened.url };
           return opened;
         },
@@ -101,6 +108,11 @@ export function createAppHost(deps: AppHostDeps) {
 
 /** See {@link createAppHost}. */
 export type AppHost = ReturnType<typeof createAppHost>;
+
+function tooManyApps(maxApps: number): ExecutionError {
+  const message = `This worker runs ${maxApps} apps already (MAX_APPS): stop some, or let them end when nobody uses them`;
+  return new ExecutionError("upstream_error", message);
+}
 
 /** What opening an app takes. */
 interface HostParts {

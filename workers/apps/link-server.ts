@@ -31,11 +31,13 @@ export async function openLinkServer(link: {
   submit(values: JsonValue): Promise<SubmitAnswer>;
 }): Promise<LinkServer> {
   const sockets = new Set<Socket>();
+  // of all connections together: an app could else have sixteen times the limit held
+  const held = { bytes: 0 };
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    serve(socket, link);
+    serve(socket, link, held);
   });
   server.maxConnections = MOST_CONNECTIONS;
   const path = join(link.folder, SOCKET_NAME);
@@ -63,15 +65,24 @@ export async function openLinkServer(link: {
 function serve(
   socket: Socket,
   link: { readonly maxBytes: number; submit(values: JsonValue): Promise<SubmitAnswer> },
+  held: { bytes: number },
 ): void {
   let parts: Buffer[] = [];
   let bytes = 0;
+  const release = (): void => {
+    held.bytes -= bytes;
+    bytes = 0;
+    parts = [];
+  };
+  socket.once("close", release);
   socket.setTimeout(SILENCE_LIMIT_MS, () => socket.destroy());
   const answer = (told: SubmitAnswer): void => void socket.write(`${JSON.stringify(told)}\n`);
   socket.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
+    held.bytes += chunk.length;
     parts.push(chunk);
-    if (bytes > link.maxBytes) {
+    if (held.bytes > link.maxBytes) {
+      release();
       socket.end(
         `${JSON.stringify({ ok: false, error: `The values have more than ${link.maxBytes} bytes` })}\n`,
       );
@@ -80,8 +91,7 @@ function serve(
     }
     if (!chunk.includes(LINE_FEED)) return;
     const text = Buffer.concat(parts).toString("utf8");
-    parts = [];
-    bytes = 0;
+    release();
     const values = readValues(text);
     if (values === undefined) return answer({ ok: false, error: "That is no { values } in JSON" });
     socket.setTimeout(0);

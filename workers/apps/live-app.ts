@@ -1,4 +1,5 @@
 import type { JsonValue } from "../../src/core/json.js";
+import { toStorableText } from "../../src/core/storable-text.js";
 import type { Transition } from "../../src/core/transition.js";
 import {
   type AppServing,
@@ -146,7 +147,8 @@ export class LiveApp {
   log(stream: LogStream, line: string): void {
     // a step that has ended takes no more lines
     if (this.#serving === undefined || !this.isUp || this.isAwaited) this.execution.emit.log(stream, line);
-    this.#tail.push(this.execution.mask.text(line).slice(0, TAIL_CHARACTERS));
+    // half a character at the cut would be refused by PostgreSQL, and with it the heartbeat of every app here
+    this.#tail.push(toStorableText(this.execution.mask.text(line).slice(0, TAIL_CHARACTERS)));
     if (this.#tail.length > TAIL_LINES) this.#tail.shift();
   }
 

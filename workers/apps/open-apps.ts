@@ -25,13 +25,13 @@ export async function openApps(
   worker: { readonly id: string; readonly isolation: WorkerSandbox; readonly spool: ResultSpool },
 ): Promise<WorkerApps> {
   const { knex, engine, followOutcome, evaluator, artifacts, keys, settings, logger } = platform;
-  const { MAX_OUTPUT_BYTES: maxOutputBytes, APPS_ADVERTISE: advertise } = settings;
+  const { MAX_OUTPUT_BYTES: maxOutputBytes, MAX_APPS: maxApps, APPS_ADVERTISE: advertise } = settings;
   const pass = createGatewayPass(keys);
   const gateway = await openAppGateway({ pass, logger, advertise, maxSubmitBytes: maxOutputBytes });
   const rows = createAppRows({ knex });
   const host = createAppHost({
     ...{ workerId: worker.id, ...worker.isolation, rows, engine, followOutcome, evaluator, artifacts },
-    ...{ logger, maxOutputBytes, gateway, spool: worker.spool },
+    ...{ logger, maxOutputBytes, maxApps, gateway, spool: worker.spool },
   });
   gateway.serve(host.find);
   const loop = startLoop({ everyMs: BEAT_EVERY_MS, name: "apps", logger }, async () => await host.beat());

@@ -67,6 +67,22 @@ describe("isolation policy", () => {
     ]);
   });
 
+  it("is led to no other folder by a path or a link that goes up", () => {
+    makeFile("lib/x");
+    const tool = makeFile("bin/tool");
+    mkdirSync(join(root, "opt"));
+    symlinkSync(`${root}/opt/../../../usr/../bin/sh`, join(root, "opt/sly"));
+    // the root of the machine has a lib and a bin too
+    expect(findInterpreterPaths("/usr/../bin/sh")).not.toContain("/usr/..");
+    expect(findInterpreterPaths("/tmp/../bin/sh")).not.toContain("/tmp/..");
+    expect(findInterpreterPaths(`${root}/opt/../bin/tool`)).toEqual([root]);
+    expect(findInterpreterPaths(tool)).toEqual([root]);
+    const shown = findInterpreterPaths(join(root, "opt/sly"));
+    for (const path of shown) expect(path).not.toMatch(/\.\.|^\/$/);
+    const mounts = listStepMounts(policy, { ...view, command: "/tmp/../bin/sh" });
+    for (const { path } of mounts.slice(0, -1)) expect(path).not.toMatch(/\.\.|^\/$/);
+  });
+
   it("never takes a person's home for an installation", () => {
     makeFile("home/lib/x");
     makeFile("home/.profile");

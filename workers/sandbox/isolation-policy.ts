@@ -1,5 +1,5 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, realpathSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { assembleSeccompFilter } from "./seccomp-filter.js";
 import { findSyscallTable } from "./seccomp-syscalls.js";
 
@@ -135,7 +135,8 @@ export function listStepMounts(
  */
 export function findInterpreterPaths(command: string): string[] {
   if (!command.startsWith("/") || !existsSync(command)) return [];
-  const links = followLinks(command);
+  // without "..": `/opt/../bin/python3` would make the whole machine an installation
+  const links = followLinks(resolve(command));
   const paths = links.flatMap((path) => {
     const prefix = dirname(dirname(path));
     const isInstallation = /\/s?bin\/[^/]+$/.test(path) && prefix !== "/" && hasLibraries(prefix);
@@ -166,7 +167,7 @@ function followLinks(path: string): string[] {
 
 function resolveLink(path: string): string {
   const target = readlinkSync(path);
-  return target.startsWith("/") ? target : join(realpathSync(dirname(path)), target);
+  return resolve(realpathSync(dirname(path)), target);
 }
 
 /** A virtual environment's interpreter is a link to one elsewhere. */

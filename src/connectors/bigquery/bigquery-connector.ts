@@ -17,6 +17,7 @@ import { scanBigquery } from "./scan-bigquery.js";
 
 const TEST_SECONDS = 15;
 const SCAN_SECONDS = 120;
+const UNREADABLE = "The answer is none of BigQuery's";
 
 /** Opens a way to BigQuery; the first use connects. */
 export function openBigquery(
@@ -24,7 +25,7 @@ export function openBigquery(
   secrets: DbSecrets,
   _ground: ConnectorGround,
 ): Connector {
-  const client = makeClient(config, secrets);
+  const client = withCaughtFaults(makeClient(config, secrets));
 
   async function use<T>(
     limits: { seconds: number; signal: AbortSignal },
@@ -79,6 +80,25 @@ function makeClient({ projectId, options }: BigqueryConfig, { credentials }: DbS
   // two members and no more: the file may name addresses to fetch tokens from
   const { client_email, private_key } = credentials as { client_email: string; private_key: string };
   return new BigQuery({ projectId, ...endpoint, credentials: { client_email, private_key } });
+}
+
+type Answered = (error: Error | null, ...answer: unknown[]) => unknown;
+type Send = (options: unknown, onAnswer: Answered) => unknown;
+
+/**
+ * The library reads answers in callbacks that nobody awaits: one of another shape than it expects would end our
+ * process. What they throw becomes the request's error.
+ */
+function withCaughtFaults(client: BigQuery): BigQuery {
+  const own = client as unknown as { request: Send };
+  const send = own.request.bind(client);
+  own.request = (options, onAnswer) =>
+    send(options, (error, ...answer) => {
+      const read = async (): Promise<unknown> => await onAnswer(error, ...answer);
+      const tell = (thrown: unknown): unknown => onAnswer(new Error(UNREADABLE, { cause: thrown }));
+      void read().catch(tell);
+    });
+  return client;
 }
 
 /**

@@ -1,6 +1,6 @@
-import { isIP } from "node:net";
 import { z } from "zod";
 import type { FieldFault } from "../../errors/app-error.js";
+import type { OutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import type { ConnectorDefinition, DbSecrets } from "../types.js";
 import { openBigquery } from "./bigquery-connector.js";
 
@@ -14,7 +14,7 @@ const optionsSchema = z.strictObject({
     .string()
     .max(500)
     .optional()
-    .meta({ description: "Of an emulator or a private endpoint; default: Google's own." }),
+    .meta({ description: "Another of Google's, or of an emulator that ALLOWED_HOSTS_PRIVATE names." }),
 });
 
 const configSchema = z.strictObject({
@@ -36,26 +36,25 @@ export const bigqueryDefinition: ConnectorDefinition<BigqueryConfig> = {
   targetNames: ["options"],
   findFaults({ options }, secrets, { guard }) {
     const endpoint = options?.apiEndpoint;
-    return [
-      ...findEndpointFaults(endpoint, guard.findUrlFault),
-      ...findCredentialFaults(secrets, endpoint !== undefined),
-    ];
+    return [...findEndpointFaults(endpoint, guard), ...findCredentialFaults(secrets, endpoint !== undefined)];
   },
   open: openBigquery,
 };
 
-function findEndpointFaults(
-  endpoint: string | undefined,
-  findUrlFault: (url: string, protocols: string[]) => string | undefined,
-): FieldFault[] {
+/** The global, regional and private ones. */
+const GOOGLE_ENDPOINT =
+  /^(?:[a-z0-9-]+-)?bigquery(?:-[a-z0-9-]+)?(?:\.p|\.[a-z0-9-]+\.rep)?\.googleapis\.com$/;
+
+function findEndpointFaults(endpoint: string | undefined, guard: OutgoingGuard): FieldFault[] {
   if (endpoint === undefined) return [];
   const path = "/options/apiEndpoint";
-  const fault = findUrlFault(endpoint, ["https:", "http:"]);
+  const fault = guard.findUrlFault(endpoint, ["https:", "http:"]);
   if (fault !== undefined) return [{ path, message: fault }];
   const { protocol, hostname } = new URL(endpoint);
-  // a name could lead elsewhere the next time; over TLS the certificate would tell
-  const isPinned = protocol === "https:" || isIP(hostname.replace(/^\[|\]$/g, "")) !== 0;
-  return isPinned ? [] : [{ path, message: "must begin with https://, or name an IP address" }];
+  // the client library resolves names and follows redirects by itself: whoever answers must be trusted not to lead elsewhere
+  const isGoogle = protocol === "https:" && GOOGLE_ENDPOINT.test(hostname);
+  if (isGoogle || guard.isAllowedPrivate(endpoint)) return [];
+  return [{ path, message: "must be one of Google's, or a host that ALLOWED_HOSTS_PRIVATE names" }];
 }
 
 /** Other kinds of credentials name files, programs and addresses that the library would read, start and call. */

@@ -2,6 +2,7 @@ import { connect as connectSocket } from "node:net";
 import mysql, { type Connection, type Pool, type PoolConnection } from "mysql2";
 import { CONNECT_SECONDS, withDeadline } from "../deadline.js";
 import { groupTables, type ScannedColumn } from "../group-tables.js";
+import { limitWire, type WireLimit, type WireStream } from "../limit-wire.js";
 import { resolveAddress, toTlsOptions } from "../network-fields.js";
 import { scrubMessage } from "../scrub.js";
 import {
@@ -33,19 +34,23 @@ export function openMysql(config: MysqlConfig, secrets: DbSecrets, ground: Conne
     isCut: (result: T) => boolean = () => false,
   ): Promise<T> {
     let connection: PoolConnection | undefined;
+    let wire: WireLimit | undefined;
     try {
       pool ??= makePool(config, secrets, await resolveAddress(config.host, config.port, ground.guard));
       const wait = { ...limits, seconds: CONNECT_SECONDS, stop: () => undefined };
       const held = await withDeadline(wait, takeConnection(pool));
       connection = held;
+      wire = limitWire((held as unknown as { stream: WireStream }).stream);
       const stop = () => killQuery(config, secrets, held);
       const result = await withDeadline({ ...limits, stop }, work(held));
       if (isCut(result)) return result;
       await run(held, (done) => held.reset(done)); // settings, locks, temporary tables
+      wire.lift();
       held.release();
       return result;
     } catch (error) {
       connection?.destroy();
+      wire?.assertWithin();
       throw toConnectorError(error, secrets);
     }
   }

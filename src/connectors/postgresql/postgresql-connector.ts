@@ -1,5 +1,6 @@
 import pg from "pg";
 import { CONNECT_SECONDS, withDeadline } from "../deadline.js";
+import { limitWire, type WireLimit, type WireStream } from "../limit-wire.js";
 import { resolveAddress, toTlsOptions } from "../network-fields.js";
 import { scrubMessage } from "../scrub.js";
 import {
@@ -11,6 +12,7 @@ import {
   type QueryResult,
 } from "../types.js";
 import type { PostgresqlConfig } from "./definition.js";
+import { CarefulClient } from "./careful-client.js";
 import { readRows } from "./read-rows.js";
 import { scanPostgresql } from "./scan-postgresql.js";
 
@@ -32,9 +34,7 @@ export function openPostgresql(
   async function connect(): Promise<pg.PoolClient> {
     pool ??= await makePool(config, secrets, ground);
     try {
-      const client = await pool.connect();
-      client.on("error", ignore); // a line that breaks: what is running on it fails, which tells
-      return client;
+      return await pool.connect();
     } catch (error) {
       // the name may lead elsewhere by now: the next use resolves it again
       const broken = pool;
@@ -50,17 +50,20 @@ export function openPostgresql(
   ): Promise<T> {
     const seconds = CONNECT_SECONDS;
     let client: pg.PoolClient | undefined;
+    let wire: WireLimit | undefined;
     try {
       const held = await withDeadline({ ...limits, seconds, stop: () => undefined }, connect());
       client = held;
+      wire = limitWire(streamOf(held));
       const result = await withDeadline({ ...limits, stop: () => destroy(held) }, work(held));
       // nothing of this use is left for the next: locks, settings, prepared statements, temporary tables
       await held.query("DISCARD ALL");
-      held.off("error", ignore);
+      wire.lift();
       held.release();
       return result;
     } catch (error) {
       client?.release(true);
+      wire?.assertWithin();
       throw toConnectorError(error, secrets);
     }
   }
@@ -90,6 +93,7 @@ async function makePool(
 ): Promise<pg.Pool> {
   const address = await resolveAddress(host, port, guard);
   const pool = new pg.Pool({
+    Client: CarefulClient,
     host: address,
     port,
     database: databaseName,
@@ -146,11 +150,13 @@ async function giveUpRights(client: pg.PoolClient): Promise<void> {
   if (rows[0]?.can_lower) await client.query("SET LOCAL ROLE pg_read_all_data");
 }
 
-function ignore(): void {}
-
 function destroy(client: pg.PoolClient): void {
-  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
-  connection.stream.destroy();
+  streamOf(client).destroy();
+}
+
+/** What the driver has and its types leave out. */
+function streamOf(client: pg.PoolClient): WireStream {
+  return (client as unknown as { connection: { stream: WireStream } }).connection.stream;
 }
 
 function toConnectorError(error: unknown, secrets: DbSecrets): ConnectorError {

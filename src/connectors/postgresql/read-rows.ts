@@ -2,7 +2,7 @@ import type { EventEmitter } from "node:events";
 import type pg from "pg";
 import Cursor from "pg-cursor";
 import type { JsonValue } from "../../core/json.js";
-import { MAX_RESULT_BYTES, RowCollector, toJsonCell, toUniqueNames } from "../result-rows.js";
+import { RowCollector, toJsonCell, toUniqueNames } from "../result-rows.js";
 import { ConnectorError, type QueryRequest, type QueryResult } from "../types.js";
 import { jsonTypes } from "./postgresql-types.js";
 
@@ -12,20 +12,12 @@ interface Field {
   readonly dataTypeModifier: number;
 }
 
-/** What the driver has and its types leave out. */
-interface OpenConnection extends EventEmitter {
-  readonly stream: EventEmitter & { destroy(): void };
-}
-
 const BATCH_ROWS = 500;
-/** Text on the wire that one result may take: far beyond, the connection is cut rather than read. */
-const MAX_WIRE_BYTES = 4 * MAX_RESULT_BYTES;
 
 /** Runs a statement by the extended protocol, which takes one statement alone, and reads its first rows. */
 export async function readRows(client: pg.PoolClient, request: QueryRequest): Promise<QueryResult> {
   const { sql, params, maxRows, readOnly } = request;
-  const { connection } = client as unknown as { connection: OpenConnection };
-  const isCut = cutAfter(connection, MAX_WIRE_BYTES);
+  const { connection } = client as unknown as { connection: EventEmitter };
   const cursor = new Cursor<JsonValue[]>(sql, [...params], { rowMode: "array", types: jsonTypes } as never);
   const described = describe(connection, cursor);
   client.query(cursor);
@@ -46,16 +38,13 @@ export async function readRows(client: pg.PoolClient, request: QueryRequest): Pr
       truncated: collector.isTruncated,
     };
   } catch (error) {
-    if (isCut()) throw new ConnectorError("statement", "The result is too large to be read");
     if (error instanceof ConnectorError) await cursor.close();
     throw error;
-  } finally {
-    isCut.stop();
   }
 }
 
 /** The columns that the statement will give, before it runs; none for one that gives no rows. */
-function describe(connection: OpenConnection, cursor: Cursor): Promise<readonly Field[]> {
+function describe(connection: EventEmitter, cursor: Cursor): Promise<readonly Field[]> {
   return new Promise((resolve, reject) => {
     const onRows = (message: { fields: readonly Field[] }) => settle(() => resolve(message.fields));
     const onNone = () => settle(() => resolve([]));
@@ -96,14 +85,4 @@ async function readTypeNames(client: pg.PoolClient, fields: readonly Field[]): P
     [fields.map((field) => field.dataTypeID), fields.map((field) => field.dataTypeModifier)],
   );
   return rows.map(({ name }) => name);
-}
-
-function cutAfter(connection: OpenConnection, limit: number) {
-  let bytes = 0;
-  const count = (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > limit) connection.stream.destroy();
-  };
-  connection.stream.on("data", count);
-  return Object.assign(() => bytes > limit, { stop: () => connection.stream.off("data", count) });
 }

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { basename, resolve, sep } from "node:path";
+import { basename, isAbsolute, resolve, sep } from "node:path";
 import type { ResolvedPackage } from "../../core/tool-contract.js";
 import { resolvePython } from "../script/python-interpreter.js";
 import { type ExecutionContext, ExecutionError } from "../types.js";
@@ -46,6 +46,7 @@ export async function toServerCommand(
       `The command ${command.slice(0, 200)} is not among MCP_COMMANDS`,
     );
   }
+  assertShown(command, deps.paths);
   const request = toPackageRequest(command, args);
   if (request) {
     const { folder, ...server } = await installServer(deps, request, pinned, context);
@@ -53,6 +54,19 @@ export async function toServerCommand(
   }
   const readOnlyPaths = namedFolders(deps.paths, [command, ...args]);
   return { command: await findProgram(command, deps.python), args, readOnlyPaths };
+}
+
+/** Where the system's programs are, which every step sees. */
+const SYSTEM_FOLDERS = ["/usr", "/bin", "/sbin"];
+
+/** The sandbox shows a command its own installation: a path must not open one that nobody has opened. */
+function assertShown(command: string, paths: readonly string[]): void {
+  if (!isAbsolute(command)) return;
+  const path = resolve(command);
+  const open = [...SYSTEM_FOLDERS, ...paths.map((folder) => resolve(folder))];
+  if (path === command && open.some((folder) => path.startsWith(folder + sep))) return;
+  const message = `The command ${command.slice(0, 200)} lies neither among the system's programs nor in MCP_PATHS`;
+  throw new ExecutionError("invalid_input", message);
 }
 
 function toPackageRequest(command: string, args: readonly string[]): PackageRequest | undefined {

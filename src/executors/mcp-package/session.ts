@@ -75,7 +75,7 @@ export async function openSession(
   const line =
     config.transport.kind === "stdio"
       ? await startServer(deps, { ...config, transport: config.transport }, context, pinned, limits)
-      : reachServer(deps, config.transport, context, limits);
+      : reachServer(deps, { ...config, transport: config.transport }, context, limits);
   const session = createSession(line, config, context, endsAt);
   try {
     await session.connect();
@@ -131,9 +131,13 @@ async function startServer(
   return { transport, child, stderrTail, ...(server.package && { package: server.package }) };
 }
 
+type HttpConfig = McpPackageConfig & {
+  readonly transport: Extract<McpPackageConfig["transport"], { kind: "http" }>;
+};
+
 function reachServer(
   deps: SessionDeps,
-  transport: Extract<McpPackageConfig["transport"], { kind: "http" }>,
+  { transport, arguments: defaults = {} }: HttpConfig,
   context: ExecutionContext,
   limits: MessageLimits,
 ): Line {
@@ -146,7 +150,8 @@ function reachServer(
     }
   }
   const bound = context.secretHosts;
-  const names = Object.values(given).flatMap(listSecretNames);
+  // the configuration's arguments are sent to the server as well
+  const names = [...Object.values(given), JSON.stringify(defaults)].flatMap(listSecretNames);
   const secretHosts = [
     ...(bound?.inputs ?? []),
     ...names.flatMap((name) => (bound?.named[name] ? [bound.named[name]] : [])),

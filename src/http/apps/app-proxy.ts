@@ -40,6 +40,8 @@ export interface AppProxy {
 /** Larger pages are passed on as they are. */
 const LONGEST_PAGE = 8 * 1024 * 1024;
 const LOOK_EVERY_MS = 5000;
+/** What pages show others in, as `Sec-Fetch-Dest` names it. */
+const FRAMES: ReadonlySet<string> = new Set(["iframe", "frame", "embed", "object", "fencedframe"]);
 
 /** Makes the proxy. */
 export function createAppProxy(deps: AppProxyDeps): AppProxy {
@@ -96,6 +98,11 @@ async function serve(
   assertServing(judged.place);
   const isSandboxed = !isOnAppsOrigin(request, deps.appsUrl);
   const target = toTarget(deps, request, judged, isNavigation);
+  // an answer may go on for as long as a WebSocket
+  response.once(
+    "close",
+    lookAgain(deps, request, judged, () => response.destroy()),
+  );
   await relayRequest(request, response, target, async (answer) => {
     assertPassed(answer);
     setAppAnswerHeaders(response, answer.headers, { prefix: judged.prefix, isSandboxed, isLinked });
@@ -135,11 +142,23 @@ function whereTo(
   const { sessionId, actor } = principal;
   const isByCookie = link === undefined && request.headers.authorization === undefined;
   if (isByCookie && isNavigation && sessionId !== null && actor.userId !== null) {
+    assertOwnFrame(request);
     const segment = links.make(appId, { sessionId, userId: actor.userId });
     const origin = appsUrl === undefined ? "" : new URL(appsUrl).origin;
     return `${origin}/apps/${appId}/~${segment}${path || "/"}${query}`;
   }
   return path === "" ? `${prefix}/${query}` : undefined;
+}
+
+/**
+ * Apps share their origin where they have one: one that frames another could read the other's link there. Browsers send
+ * cookies with frames of a page on the same site, which the apps' origin may be on.
+ * @throws AppError FORBIDDEN
+ */
+function assertOwnFrame({ headers }: Request): void {
+  const isFrame = FRAMES.has(headers["sec-fetch-dest"] as string);
+  if (!isFrame || ["same-origin", "none"].includes(headers["sec-fetch-site"] as string)) return;
+  throw new AppError("FORBIDDEN", "Only pages of this server may frame an app: open it by itself");
 }
 
 function isPageRequest({ method, headers }: Request): boolean {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Request } from "express";
+import type { Actor } from "../../core/actor.js";
 import { AppError, conflict, notFound } from "../../errors/app-error.js";
 import { assertCan } from "../../services/access/assert-can.js";
 import type { AppLinks } from "../../services/apps/app-links.js";
@@ -36,6 +37,8 @@ export interface JudgedRequest extends AppPath {
   readonly place: AppPlace;
 }
 
+const LOOKS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
 /** Reads a URL; undefined when it names no app. */
 export function parseAppPath(url: string): AppPath | undefined {
   const match = /^(\/apps\/([^/?]+))(\/~([^/?]*))?((?:\/[^?]*)?)(\?.*)?$/s.exec(url);
@@ -62,7 +65,14 @@ export async function judgeAppRequest(
   const principal = await identify(deps, request, given);
   assertCan(principal.actor, "app:read");
   const place = await deps.apps.findPlace(given.appId);
+  assertMayUse(principal.actor, request, place);
   return { ...given, principal, place };
+}
+
+/** What an app that its step waits for sends back decides how the run goes on, as an approval does: looking is not enough. */
+function assertMayUse(actor: Actor, { method = "GET", headers }: IncomingMessage, place: AppPlace): void {
+  const isUse = headers.upgrade !== undefined || !LOOKS.has(method);
+  if (place.waitForSubmit && isUse) assertCan(actor, "run:approve");
 }
 
 /** @throws AppError CONFLICT for an app that has ended, NOT_READY for one that is starting */
@@ -86,6 +96,7 @@ export async function confirmAppRequest(
       ? await deps.authenticator.confirm(request as Request, judged.principal)
       : await identify(deps, request, judged);
   assertCan(actor, "app:read");
+  assertMayUse(actor, request, judged.place);
 }
 
 async function identify(deps: AppRequestDeps, request: IncomingMessage, given: AppPath): Promise<Principal> {

@@ -12,7 +12,7 @@ import type { AuditLog } from "../audit/audit-log.js";
 /** What a proxy must know of an app. */
 export type AppPlace = Pick<
   AppModel,
-  "id" | "status" | "reason" | "hostname" | "gatewaySocket" | "gatewayUrl"
+  "id" | "status" | "reason" | "waitForSubmit" | "hostname" | "gatewaySocket" | "gatewayUrl"
 >;
 
 /** Apps as people see them. Their workers run them. */
