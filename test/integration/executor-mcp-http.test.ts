@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createNetServer } from "node:net";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +12,7 @@ import { ExecutionError, type Executor, type McpType } from "../../src/executors
 import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 import { eventually } from "../support/eventually.js";
 import { runOnce, type RunOptions } from "../support/execution.js";
+import { findFreePort } from "../support/find-free-port.js";
 
 const EVERYTHING = fileURLToPath(
   new URL("../../node_modules/@modelcontextprotocol/server-everything/dist/index.js", import.meta.url),
@@ -20,14 +21,6 @@ const MESSAGE_BYTES = 1024 * 1024;
 const allowedPrivateHosts = ["127.0.0.1"];
 
 type Handler = (message: JsonObject, response: ServerResponse, request: IncomingMessage) => void;
-
-async function findPort(): Promise<number> {
-  const server = createNetServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 describe("Model Context Protocol packages over HTTP", () => {
   let root: string;
@@ -47,7 +40,7 @@ describe("Model Context Protocol packages over HTTP", () => {
       mcpPackages: { allowedPrivateHosts, maxMessageBytes: MESSAGE_BYTES },
     });
     opened = { executor: executors.get("mcp_package") as Executor, worker };
-    everythingPort = await findPort();
+    everythingPort = await findFreePort();
     everything = spawn(process.execPath, [EVERYTHING, "streamableHttp"], {
       env: { PATH: process.env["PATH"], PORT: String(everythingPort) },
       stdio: "ignore",

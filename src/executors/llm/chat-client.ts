@@ -193,10 +193,7 @@ function describe(error: { readonly error?: unknown; readonly message: string })
 }
 
 /** Without the key and the headers' values, of which providers like to quote parts. */
-export function hideCredentials(
-  text: string,
-  { apiKey, headers }: Pick<LlmProvider, "apiKey" | "headers">,
-): string {
+function hideCredentials(text: string, { apiKey, headers }: Pick<LlmProvider, "apiKey" | "headers">): string {
   const secrets = [apiKey ?? "", ...Object.values(headers)].filter((secret) => secret.length >= 4);
   const whole = secrets.reduce((shown, secret) => shown.replaceAll(secret, "••••••"), text);
   // "Incorrect API key provided: sk-proj-****abcd"

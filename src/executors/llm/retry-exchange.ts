@@ -53,7 +53,7 @@ export async function retryExchange<Result>(
 }
 
 /** Milliseconds that a `Retry-After` asks for: seconds, or a date. */
-export function parseRetryAfterMs(value: string | undefined, nowMs = Date.now()): number | undefined {
+function parseRetryAfterMs(value: string | undefined, nowMs = Date.now()): number | undefined {
   if (value === undefined) return undefined;
   if (/^\d{1,9}(\.\d{1,3})?$/.test(value)) return Number(value) * 1000;
   const at = Date.parse(value);
