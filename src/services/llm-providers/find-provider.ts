@@ -43,7 +43,7 @@ export function createProviderFinder({ knex, keys, settings }: FindProviderDeps)
 }
 
 /** The provider of the settings `OPENAI_API_KEY` and `OPENAI_BASE_URL`, as long as none is configured. */
-function toImplicitProvider({
+export function toImplicitProvider({
   OPENAI_API_KEY: apiKey,
   OPENAI_BASE_URL: baseUrl,
 }: FindProviderDeps["settings"]): LlmProvider | undefined {
