@@ -1,10 +1,10 @@
 // npm test: provides PostgreSQL and Redis, runs jest with the arguments given, and says what was skipped and why.
 // The last line is always "N passed, N failed, N skipped".
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { assertNode, ensureReady, root } from "./ensure-ready.mjs";
+import { assertNode, ensureReady } from "./ensure-ready.mjs";
+import { runJest } from "./run-jest.mjs";
 
 const REDIS_SUPPLY = "apt-get install redis-server";
 const isCi = process.env.CI === "true";
@@ -18,29 +18,17 @@ const redis = await provideRedis();
 const folder = mkdtempSync(join(tmpdir(), "headrace-jest-"));
 let totals = { passed: 0, failed: 1, skipped: 0, lacks: [] };
 try {
-  totals = await runJest(join(folder, "results.json"));
+  const resultFile = join(folder, "results.json");
+  const environment = { TEST_DATABASE_URL: postgres.url, ...(redis && { TEST_REDIS_URL: redis.url }) };
+  totals = readTotals(
+    resultFile,
+    await runJest(["--json", `--outputFile=${resultFile}`, ...given], environment),
+  );
 } finally {
   await redis?.stop();
   await postgres.stop();
   rmSync(folder, { recursive: true, force: true });
   report(totals);
-}
-
-async function runJest(resultFile) {
-  const environment = { ...process.env, TEST_DATABASE_URL: postgres.url };
-  environment.NODE_OPTIONS =
-    `${process.env.NODE_OPTIONS ?? ""} --experimental-vm-modules --no-warnings`.trim();
-  if (redis) environment.TEST_REDIS_URL = redis.url;
-  const jest = join(root, "node_modules", "jest", "bin", "jest.js");
-  const child = spawn(process.execPath, [jest, "--json", `--outputFile=${resultFile}`, ...given], {
-    cwd: root,
-    env: environment,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const forward = (signal) => child.kill(signal);
-  process.on("SIGINT", forward).on("SIGTERM", forward);
-  const code = await new Promise((resolve) => child.once("close", resolve));
-  return readTotals(resultFile, code);
 }
 
 function readTotals(resultFile, code) {
