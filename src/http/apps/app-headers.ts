@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { parseSetCookie, stringifySetCookie } from "cookie";
-import { withoutHopByHop } from "../../services/apps/relay.js";
+import { withoutHopByHop } from "../../outgoing/hop-by-hop.js";
 
 /** Keeps an app's page on the console's origin from acting as the person who looks at it: it has no origin. */
 const SANDBOX_CSP = "sandbox allow-scripts allow-forms allow-popups allow-downloads";
