@@ -11,7 +11,7 @@ RUN npm run build && npm prune --omit=dev && rm -rf node_modules/@embedded-postg
 
 FROM node:20-bookworm-slim
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends python3 python3-venv bubblewrap util-linux tini \
+  && apt-get install -y --no-install-recommends python3 python3-venv bubblewrap util-linux git tini \
     python3-ipykernel python3-nbclient python3-nbconvert \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --system --create-home --uid 10001 headrace \

@@ -83,7 +83,7 @@ async function enableStatistics(url: string): Promise<boolean> {
 }
 
 /** Runs some queries on a connection of their own. */
-export async function withClient(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+async function withClient(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {

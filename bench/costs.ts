@@ -80,7 +80,7 @@ async function perRun(counter: StatementCounter, runs: number, work: () => Promi
 }
 
 /** Does a number of runs with some in flight. */
-export async function runAll(
+async function runAll(
   run: () => Promise<void>,
   options: { count: number; inFlight: number; signal: AbortSignal },
 ): Promise<void> {

@@ -178,7 +178,7 @@ function presentCosts(report: BenchReport): string[] {
 }
 
 /** What was logged: warnings under load are findings. */
-export function presentWarnings(warnings: readonly LoggedMessage[]): string[] {
+function presentWarnings(warnings: readonly LoggedMessage[]): string[] {
   if (warnings.length === 0) return ["no warnings logged"];
   return ["warnings logged by headrace:", ...warnings.map(({ message, count }) => `  ${count} x ${message}`)];
 }

@@ -11,7 +11,7 @@ export interface Target {
 }
 
 /** The limits that the engine must keep, and the goals it should reach: its cost over the raw queue's. */
-export const TARGETS: readonly Target[] = [
+const TARGETS: readonly Target[] = [
   {
     id: "T1",
     title: "W1 runs/s vs raw",

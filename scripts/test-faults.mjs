@@ -1,11 +1,12 @@
 // npm run test:faults: the faults of docs/faults.md that take a minute and more each, one after the other, with real
 // processes and servers. Arguments go to jest (a file's name, -t F13). Ends with the figures that were measured;
 // --record writes them into docs/faults.md.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { assertNode, ensureReady, root } from "./ensure-ready.mjs";
+import { runJest } from "./run-jest.mjs";
 
 const given = process.argv.slice(2).filter((argument) => argument !== "--record");
 const isRecorded = process.argv.includes("--record");
@@ -15,23 +16,12 @@ ensureReady({ withDevelopment: true });
 const folder = mkdtempSync(join(tmpdir(), "headrace-faults-"));
 const file = join(folder, "figures.jsonl");
 const hasRedis = spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status === 0;
-const environment = {
-  ...process.env,
+const args = ["--config", join(root, "jest.faults.config.mjs"), "--runInBand", ...given];
+const code = await runJest(args, {
   FAULT_FIGURES_FILE: file,
   // tests start servers of their own; this only says that there is one to be had
   ...(hasRedis ? { TEST_REDIS_URL: "redis://127.0.0.1:1" } : {}),
-  NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ""} --experimental-vm-modules --no-warnings`.trim(),
-};
-const jest = join(root, "node_modules", "jest", "bin", "jest.js");
-const args = [jest, "--config", join(root, "jest.faults.config.mjs"), "--runInBand", ...given];
-const child = spawn(process.execPath, args, {
-  cwd: root,
-  env: environment,
-  stdio: ["ignore", "ignore", "inherit"],
 });
-const forward = (signal) => child.kill(signal);
-process.on("SIGINT", forward).on("SIGTERM", forward);
-const code = await new Promise((resolve) => child.once("close", resolve));
 const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
 const figures = lines.map((line) => JSON.parse(line));
 rmSync(folder, { recursive: true, force: true });

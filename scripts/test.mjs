@@ -1,10 +1,10 @@
 // npm test: provides PostgreSQL and Redis, runs jest with the arguments given, and says what was skipped and why.
 // The last line is always "N passed, N failed, N skipped".
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { assertNode, ensureReady, root } from "./ensure-ready.mjs";
+import { runJest } from "./run-jest.mjs";
 
 const REDIS_SUPPLY = "apt-get install redis-server";
 const isCi = process.env.CI === "true";
@@ -19,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), "headrace-jest-"));
 const NOTHING = { passed: 0, failed: 1, skipped: 0, lacks: [], inapplicable: [], failedFiles: [] };
 let totals = NOTHING;
 try {
-  totals = await runJest(given);
+  totals = await runTests(given);
   if (given.length === 0 && totals.failedFiles.length > 0) totals = await runAgain(totals);
 } finally {
   await redis?.stop();
@@ -34,7 +34,7 @@ try {
  */
 async function runAgain(first) {
   console.error(`Again, by themselves: ${first.failedFiles.map((file) => relative(root, file)).join(", ")}`);
-  const second = await runJest(["--runTestsByPath", ...first.failedFiles]);
+  const second = await runTests(["--runTestsByPath", ...first.failedFiles]);
   const unsteady = first.failedFiles.filter((file) => !second.failedFiles.includes(file));
   return {
     ...first,
@@ -44,22 +44,13 @@ async function runAgain(first) {
   };
 }
 
-async function runJest(args) {
+async function runTests(args) {
   const resultFile = join(folder, `results-${Date.now()}.json`);
-  const environment = { ...process.env, TEST_DATABASE_URL: postgres.url };
-  environment.NODE_OPTIONS =
-    `${process.env.NODE_OPTIONS ?? ""} --experimental-vm-modules --no-warnings`.trim();
-  if (redis) environment.TEST_REDIS_URL = redis.url;
-  const jest = join(root, "node_modules", "jest", "bin", "jest.js");
-  const child = spawn(process.execPath, [jest, "--json", `--outputFile=${resultFile}`, ...args], {
-    cwd: root,
-    env: environment,
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  const forward = (signal) => child.kill(signal);
-  process.on("SIGINT", forward).on("SIGTERM", forward);
-  const code = await new Promise((resolve) => child.once("close", resolve));
-  return readTotals(resultFile, code);
+  const environment = { TEST_DATABASE_URL: postgres.url, ...(redis && { TEST_REDIS_URL: redis.url }) };
+  return readTotals(
+    resultFile,
+    await runJest(["--json", `--outputFile=${resultFile}`, ...args], environment),
+  );
 }
 
 function readTotals(resultFile, code) {

@@ -165,7 +165,7 @@ function createRoutes(
     ...createLlmRoutes(platform),
     ...createArtifactRoutes(platform, queries),
     ...dashboardRoutes({
-      dashboard: createDashboard({ knex, runQueue, logger, readiness, countSchedules: schedules.count }),
+      dashboard: createDashboard({ ...platform, readiness, countSchedules: schedules.count }),
     }),
     ...platformRoutes({
       auth,

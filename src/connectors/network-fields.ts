@@ -24,6 +24,7 @@ export const hostField = z
     "must be a host name or an IP address",
   );
 
+/** A TCP port. */
 export const portField = z.int().min(1).max(65_535);
 
 /** True: TLS with a certificate that is checked. An object adds an authority of one's own, as PEM text, never a file. */

@@ -2,7 +2,6 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { JsonValue } from "../core/json.js";
 import { withDeadline } from "./deadline.js";
 import { MAX_RESULT_BYTES } from "./result-rows.js";
 import { ConnectorError } from "./types.js";
@@ -74,12 +73,4 @@ export function findProgram(folder: string, name: string): string {
   const beside = new URL(`./${folder}/runtime/${name}`, import.meta.url);
   const inSources = new URL(`../../../src/connectors/${folder}/runtime/${name}`, import.meta.url);
   return fileURLToPath(existsSync(beside) ? beside : inSources);
-}
-
-/** What programs answer to a query, before names are made unique. */
-export interface RawResult {
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
-  readonly rows: readonly (readonly JsonValue[])[];
-  readonly rowCount: number;
-  readonly truncated: boolean;
 }

@@ -1,6 +1,14 @@
-import type { RawResult } from "./query-process.js";
+import type { JsonValue } from "../core/json.js";
 import { RowCollector, toUniqueNames } from "./result-rows.js";
 import type { QueryResult } from "./types.js";
+
+/** What programs answer to a query, before names are made unique. */
+export interface RawResult {
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows: readonly (readonly JsonValue[])[];
+  readonly rowCount: number;
+  readonly truncated: boolean;
+}
 
 /** Rows of arrays as rows of named members. */
 export function toQueryResult(

@@ -1,6 +1,6 @@
 import type { JsonValue } from "../core/json.js";
 
-/** Every type of run event, as `api.md` lists them. */
+/** Every type of run event. */
 export const RUN_EVENT_TYPES = [
   "run.queued",
   "run.started",

@@ -11,7 +11,7 @@ const SEMVER =
   /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?$/;
 
 /** Longer ones are refused, so that the length of each number fits two digits. */
-export const MAX_SEMVER_LENGTH = 80;
+const MAX_SEMVER_LENGTH = 80;
 
 /** Reads a semantic version strictly; undefined when it is none. */
 export function parseSemver(text: string): SemanticVersion | undefined {

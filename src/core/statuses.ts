@@ -19,7 +19,7 @@ export type StepStatus = (typeof STEP_STATUSES)[number];
 export const RUN_TRIGGERS = ["api", "schedule", "webhook", "manual", "test", "workflow", "mcp"] as const;
 export type RunTrigger = (typeof RUN_TRIGGERS)[number];
 
-/** Codes of a failed run or step run, as `api.md` names them. */
+/** Codes of a failed run or step run. */
 export const RUN_ERROR_CODES = [
   "script_error",
   "timeout",

@@ -68,9 +68,6 @@ export function createChannelListeners(deps: { logger: Logger | undefined }) {
   };
 }
 
-/** See {@link createChannelListeners}. */
-export type ChannelListeners = ReturnType<typeof createChannelListeners>;
-
 function parse(channel: Channel, payload: string): unknown {
   try {
     return messageSchemas[channel].safeParse(JSON.parse(payload)).data;

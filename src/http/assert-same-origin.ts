@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { AppError } from "../errors/app-error.js";
 
 /** The header that a form of another site cannot send without asking first. */
-export const CSRF_HEADER = "x-headrace-csrf";
+const CSRF_HEADER = "x-headrace-csrf";
 
 /**
  * Demands that a change which a cookie vouches for comes from our own pages.

@@ -34,7 +34,7 @@ export function mountRoutes(routes: readonly RouteDefinition[], deps: ServeDeps)
 }
 
 /** Answers OPTIONS; @throws AppError METHOD_NOT_ALLOWED for every other method. */
-export function refuseMethod(request: Request, response: Response, allow: string): void {
+function refuseMethod(request: Request, response: Response, allow: string): void {
   if (request.method === "OPTIONS") {
     response.setHeader("Allow", allow);
     response.status(204).end();

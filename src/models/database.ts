@@ -30,7 +30,7 @@ export function openDatabase(options: DatabaseOptions): Knex {
 }
 
 /** Folder of the compiled migrations: always the `.js`, since Knex stores their file names. */
-export function migrationsFolder(): string {
+function migrationsFolder(): string {
   const here = fileURLToPath(import.meta.url);
   const root = here.includes("/dist/")
     ? new URL("../../migrations", import.meta.url)

@@ -15,7 +15,7 @@ const WEIGHTS = {
   restartPostgres: 8,
 } as const;
 export type BlowKind = keyof typeof WEIGHTS;
-export const BLOW_KINDS = Object.keys(WEIGHTS) as BlowKind[];
+const BLOW_KINDS = Object.keys(WEIGHTS) as BlowKind[];
 
 /** One blow. */
 export interface Blow {

@@ -7,7 +7,8 @@ import pg from "pg";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/lifecycle/embedded-postgres.js";
 import { readPostgresRecord } from "../../src/lifecycle/postgres-record.js";
 import { headrace } from "../support/headrace-up.js";
-import { findFreePort, type OwnRedis, startOwnRedis } from "../support/own-redis.js";
+import { findFreePort } from "../support/find-free-port.js";
+import { type OwnRedis, startOwnRedis } from "../support/own-redis.js";
 import type { Backend } from "./chaos-options.js";
 import { KeptRole } from "./kept-role.js";
 

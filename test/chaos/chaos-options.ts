@@ -15,6 +15,7 @@ export interface ChaosOptions {
   readonly report: string | undefined;
 }
 
+/** What `--help` prints. */
 export const CHAOS_HELP = `npm run test:chaos -- [options]
 
 Starts an installation of its own (PostgreSQL, Redis, API, scheduler, three workers), starts runs of many kinds through

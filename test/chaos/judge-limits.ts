@@ -9,7 +9,7 @@ interface Span {
 }
 
 /** How many of these were under way at once, at most. One that ends as another begins does not count with it. */
-export function mostAtOnce(spans: readonly Span[]): number {
+function mostAtOnce(spans: readonly Span[]): number {
   const turns = spans.flatMap(({ from, to }) => [
     { at: from, by: 1 },
     { at: to, by: -1 },

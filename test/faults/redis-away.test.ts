@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { eventually } from "../support/eventually.js";
 import { type FaultWorld, openFaultWorld, percentile, recordFigures } from "../support/fault-world.js";
+import { findFreePort } from "../support/find-free-port.js";
 import { describeWith, redisServer } from "../support/requirements.js";
 import { startTcpProxy, type TcpProxy } from "../support/tcp-proxy.js";
 
@@ -108,7 +109,7 @@ describeWith(redisServer, "Redis that is full, dies or falls silent", () => {
     await addChain(api.address, 10);
     const worker = await world.spawn("worker", {
       REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
-      WORKER_HEALTH_PORT: String(await freePort()),
+      WORKER_HEALTH_PORT: String(await findFreePort()),
     });
     const health = async () => (await fetch(`${worker.address}/health/ready`)).status;
     await start(api.address);
@@ -143,9 +144,3 @@ describeWith(redisServer, "Redis that is full, dies or falls silent", () => {
     expect(countAgain()).toBe(0);
   }, 180_000);
 });
-
-async function freePort(): Promise<number> {
-  const probe = await startTcpProxy(1);
-  await probe.close();
-  return probe.port;
-}

@@ -1,10 +1,6 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { JsonObject } from "../../src/core/json.js";
-import { createExecutors } from "../../src/executors/registry.js";
-import { createSandbox } from "../../workers/sandbox/create-sandbox.js";
 import { type CoreSubject, describeExecutorCore } from "../contracts/executor-core.contract.js";
+import { openExecutor } from "../support/open-executor.js";
 
 const python = (code: string, more: JsonObject = {}): JsonObject => ({
   type: "python_script",
@@ -16,23 +12,7 @@ const python = (code: string, more: JsonObject = {}): JsonObject => ({
 const pythonScripts: CoreSubject = {
   name: "python_script",
   has: { logs: true, progress: true, tokens: false, secrets: true },
-  async open() {
-    const root = await mkdtemp(join(tmpdir(), "headrace-core-"));
-    await chmod(root, 0o755);
-    const worker = await createSandbox({ requested: "auto", workRoot: join(root, "work") });
-    const executors = createExecutors({ cacheRoot: join(worker.workdirs.root, ".cache") });
-    const executor = executors.get("python_script");
-    if (!executor) throw new Error("No executor for python_script");
-    return {
-      executor,
-      worker,
-      async close() {
-        await Promise.all([...executors.values()].map((each) => each.close?.()));
-        await worker.sandbox.close();
-        await rm(root, { recursive: true, force: true });
-      },
-    };
-  },
+  open: async () => await openExecutor("python_script"),
   cases: () => ({
     succeeds: {
       config: python("def main(a, b): return {'sum': a + b}"),

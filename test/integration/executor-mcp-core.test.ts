@@ -1,13 +1,9 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { JsonObject } from "../../src/core/json.js";
-import { createExecutors } from "../../src/executors/registry.js";
-import type { Executor } from "../../src/executors/types.js";
-import { createSandbox } from "../../workers/sandbox/create-sandbox.js";
 import { describeExecutorCore } from "../contracts/executor-core.contract.js";
 import { eventually } from "../support/eventually.js";
+import { openExecutor } from "../support/open-executor.js";
 
 const HOSTILE = fileURLToPath(new URL("../support/hostile", import.meta.url));
 const configOf = (mode: string, extra: JsonObject = {}, args: string[] = []): JsonObject => ({
@@ -21,24 +17,8 @@ const input = { text: "hi" };
 describeExecutorCore({
   name: "mcp_package",
   has: { logs: true, progress: true, tokens: false, secrets: true },
-  async open() {
-    const root = await mkdtemp(join(tmpdir(), "headrace-mcp-core-"));
-    await chmod(root, 0o755);
-    const worker = await createSandbox({ requested: "auto", workRoot: join(root, "work") });
-    const executors = createExecutors({
-      cacheRoot: join(worker.workdirs.root, "cache"),
-      mcpPackages: { paths: [HOSTILE] },
-    });
-    return {
-      executor: executors.get("mcp_package") as Executor,
-      worker,
-      async close() {
-        await Promise.all([...executors.values()].map((executor) => executor.close?.()));
-        await worker.sandbox.close();
-        await rm(root, { recursive: true, force: true });
-      },
-    };
-  },
+  open: async () =>
+    await openExecutor("mcp_package", { deps: () => ({ mcpPackages: { paths: [HOSTILE] } }) }),
   cases: () => ({
     succeeds: {
       config: configOf("good"),

@@ -1,17 +1,16 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { type AddressInfo, createServer as createNetServer } from "node:net";
-import { tmpdir } from "node:os";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import type { JsonObject } from "../../src/core/json.js";
 import { createExecutors, createMcpConfigSchema } from "../../src/executors/registry.js";
-import { ExecutionError, type Executor, type McpType } from "../../src/executors/types.js";
-import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
+import { ExecutionError, type Executor } from "../../src/executors/types.js";
 import { eventually } from "../support/eventually.js";
 import { runOnce, type RunOptions } from "../support/execution.js";
+import { findFreePort } from "../support/find-free-port.js";
+import { type OpenedExecutor, openExecutor } from "../support/open-executor.js";
 
 const EVERYTHING = fileURLToPath(
   new URL("../../node_modules/@modelcontextprotocol/server-everything/dist/index.js", import.meta.url),
@@ -21,33 +20,18 @@ const allowedPrivateHosts = ["127.0.0.1"];
 
 type Handler = (message: JsonObject, response: ServerResponse, request: IncomingMessage) => void;
 
-async function findPort(): Promise<number> {
-  const server = createNetServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 describe("Model Context Protocol packages over HTTP", () => {
-  let root: string;
-  let worker: WorkerSandbox;
-  let executors: Map<McpType, Executor>;
-  let opened: { executor: Executor; worker: WorkerSandbox };
+  let opened: OpenedExecutor;
   let everything: ChildProcess;
   let everythingPort: number;
   const servers: Server[] = [];
 
   beforeAll(async () => {
-    root = await mkdtemp(join(tmpdir(), "headrace-mcp-http-"));
-    await chmod(root, 0o755);
-    worker = await createSandbox({ requested: "process", workRoot: join(root, "work") });
-    executors = createExecutors({
-      cacheRoot: join(worker.workdirs.root, "cache"),
-      mcpPackages: { allowedPrivateHosts, maxMessageBytes: MESSAGE_BYTES },
+    opened = await openExecutor("mcp_package", {
+      level: "process",
+      deps: () => ({ mcpPackages: { allowedPrivateHosts, maxMessageBytes: MESSAGE_BYTES } }),
     });
-    opened = { executor: executors.get("mcp_package") as Executor, worker };
-    everythingPort = await findPort();
+    everythingPort = await findFreePort();
     everything = spawn(process.execPath, [EVERYTHING, "streamableHttp"], {
       env: { PATH: process.env["PATH"], PORT: String(everythingPort) },
       stdio: "ignore",
@@ -66,9 +50,7 @@ describe("Model Context Protocol packages over HTTP", () => {
   });
   afterAll(async () => {
     everything?.kill("SIGKILL");
-    await Promise.all([...executors.values()].map((executor) => executor.close?.()));
-    await worker.sandbox.close();
-    await rm(root, { recursive: true, force: true });
+    await opened?.close();
   });
 
   const toConfig = (url: string, headers: Record<string, string> = {}) =>
@@ -160,10 +142,10 @@ describe("Model Context Protocol packages over HTTP", () => {
   });
 
   it("reaches no private address that is not allowed, by redirect neither", async () => {
-    const strict = createExecutors({ cacheRoot: join(root, "cache") });
+    const strict = createExecutors({ cacheRoot: join(opened.worker.workdirs.root, ".cache") });
     const executor = strict.get("mcp_package") as Executor;
     const target = await serve(succeed);
-    const refused = runOnce({ executor, worker }, toConfig(target), { tool: "echo" });
+    const refused = runOnce({ executor, worker: opened.worker }, toConfig(target), { tool: "echo" });
     await expect(refused).rejects.toMatchObject({ code: "invalid_input" });
     await executor.close?.();
     let hits = 0;

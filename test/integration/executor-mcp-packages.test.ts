@@ -1,16 +1,15 @@
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
-import { createExecutors, mcpConfigSchema } from "../../src/executors/registry.js";
-import { ExecutionError, type Executor, type McpType } from "../../src/executors/types.js";
+import { mcpConfigSchema } from "../../src/executors/registry.js";
+import { ExecutionError } from "../../src/executors/types.js";
 import { createSafeEvaluator } from "../../src/services/expressions/safe-evaluator.js";
-import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 import { eventually } from "../support/eventually.js";
 import { isRunning, runOnce, type RunOptions, startRun } from "../support/execution.js";
+import { type OpenedExecutor, openExecutor } from "../support/open-executor.js";
 
 const HOSTILE = fileURLToPath(new URL("../support/hostile", import.meta.url));
 const NODE_MODULES = fileURLToPath(new URL("../../node_modules", import.meta.url));
@@ -33,30 +32,22 @@ type Output = {
 
 describe("Model Context Protocol packages over stdio", () => {
   const evaluator = createSafeEvaluator();
-  let root: string;
-  let worker: WorkerSandbox;
-  let executors: Map<McpType, Executor>;
-  let opened: { executor: Executor; worker: WorkerSandbox };
+  let opened: OpenedExecutor;
 
   beforeAll(async () => {
-    root = await mkdtemp(join(tmpdir(), "headrace-mcp-"));
-    await chmod(root, 0o755);
-    worker = await createSandbox({ requested: "auto", workRoot: join(root, "work") });
-    executors = createExecutors({
-      cacheRoot: join(worker.workdirs.root, "cache"),
-      mcpPackages: {
-        paths: [HOSTILE, NODE_MODULES],
-        maxMessageBytes: MESSAGE_BYTES,
-        validate: async (schema, value) => await evaluator.validate(schema, value),
-      },
+    opened = await openExecutor("mcp_package", {
+      deps: () => ({
+        mcpPackages: {
+          paths: [HOSTILE, NODE_MODULES],
+          maxMessageBytes: MESSAGE_BYTES,
+          validate: async (schema, value) => await evaluator.validate(schema, value),
+        },
+      }),
     });
-    opened = { executor: executors.get("mcp_package") as Executor, worker };
   });
   afterAll(async () => {
-    await Promise.all([...executors.values()].map((executor) => executor.close?.()));
-    await worker.sandbox.close();
+    await opened?.close();
     await evaluator.close();
-    await rm(root, { recursive: true, force: true });
   });
 
   const toConfig = (args: readonly string[], extra: JsonObject = {}, transport: JsonObject = {}) =>

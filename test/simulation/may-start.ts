@@ -4,7 +4,7 @@ import type { RunRow } from "./tables.js";
 const OPEN = /[pqrw]/;
 
 /**
- * Whether a step may start, by the letters of its run: `api.md`'s rules once more, in other words than the core's,
+ * Whether a step may start, by the letters of its run: the rules once more, in other words than the core's,
  * so that a fault there does not hide here. "never" when they are clear and say no; "later" when they are not clear yet.
  */
 export function mayStart(

@@ -1,11 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type Api, startApi } from "../../src/api.js";
-import { loadSettings } from "../../src/config/load-settings.js";
-import { openPlatform, type Platform } from "../../src/container.js";
+import { startApi } from "../../src/api.js";
+import type { Platform } from "../../src/container.js";
 import { newId } from "../../src/core/ids.js";
-import { createLogger } from "../../src/observability/logger.js";
 import { createAuthServices } from "../../src/services/auth/auth-services.js";
 import { openSession } from "../../src/services/auth/sessions.js";
 import type { AppHost, ExecutionApps } from "../../workers/apps/app-host.js";
@@ -14,7 +9,7 @@ import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import { startWorker, type Worker } from "../../workers/worker.js";
 import { sendRequest, type TestRequest, type TestResponse } from "./http-client.js";
 import { eventually } from "./eventually.js";
-import { createTestDatabase } from "./test-database.js";
+import { openTestPlatform } from "./open-test-platform.js";
 
 /** A person who is signed in. */
 export interface Person {
@@ -45,20 +40,7 @@ export interface StartOptions {
 
 /** Starts everything. */
 export async function openAppHarness(environment: Readonly<Record<string, string>>): Promise<AppHarness> {
-  const database = await createTestDatabase();
-  const dataDir = mkdtempSync(join(tmpdir(), "headrace-test-"));
-  const settings = loadSettings({
-    environment: {
-      DATABASE_URL: database.url,
-      DATA_DIR: dataDir,
-      QUEUE_PREFIX: database.prefix,
-      LOG_LEVEL: process.env["TEST_LOG_LEVEL"] ?? "error",
-      PORT: "0",
-      ...environment,
-    },
-  });
-  const logger = createLogger({ level: settings.LOG_LEVEL, name: "test" });
-  const platform = await openPlatform({ settings, databaseUrl: database.url, logger, role: "test" });
+  const { platform, close } = await openTestPlatform(environment);
   const api = await startApi(platform);
   const worker = await startWorker(platform, { groups: ["default"], concurrency: 2, version: "test" });
   const people = {
@@ -73,9 +55,9 @@ export async function openAppHarness(environment: Readonly<Record<string, string
     ...{ platform, port, worker, people, request, url: api.address },
     startApp: async (config, more = {}) => await startApp(request, config, more),
     async close() {
-      await closeAll(api, worker, platform);
-      await database.drop();
-      rmSync(dataDir, { recursive: true, force: true });
+      await worker.close(0);
+      await api.close();
+      await close();
     },
   };
 }
@@ -108,12 +90,6 @@ export async function startExecution(
     mask: createSecretMask([]),
     ...more,
   });
-}
-
-async function closeAll(api: Api, worker: Worker, platform: Platform): Promise<void> {
-  await worker.close(0);
-  await api.close();
-  await platform.close();
 }
 
 async function addPerson(platform: Platform, role: string): Promise<Person> {

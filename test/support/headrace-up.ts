@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
+/** The root of the checkout. */
 export const repository = fileURLToPath(new URL("../../", import.meta.url));
 const program = join(repository, "bin", "headrace.mjs");
 

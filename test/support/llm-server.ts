@@ -106,7 +106,7 @@ export function sendChunk(
 }
 
 /** Ends a streamed answer as the protocol wants it: the usage, then the mark. */
-export function endStream(response: ServerResponse, tokens: { input: number; output: number } | null): void {
+function endStream(response: ServerResponse, tokens: { input: number; output: number } | null): void {
   if (tokens)
     sendChunk(response, {}, { usage: { prompt_tokens: tokens.input, completion_tokens: tokens.output } });
   response.end("data: [DONE]\n\n");

@@ -1,11 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { JsonObject } from "../../src/core/json.js";
-import { createExecutors } from "../../src/executors/registry.js";
-import type { Executor } from "../../src/executors/types.js";
-import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
+import { type OpenedExecutor, openExecutor } from "./open-executor.js";
 import type { Requirement } from "./requirements.js";
 
 /** Python modules that notebooks are executed with. */
@@ -38,30 +33,11 @@ export async function openNotebooks({
 }: {
   isWarm?: boolean;
   python?: string;
-} = {}): Promise<{
-  executor: Executor;
-  worker: WorkerSandbox;
-  close(): Promise<void>;
-}> {
-  const root = await mkdtemp(join(tmpdir(), "headrace-notebooks-"));
-  await chmod(root, 0o755);
-  const worker = await createSandbox({ requested: "auto", workRoot: join(root, "work") });
-  const { sandbox, workdirs } = worker;
-  const ground = { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove };
-  const executors = createExecutors({
-    cacheRoot: join(workdirs.root, ".cache"),
-    ...(isWarm && { ground }),
-    ...(python !== undefined && { python }),
+} = {}): Promise<OpenedExecutor> {
+  return await openExecutor("jupyter_notebook", {
+    deps: ({ sandbox, workdirs: { make, remove } }) => ({
+      ...(isWarm && { ground: { sandbox, makeWorkdir: make, removeWorkdir: remove } }),
+      ...(python !== undefined && { python }),
+    }),
   });
-  const executor = executors.get("jupyter_notebook");
-  if (!executor) throw new Error("No executor for notebooks");
-  return {
-    executor,
-    worker,
-    async close() {
-      await Promise.all([...executors.values()].map((each) => each.close?.()));
-      await sandbox.close();
-      await rm(root, { recursive: true, force: true });
-    },
-  };
 }

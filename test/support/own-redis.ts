@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+import { findFreePort } from "./find-free-port.js";
 
 /** A Redis server of one test file's own, without persistence: killing it loses everything. */
 export interface OwnRedis {
@@ -17,17 +17,6 @@ export interface OwnRedis {
   start(): Promise<void>;
   /** Kills it and removes its folder; call in `afterAll`. */
   stop(): Promise<void>;
-}
-
-/** A port of loopback that nobody listens on now. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
 
 /** Starts a Redis server on a free port. Extra arguments are options of `redis-server`. */

@@ -1,17 +1,12 @@
 import { createHmac } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { type Api, startApi } from "../../src/api.js";
-import { loadSettings } from "../../src/config/load-settings.js";
-import { openPlatform, type Platform } from "../../src/container.js";
+import type { Platform } from "../../src/container.js";
 import { newId } from "../../src/core/ids.js";
 import { type Role, ROLES } from "../../src/core/permissions.js";
-import { createLogger } from "../../src/observability/logger.js";
 import { createAuthServices } from "../../src/services/auth/auth-services.js";
 import { openSession } from "../../src/services/auth/sessions.js";
 import { sendRequest, type TestRequest, type TestResponse } from "./http-client.js";
-import { createTestDatabase } from "./test-database.js";
+import { openTestPlatform } from "./open-test-platform.js";
 
 /** The whole API over a platform of its own; without workers until a test starts one. */
 export interface WebhooksApi {
@@ -35,21 +30,10 @@ export const MAX_BODY_BYTES = 1_000_000;
 
 /** Starts it on PostgreSQL alone, with further settings; call `close()` in `afterAll`. */
 export async function startWebhooksApi(environment: Record<string, string> = {}): Promise<WebhooksApi> {
-  const database = await createTestDatabase();
-  const dataDir = mkdtempSync(join(tmpdir(), "headrace-test-"));
-  const settings = loadSettings({
-    environment: {
-      DATABASE_URL: database.url,
-      DATA_DIR: dataDir,
-      QUEUE_PREFIX: database.prefix,
-      LOG_LEVEL: process.env["TEST_LOG_LEVEL"] ?? "error",
-      PORT: "0",
-      MAX_BODY_BYTES: String(MAX_BODY_BYTES),
-      ...environment,
-    },
+  const { platform, close } = await openTestPlatform({
+    MAX_BODY_BYTES: String(MAX_BODY_BYTES),
+    ...environment,
   });
-  const logger = createLogger({ level: settings.LOG_LEVEL, name: "test" });
-  const platform = await openPlatform({ settings, databaseUrl: database.url, logger, role: "test" });
   const api: Api = await startApi(platform);
   const tokens = await signIn(platform);
   const port = Number(new URL(api.address).port);
@@ -85,9 +69,7 @@ export async function startWebhooksApi(environment: Record<string, string> = {})
     },
     async close() {
       await api.close();
-      await platform.close();
-      await database.drop();
-      rmSync(dataDir, { recursive: true, force: true });
+      await close();
     },
   };
 }

@@ -58,9 +58,6 @@ export function createComponentDoors(deps: ComponentDoorDeps) {
   };
 }
 
-/** See {@link createComponentDoors}. */
-export type ComponentDoors = ReturnType<typeof createComponentDoors>;
-
 async function findVersion(knex: Knex, reference: string): Promise<Named> {
   const parsed = parseMcpReference(reference.replace(/^mcp:/, ""));
   const found = "error" in parsed ? undefined : (await resolveMcps(knex, [parsed])).get(referenceKey(parsed));

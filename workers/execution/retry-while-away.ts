@@ -3,7 +3,7 @@ import { isUnreachable } from "../../src/errors/is-unreachable.js";
 import type { Logger } from "../../src/observability/logger.js";
 
 /** How long work is kept while the database is away; by then a step has long been given to another worker. */
-export const AWAY_LIMIT_MS = 10 * 60_000;
+const AWAY_LIMIT_MS = 10 * 60_000;
 const LONGEST_PAUSE_MS = 2000;
 
 /** How one piece of work is tried again. */

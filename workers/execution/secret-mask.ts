@@ -1,7 +1,7 @@
+import { HIDDEN_TEXT } from "../../src/core/hidden-text.js";
 import type { JsonValue } from "../../src/core/json.js";
 import type { SecretMask } from "../../src/executors/types.js";
 
-const MASK = "••••••";
 /** Shorter values would blank out half of any log. */
 const SHORTEST = 4;
 
@@ -23,7 +23,7 @@ export function createSecretMask(secrets: readonly string[]): StreamMask {
   // the longest first, so that a secret which contains another is hidden whole
   usable.sort((one, other) => other.length - one.length);
   const pattern = new RegExp(usable.map(escapeRegExp).join("|"), "g");
-  const text = (value: string) => value.replace(pattern, MASK);
+  const text = (value: string) => value.replace(pattern, HIDDEN_TEXT);
   return {
     text,
     json: (value) => maskJson(value, text),
@@ -100,7 +100,7 @@ function escapeRegExp(value: string): string {
 function maskJson(value: JsonValue, text: (value: string) => string): JsonValue {
   if (typeof value === "string") return text(value);
   // a PIN that was turned into a number is still the PIN
-  if (typeof value === "number") return text(String(value)) === String(value) ? value : MASK;
+  if (typeof value === "number") return text(String(value)) === String(value) ? value : HIDDEN_TEXT;
   if (Array.isArray(value)) return value.map((item) => maskJson(item, text));
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [text(key), maskJson(item, text)]));

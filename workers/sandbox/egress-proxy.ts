@@ -1,12 +1,7 @@
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  request,
-  type ServerResponse,
-} from "node:http";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { withoutHopByHop } from "../../src/outgoing/hop-by-hop.js";
 import { type OutgoingGuard, OutgoingRefusedError, portOf } from "../../src/outgoing/outgoing-guard.js";
 import type { EgressCount, EgressLog } from "./egress-log.js";
 
@@ -22,11 +17,6 @@ export interface ProxiedStep {
 }
 
 const CONNECT_LIMIT_MS = 10_000;
-/** Of one connection, never of a proxy's path: RFC 9110, section 7.6.1, and what proxies added to it. */
-const HOP_HEADERS = new Set([
-  ...["connection", "proxy-connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"],
-  ...["proxy-authorization", "proxy-authenticate"],
-]);
 
 /**
  * Forwards `CONNECT host:port` and plain requests. The name is resolved and judged here, and the connection made to the
@@ -107,7 +97,7 @@ function exchange(
     createConnection: () => socket,
     method: incoming.method,
     path: `${url.pathname}${url.search}`,
-    headers: { ...withoutHopHeaders(incoming.headers), host: url.host, connection: "close" },
+    headers: { ...withoutHopByHop(incoming.headers), host: url.host, connection: "close" },
   });
   const settle = (): void => {
     count.sent += socket.bytesWritten;
@@ -115,7 +105,7 @@ function exchange(
   };
   socket.once("close", settle);
   outgoing.once("response", (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopHeaders(answer.headers));
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.headers));
     answer.on("error", () => response.destroy());
     answer.pipe(response);
   });
@@ -173,11 +163,4 @@ function explain(error: unknown): { status: string; why: string } {
   if (error instanceof OutgoingRefusedError) return { status: "403 Forbidden", why: error.message };
   const code = (error as NodeJS.ErrnoException).code;
   return { status: "502 Bad Gateway", why: `it could not be reached (${code ?? String(error)})` };
-}
-
-function withoutHopHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const named = new Set((headers.connection ?? "").split(",").map((name) => name.trim().toLowerCase()));
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !HOP_HEADERS.has(name) && !named.has(name)),
-  );
 }

@@ -37,6 +37,7 @@ export interface StepLimits {
 
 const MEBIBYTE = 1024 ** 2;
 
+/** The same for every step of every worker. */
 export const STEP_LIMITS: StepLimits = {
   processes: 256,
   openFiles: 1_024,

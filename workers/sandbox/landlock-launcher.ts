@@ -54,7 +54,7 @@ export async function openLandlock(options: {
 }
 
 /** Walls around files and TCP that a process puts up for itself and its children; no namespace is needed. */
-export function createLandlockLauncher(deps: LandlockDeps): Launcher {
+function createLandlockLauncher(deps: LandlockDeps): Launcher {
   return {
     async prepare(command, { env, user }, notify) {
       const isTrusted = command.identity === "worker";

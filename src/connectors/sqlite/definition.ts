@@ -1,24 +1,13 @@
-import { z } from "zod";
-import { findDatabaseFile } from "../database-file.js";
-import { plainText } from "../network-fields.js";
-import type { ConnectorDefinition } from "../types.js";
-import { openSqlite } from "./sqlite-connector.js";
+import { existsSync } from "node:fs";
+import { defineFileDatabase } from "../file-database.js";
+import { findProgram } from "../query-process.js";
 
-const configSchema = z.strictObject({
-  databaseName: plainText(1_000).meta({ description: "A file inside the data folder." }),
-});
-export type SqliteConfig = z.infer<typeof configSchema>;
-
-/** A file of SQLite as an external database. */
-export const sqliteDefinition: ConnectorDefinition<SqliteConfig> = {
+/** A file of SQLite as an external database, by the SQLite that is in Python. */
+export const sqliteDefinition = defineFileDatabase({
   dbType: "sqlite",
   label: "SQLite",
-  configSchema,
-  secretNames: [],
-  targetNames: [],
-  findFaults({ databaseName }, _secrets, { dataDir }) {
-    const found = findDatabaseFile(dataDir, databaseName);
-    return "fault" in found ? [{ path: "/databaseName", message: found.fault }] : [];
-  },
-  open: openSqlite,
-};
+  findProgram: ({ python }) => ({
+    command: python ?? (existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3"),
+    args: ["-I", "-S", findProgram("sqlite", "query.py")],
+  }),
+});

@@ -8,7 +8,6 @@ export type BulkAction = (typeof BULK_ACTIONS)[number];
 
 /** Every status of a bulk operation. The last three are terminal. */
 export const BULK_STATUSES = ["queued", "running", "succeeded", "failed", "canceled"] as const;
-export type BulkStatus = (typeof BULK_STATUSES)[number];
 
 /** Most runs of one operation. */
 export const MOST_BULK_RUNS = 10_000;

@@ -34,7 +34,6 @@ export const startRunSchema = z
     labels: labelsSchema.default({}),
   })
   .meta({ id: "StartRun" });
-export type StartRunBody = z.infer<typeof startRunSchema>;
 
 /** Query of `POST /workflow-runs`. */
 export const startRunQuerySchema = z.strictObject({
@@ -88,7 +87,6 @@ export const runListQuerySchema = z.strictObject({
   createdAfter: givenInstantSchema.optional().meta({ description: "Created later than this moment." }),
   createdBefore: givenInstantSchema.optional().meta({ description: "Created earlier than this moment." }),
 });
-export type RunListQuery = z.infer<typeof runListQuerySchema>;
 
 /** Query of `GET /workflow-runs/{id}/logs`. Oldest first, 200 lines a page unless `limit` says less. */
 export const runLogsQuerySchema = z.strictObject({

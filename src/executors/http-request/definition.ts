@@ -20,7 +20,7 @@ const statusField = z.union([z.int().min(100).max(599), z.string().regex(STATUS_
 const jsonField = z.unknown().optional() as unknown as z.ZodOptional<z.ZodType<JsonValue>>;
 
 /** The inputs of `builtin:http`, after their mappings are resolved. `null` counts as not given. */
-export const httpRequestSchema = z.strictObject({
+const httpRequestSchema = z.strictObject({
   method: z.string().toUpperCase().pipe(z.enum(METHODS)).default("GET").describe(METHODS.join(", ")),
   url: z.string().min(1, "must be a URL").max(8_192).describe("http:// or https://; its query stays."),
   headers: headersField.optional(),

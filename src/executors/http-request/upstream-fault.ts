@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { JsonObject } from "../../core/json.js";
+import { parseRetryAfterMs } from "../../outgoing/retry-after.js";
 import { ExecutionError } from "../types.js";
 
 const MOST_RETRY_AFTER_SECONDS = 86_400;
@@ -37,7 +38,7 @@ export function statusFault(
   status: number,
   given: { readonly body: string; readonly retryAfter: string | undefined },
 ): ExecutionError {
-  const retryAfterSeconds = parseRetryAfter(given.retryAfter);
+  const retryAfterSeconds = toRetryAfterSeconds(given.retryAfter);
   const name = STATUS_CODES[status];
   return new ExecutionError("upstream_error", `The server answered ${status}${name ? ` ${name}` : ""}`, {
     details: { status, body: given.body, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) },
@@ -68,11 +69,10 @@ function codeOf(error: unknown): string | undefined {
   return cause === undefined ? undefined : codeOf(cause);
 }
 
-/** Seconds that a `Retry-After` asks for, given as such or as a date. */
-function parseRetryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const seconds = /^\d{1,10}$/.test(value)
-    ? Number(value)
-    : Math.ceil((Date.parse(value) - Date.now()) / 1_000);
-  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), MOST_RETRY_AFTER_SECONDS);
+/** Seconds that a `Retry-After` asks for, at most a day. */
+function toRetryAfterSeconds(value: string | undefined): number | undefined {
+  const milliseconds = parseRetryAfterMs(value);
+  return milliseconds === undefined
+    ? undefined
+    : Math.min(Math.ceil(milliseconds / 1_000), MOST_RETRY_AFTER_SECONDS);
 }

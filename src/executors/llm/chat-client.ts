@@ -1,5 +1,6 @@
 import OpenAI from "openai";
 import { type Agent, fetch as undiciFetch, type RequestInit, type Response } from "undici";
+import { HIDDEN_TEXT } from "../../core/hidden-text.js";
 import { OutgoingRefusedError, REFUSAL } from "../../outgoing/outgoing-guard.js";
 import { ExecutionError } from "../types.js";
 import type { LlmProvider } from "./llm-ports.js";
@@ -193,14 +194,11 @@ function describe(error: { readonly error?: unknown; readonly message: string })
 }
 
 /** Without the key and the headers' values, of which providers like to quote parts. */
-export function hideCredentials(
-  text: string,
-  { apiKey, headers }: Pick<LlmProvider, "apiKey" | "headers">,
-): string {
+function hideCredentials(text: string, { apiKey, headers }: Pick<LlmProvider, "apiKey" | "headers">): string {
   const secrets = [apiKey ?? "", ...Object.values(headers)].filter((secret) => secret.length >= 4);
-  const whole = secrets.reduce((shown, secret) => shown.replaceAll(secret, "••••••"), text);
+  const whole = secrets.reduce((shown, secret) => shown.replaceAll(secret, HIDDEN_TEXT), text);
   // "Incorrect API key provided: sk-proj-****abcd"
-  return whole.replace(/\bsk-[A-Za-z0-9_*-]{4,}/g, "••••••");
+  return whole.replace(/\bsk-[A-Za-z0-9_*-]{4,}/g, HIDDEN_TEXT);
 }
 
 function toNetworkFault(error: unknown): ExchangeError {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseRetryAfterMs } from "../../outgoing/retry-after.js";
 import { ExecutionError } from "../types.js";
 import type { ExchangeError } from "./chat-client.js";
 
@@ -9,6 +10,7 @@ export interface RetryRules {
   readonly maxDelayMs: number;
 }
 
+/** Half a second at first, five tries in all. */
 export const DEFAULT_RETRY_RULES: RetryRules = { maxTries: 5, firstDelayMs: 500, maxDelayMs: 20_000 };
 
 /** What one try is told, and what is known when it fails. */
@@ -50,14 +52,6 @@ export async function retryExchange<Result>(
       await pause(delayMs, signal);
     }
   }
-}
-
-/** Milliseconds that a `Retry-After` asks for: seconds, or a date. */
-export function parseRetryAfterMs(value: string | undefined, nowMs = Date.now()): number | undefined {
-  if (value === undefined) return undefined;
-  if (/^\d{1,9}(\.\d{1,3})?$/.test(value)) return Number(value) * 1000;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
 
 function delayBefore(tries: number, { firstDelayMs, maxDelayMs }: RetryRules): number {

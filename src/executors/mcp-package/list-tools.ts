@@ -1,6 +1,7 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import type { RequestOptions } from "@modelcontextprotocol/sdk/shared/protocol.js";
 import { ListToolsResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { HIDDEN_TEXT } from "../../core/hidden-text.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.js";
 import {
   type ContractTool,
@@ -11,7 +12,6 @@ import {
 import { upstreamFault } from "../http-request/upstream-fault.js";
 import { assertStorable } from "../script/output-value.js";
 
-const HIDDEN = "••••••";
 const MOST_TOOLS = 1_000;
 const MOST_PAGES = 100;
 const MOST_LIST_BYTES = 4 * 1024 * 1024;
@@ -42,7 +42,7 @@ export async function listTools(
 function hide(value: JsonValue, secrets: readonly string[]): JsonValue {
   if (secrets.length === 0) return value;
   if (typeof value === "string")
-    return secrets.reduce((text, secret) => text.replaceAll(secret, HIDDEN), value);
+    return secrets.reduce((text, secret) => text.replaceAll(secret, HIDDEN_TEXT), value);
   if (Array.isArray(value)) return value.map((item) => hide(item, secrets));
   if (!isJsonObject(value)) return value;
   return Object.fromEntries(

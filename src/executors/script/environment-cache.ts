@@ -59,7 +59,7 @@ export function createEnvironmentCache(deps: EnvironmentCacheDeps): EnvironmentC
           ready.set(hash, folder);
           return folder;
         } catch (error) {
-          throwIfAborted(context.signal);
+          context.signal.throwIfAborted();
           // The one that built may have been canceled; that must not fail those who waited for it.
           if (!others || !isAbort(error)) throw error;
         } finally {
@@ -86,7 +86,7 @@ async function buildAlone(
     const built = await findBuilt(store, hash);
     if (built) return built;
     const lock = await takeLock(`${store.root} ${hash}`, context.signal);
-    throwIfAborted(context.signal);
+    context.signal.throwIfAborted();
     if (!lock) continue;
     try {
       return (await findBuilt(store, hash)) ?? (await buildOnce(store, hash, build, context));
@@ -172,8 +172,4 @@ async function waitFor<Value>(work: Promise<Value>, signal: AbortSignal): Promis
 
 function isAbort(error: unknown): boolean {
   return error instanceof ExecutionError && ["canceled", "timeout"].includes(error.code);
-}
-
-function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw signal.reason;
 }

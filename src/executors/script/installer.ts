@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type ExecutionContext, ExecutionError } from "../types.js";
-import { createLineSplitter } from "./line-splitter.js";
+import { followTool } from "./follow-tool.js";
 
 /** One run of a trusted tool in a folder of the cache. */
 export interface InstallerCommand {
@@ -15,7 +15,6 @@ export interface InstallerCommand {
 export type RunInstaller = (command: InstallerCommand) => Promise<void>;
 
 const INSTALLER_MEMORY_MB = 4_096;
-const TAIL_LINES = 20;
 
 /**
  * Installers run in the sandbox (limits, clean environment, the whole tree killed on cancel), though as the worker's
@@ -28,10 +27,9 @@ export function createInstaller(deps: {
   readonly env: Readonly<Record<string, string>>;
 }): RunInstaller {
   const { context, folder, cacheDir } = deps;
-  const { signal, sandbox, emit } = context;
+  const { sandbox, emit } = context;
   return async ({ name, command, args, env }) => {
     emit.log("system", `${name} …`);
-    const tail: string[] = [];
     const child = await sandbox.start({
       command,
       args,
@@ -49,21 +47,7 @@ export function createInstaller(deps: {
       network: true,
       identity: "worker",
     });
-    const lines = createLineSplitter((line) => {
-      emit.log("system", line);
-      tail.push(line);
-      if (tail.length > TAIL_LINES) tail.shift();
-    });
-    child.onStdout((chunk) => lines.push(chunk));
-    child.onStderr((chunk) => lines.push(chunk));
-    child.endInput();
-    const onAbort = (): void => void child.kill(0);
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    const exit = await child.exited;
-    signal.removeEventListener("abort", onAbort);
-    lines.flush();
-    if (signal.aborted) throw signal.reason;
+    const { exit, tail } = await followTool(child, context);
     if (exit.exitCode === 0) return;
     const reasons = tail.filter((line) => /\berror\b/i.test(line)).slice(0, 3);
     const reason = reasons.join("; ") || tail.at(-1) || exit.signal || `exit code ${exit.exitCode}`;

@@ -6,7 +6,7 @@ export interface LineSplitter {
 }
 
 /** Longer lines are cut: a log line is a database row. */
-export const MAX_LINE_BYTES = 64 * 1024;
+const MAX_LINE_BYTES = 64 * 1024;
 
 const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;

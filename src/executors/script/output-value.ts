@@ -48,7 +48,7 @@ function findFault(value: unknown): string | undefined {
 }
 
 /** The error for an output that cannot be kept. */
-export function invalidOutput(path: string, why: string): ExecutionError {
+function invalidOutput(path: string, why: string): ExecutionError {
   const where = path === "" ? "" : ` at ${path}`;
   const shown = path.length > 200 ? "" : path;
   return new ExecutionError("invalid_output", `The output${shown && where} ${why}`, {

@@ -3,7 +3,7 @@ import { lstat, readdir, realpath, rm } from "node:fs/promises";
 import { isIP } from "node:net";
 import { join, sep } from "node:path";
 import { type OutgoingGuard, OutgoingRefusedError, portOf } from "../../outgoing/outgoing-guard.js";
-import { createLineSplitter } from "../script/line-splitter.js";
+import { followTool } from "../script/follow-tool.js";
 import { type ExecutionContext, ExecutionError, type SandboxCommand } from "../types.js";
 
 /** What is cloned, and where to. */
@@ -34,7 +34,6 @@ const DEFAULT_LIMITS: CloneLimits = {
 const GIT_PLACES = ["/usr/bin/git", "/usr/local/bin/git", "/bin/git"];
 const LOOK_EVERY_MS = 250;
 const MEMORY_MB = 1_024;
-const TAIL_LINES = 5;
 
 /**
  * Clones the newest commit of a repository, in the sandbox: https alone, to an address that the guard has judged and
@@ -75,30 +74,13 @@ async function runGit(
   limits: CloneLimits,
 ): Promise<void> {
   const { context, folder, name } = options;
-  const { sandbox, signal, emit } = context;
-  const child = await sandbox.start(toCommand(git, pinned, options, limits));
-  const tail: string[] = [];
-  const lines = createLineSplitter((line) => {
-    emit.log("system", `git: ${line}`);
-    tail.push(line);
-    if (tail.length > TAIL_LINES) tail.shift();
-  });
-  child.onStdout((chunk) => lines.push(chunk));
-  child.onStderr((chunk) => lines.push(chunk));
-  child.endInput();
+  const child = await context.sandbox.start(toCommand(git, pinned, options, limits));
   let excess: string | undefined;
   const watching = watchSize(join(folder, name), limits, (reason) => {
     excess = reason;
     void child.kill(0);
   });
-  const onAbort = (): void => void child.kill(0);
-  signal.addEventListener("abort", onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  const exit = await child.exited;
-  signal.removeEventListener("abort", onAbort);
-  watching.stop();
-  lines.flush();
-  if (signal.aborted) throw signal.reason;
+  const { exit, tail } = await followTool(child, context, "git: ").finally(() => watching.stop());
   if (excess !== undefined) throw tooLarge(excess);
   if (exit.exitCode === 0) return;
   const reason = tail.at(-1) ?? exit.signal ?? exit.exitCode;

@@ -56,22 +56,22 @@ export function createStreamlitAppExecutor(given: StreamlitAppDeps): Executor<St
     async execute(config, input, context): Promise<JsonValue> {
       const { apps, signal } = context;
       if (!apps) throw new ExecutionError("internal", "An app can be started by a step alone");
-      throwIfAborted(signal);
+      signal.throwIfAborted();
       const { mode, idleTimeoutSeconds } = config;
       const prepare = mode === "server" ? await prepareServer(deps, config, context) : undefined;
       const pages = mode === "browser" ? await prepareStlite(deps, { config, input, context }) : undefined;
-      throwIfAborted(signal);
+      signal.throwIfAborted();
       const app = await apps.open({ mode, idleTimeoutSeconds });
       const onAbort = (): void => void app.abandon("The execution was stopped");
       signal.addEventListener("abort", onAbort, { once: true });
       try {
         const serving = pages ?? (await prepare?.(app, input));
         if (serving) await app.serve(serving);
-        throwIfAborted(signal);
+        signal.throwIfAborted();
         return { appId: app.appId, url: app.url, status: "running" };
       } catch (error) {
         await app.abandon(error instanceof Error ? error.message : String(error));
-        throwIfAborted(signal);
+        signal.throwIfAborted();
         throw error;
       } finally {
         signal.removeEventListener("abort", onAbort);
@@ -147,9 +147,4 @@ async function writeRuntime({ folder }: OpenedApp, input: JsonObject): Promise<v
   await writeFile(join(folder, "inputs.json"), JSON.stringify(input));
   for (const name of ["serve.py", "headrace.py"])
     await writeFile(join(runtime, name), await loadRuntimeFile(name, import.meta.url));
-}
-
-/** @throws the reason of an aborted signal. */
-function throwIfAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw signal.reason;
 }

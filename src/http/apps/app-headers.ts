@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { parseSetCookie, stringifySetCookie } from "cookie";
-import { withoutHopByHop } from "../../services/apps/relay.js";
+import { withoutHopByHop } from "../../outgoing/hop-by-hop.js";
 
 /** Keeps an app's page on the console's origin from acting as the person who looks at it: it has no origin. */
-export const SANDBOX_CSP = "sandbox allow-scripts allow-forms allow-popups allow-downloads";
+const SANDBOX_CSP = "sandbox allow-scripts allow-forms allow-popups allow-downloads";
 
 /** What says who we are, or where the person was. */
 const NOT_FORWARDED = new Set([
@@ -102,7 +102,7 @@ export function setOpenHeaders(response: ServerResponse): void {
 }
 
 /** A cookie of an app is for this app, whatever it says; one that could be taken for ours is dropped. */
-export function confineCookie(line: string, path: string): string[] {
+function confineCookie(line: string, path: string): string[] {
   try {
     const { domain: _domain, ...cookie } = parseSetCookie(line);
     return OWN_COOKIE.test(cookie.name) ? [] : [stringifySetCookie({ ...cookie, path })];

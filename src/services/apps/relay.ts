@@ -1,6 +1,5 @@
 import {
   type ClientRequest,
-  type IncomingHttpHeaders,
   type IncomingMessage,
   type OutgoingHttpHeaders,
   request as sendRequest,
@@ -25,32 +24,9 @@ export class RelayError extends Error {
   }
 }
 
-/** What belongs to one connection and is never passed on (RFC 9110, 7.6.1). */
-const HOP_BY_HOP = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-connection",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-]);
 /** An answer has to begin within this time. */
 const HEAD_LIMIT_MS = 60_000;
 const CONNECT_LIMIT_MS = 10_000;
-
-/** The headers without those of the connection, and those that `Connection` names. */
-export function withoutHopByHop(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const named = String(headers.connection ?? "")
-    .toLowerCase()
-    .split(",")
-    .map((name) => name.trim());
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name) && !named.includes(name)),
-  );
-}
 
 /**
  * Passes a request on and streams its answer back.

@@ -56,7 +56,7 @@ export interface ArtifactLimits extends WalkLimits {
 }
 
 /** What one step attempt may leave behind. */
-export const DEFAULT_ARTIFACT_LIMITS: ArtifactLimits = {
+const DEFAULT_ARTIFACT_LIMITS: ArtifactLimits = {
   maxFiles: 1000,
   maxTotalBytes: 1024 ** 3,
   maxDepth: 16,

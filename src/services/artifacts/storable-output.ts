@@ -2,7 +2,7 @@ import type { JsonValue } from "../../core/json.js";
 import { ExecutionError } from "../../executors/types.js";
 
 /** Outputs up to this size live in their row; larger ones in the artifact store. */
-export const MAX_ROW_BYTES = 256 * 1024;
+const MAX_ROW_BYTES = 256 * 1024;
 
 /** An output as it will be stored. */
 export interface StorableOutput {

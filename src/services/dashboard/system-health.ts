@@ -1,9 +1,11 @@
 import type { Knex } from "knex";
+import type { Settings } from "../../config/settings-schema.js";
 import type { ComponentHealth, SystemHealth } from "../../contracts/api/dashboard.js";
 import { toError } from "../../errors/app-error.js";
 import type { Logger } from "../../observability/logger.js";
 import type { RunQueue } from "../../queues/run-queue.js";
 import type { Readiness } from "../health/readiness.js";
+import { toImplicitProvider } from "../llm-providers/find-provider.js";
 
 /** What system health looks at. */
 export interface SystemHealthDeps {
@@ -12,6 +14,8 @@ export interface SystemHealthDeps {
   readonly logger: Logger;
   /** The checks behind `/health/ready`: PostgreSQL, Redis and what else this process needs. */
   readonly readiness: () => Promise<Readiness>;
+  /** May name a provider of language models while none is stored. */
+  readonly settings?: Pick<Settings, "OPENAI_API_KEY" | "OPENAI_BASE_URL">;
 }
 
 interface WorkerRow {
@@ -31,6 +35,7 @@ interface WorkerRow {
 /** Strongest first. */
 const SANDBOX_LEVELS = ["namespace", "landlock", "process", "none"];
 const MOST_WORKERS = 500;
+const MOST_PROVIDERS = 10;
 
 /** How each part of the installation does, in words that an operator can act on. */
 export async function readSystemHealth(deps: SystemHealthDeps): Promise<SystemHealth> {
@@ -39,7 +44,7 @@ export async function readSystemHealth(deps: SystemHealthDeps): Promise<SystemHe
     orUndefined(deps, "workers", readWorkers(deps.knex)),
     orUndefined(deps, "scheduler", readScheduler(deps.knex)),
     orUndefined(deps, "queues", deps.runQueue.countJobs()),
-    orUndefined(deps, "providers", readProviders(deps.knex)),
+    orUndefined(deps, "providers", readProviders(deps)),
   ]);
   const sandbox = judgeSandbox(workers ?? []);
   const components: ComponentHealth[] = [
@@ -74,8 +79,10 @@ async function readScheduler(knex: Knex): Promise<boolean> {
   return (await knex("leaders").first("name").whereRaw("expires_at > now()")) !== undefined;
 }
 
-async function readProviders(knex: Knex): Promise<string[]> {
-  return await knex("llm_providers").orderBy("name").limit(MOST_WORKERS).pluck("name");
+async function readProviders({ knex, settings }: SystemHealthDeps): Promise<string[]> {
+  const stored: string[] = await knex("llm_providers").orderBy("name").limit(MOST_PROVIDERS).pluck("name");
+  const implicit = settings && toImplicitProvider(settings);
+  return stored.length === 0 && implicit ? [implicit.name] : stored;
 }
 
 /** Configured is all that is known: nobody is called to find out. */
@@ -83,7 +90,7 @@ function judgeProviders(names: readonly string[] | undefined): ComponentHealth {
   if (!names) return { name: "providers", status: "down", detail: "unknown: the database is out of reach" };
   if (names.length === 0)
     return { name: "providers", status: "unused", detail: "no LLM provider is configured" };
-  return { name: "providers", status: "ok", detail: `configured: ${names.slice(0, 10).join(", ")}` };
+  return { name: "providers", status: "ok", detail: `configured: ${names.join(", ")}` };
 }
 
 /** One part that cannot be read must not hide the others. */

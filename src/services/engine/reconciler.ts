@@ -60,9 +60,6 @@ export function createReconciler(deps: ReconcilerDeps) {
   };
 }
 
-/** See {@link createReconciler}. */
-export type Reconciler = ReturnType<typeof createReconciler>;
-
 /** Steps of workers whose lease is over go back to the queue. */
 async function returnLostSteps(deps: ReconcilerDeps): Promise<void> {
   const rows = await deps

@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { HIDDEN_TEXT } from "../../core/hidden-text.js";
 import { resolvePointer } from "../../core/json-pointer.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.js";
 import type { InputMapping, PlanStep, RunPlan } from "../../core/plan.js";
@@ -51,7 +52,6 @@ export interface InputResolverDeps {
 }
 
 /** Shown in place of a secret wherever inputs are stored. */
-const HIDDEN = "••••••";
 
 /** Reads what steps may see of their run, and resolves input mappings and conditions against it. */
 export function createInputResolver(deps: InputResolverDeps) {
@@ -219,7 +219,7 @@ async function resolve(
   for (const [name, mapping] of Object.entries(mappings)) {
     if ("secret" in mapping) {
       values[name] = secrets.get(mapping.secret)?.value ?? "";
-      shown[name] = HIDDEN;
+      shown[name] = HIDDEN_TEXT;
       continue;
     }
     const value = await resolveOne(deps, name, mapping, context);

@@ -15,7 +15,7 @@ import { AppError, conflict, invalidFields, notFound } from "../../errors/app-er
 import { ExternalDbConfigModel } from "../../models/external-db-config-model.js";
 import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
 import type { AuditLog } from "../audit/audit-log.js";
-import { isUniqueViolation } from "../database-conflicts.js";
+import { orNameTaken } from "../name-taken.js";
 import { type Cipher, createCipher } from "../secrets/cipher.js";
 import { checkExternalDb, demandSecretsAgain } from "./check-external-db.js";
 import type { ConnectionManager } from "./connection-manager.js";
@@ -96,7 +96,9 @@ async function createOne(deps: Deps, body: CreateExternalDb, by: By): Promise<Ex
   const sealed = sealDbSecrets(deps.cipher, id, secrets);
   return await deps.knex.transaction(async (trx) => {
     const row = { id, name, dbType, config, ...sealed, createdBy: by.actor.userId };
-    const made = presentExternalDb(await orNameTaken(repository.insert(trx, row), name));
+    const made = presentExternalDb(
+      await orNameTaken(repository.insert(trx, row), "an external database", name),
+    );
     await deps.audit.record(trx, { ...entryOf("external_db.create", id, by), after: made });
     return made;
   });
@@ -125,7 +127,11 @@ async function updateOne(
       scannedSchema: null,
       scannedAt: null,
     };
-    const after = await orNameTaken(repository.update(trx, id, patch), name ?? before.name);
+    const after = await orNameTaken(
+      repository.update(trx, id, patch),
+      "an external database",
+      name ?? before.name,
+    );
     const shown = presentExternalDb(after);
     await deps.audit.record(trx, {
       ...entryOf("external_db.update", id, by),
@@ -229,17 +235,6 @@ async function lockRow(trx: Db, id: string, revision?: number): Promise<External
 async function demandUnused(db: Db, name: string): Promise<void> {
   const users = await findExternalDbUsers(db, name);
   if (users.length > 0) throw conflict(`"${name}" is used by ${users.join(", ")}`);
-}
-
-async function orNameTaken<T>(change: Promise<T>, name: string): Promise<T> {
-  try {
-    return await change;
-  } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    throw conflict(`There is an external database called "${name}"`, [
-      { path: "/name", message: "is taken" },
-    ]);
-  }
 }
 
 function withoutUndefined(change: object): object {

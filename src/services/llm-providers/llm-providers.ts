@@ -8,14 +8,14 @@ import type {
 } from "../../contracts/api/llm-providers.js";
 import type { Actor, RequestOrigin } from "../../core/actor.js";
 import { newId } from "../../core/ids.js";
-import { AppError, conflict, type FieldFault, invalidFields, notFound } from "../../errors/app-error.js";
+import { AppError, type FieldFault, invalidFields, notFound } from "../../errors/app-error.js";
 import { headersField } from "../../executors/header-fields.js";
 import type { ProviderProbe } from "../../executors/llm/provider-probe.js";
 import { LlmProviderModel } from "../../models/llm-provider-model.js";
 import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
 import type { OutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import type { AuditLog } from "../audit/audit-log.js";
-import { isUniqueViolation } from "../database-conflicts.js";
+import { orNameTaken } from "../name-taken.js";
 import { type Cipher, createCipher } from "../secrets/cipher.js";
 import { openCredentials, type ProviderCredentials, sealCredentials } from "./provider-credentials.js";
 
@@ -98,7 +98,7 @@ async function createProvider(deps: Deps, body: CreateLlmProvider, by: By): Prom
   return await deps.knex.transaction(async (trx) => {
     if (isDefault) await endDefault(trx);
     const fields = { id, name, baseUrl, models, isDefault, createdBy, ...sealed };
-    const made = presentProvider(await orNameTaken(providers.insert(trx, fields), name));
+    const made = presentProvider(await orNameTaken(providers.insert(trx, fields), "an LLM provider", name));
     await deps.audit.record(trx, { ...entryOf("llm_provider.create", id, by), after: made });
     return made;
   });
@@ -125,7 +125,7 @@ async function updateProvider(
       : {};
     if (rest.isDefault === true) await endDefault(trx, id);
     const change = providers.update(trx, id, { ...rest, baseUrl, ...sealed });
-    const after = presentProvider(await orNameTaken(change, rest.name ?? before.name));
+    const after = presentProvider(await orNameTaken(change, "an LLM provider", rest.name ?? before.name));
     await deps.audit.record(trx, {
       ...entryOf("llm_provider.update", id, by),
       before: presentProvider(before),
@@ -192,15 +192,6 @@ function findHeaderFaults(headers: Readonly<Record<string, string>>): FieldFault
 
 function toBaseUrl(text: string): string {
   return new URL(text).href.replace(/\/+$/, "");
-}
-
-async function orNameTaken<T>(change: Promise<T>, name: string): Promise<T> {
-  try {
-    return await change;
-  } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    throw conflict(`There is an LLM provider called "${name}"`, [{ path: "/name", message: "is taken" }]);
-  }
 }
 
 function presentProvider(row: LlmProviderModel): LlmProvider {

@@ -2,11 +2,11 @@ import type { Knex } from "knex";
 import type { CreateLlmBudget, LlmBudget, UpdateLlmBudget } from "../../contracts/api/llm-budgets.js";
 import type { Actor, RequestOrigin } from "../../core/actor.js";
 import { newId } from "../../core/ids.js";
-import { AppError, conflict, invalidFields, notFound } from "../../errors/app-error.js";
+import { AppError, invalidFields, notFound } from "../../errors/app-error.js";
 import { LlmBudgetModel } from "../../models/llm-budget-model.js";
 import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
 import type { AuditLog } from "../audit/audit-log.js";
-import { isUniqueViolation } from "../database-conflicts.js";
+import { orNameTaken } from "../name-taken.js";
 import { getWorkflowByNameOrId } from "../workflow-definitions/workflow-queries.js";
 
 /** Who asks, and from where, for the audit log. */
@@ -50,7 +50,7 @@ export function createLlmBudgets(deps: { readonly knex: Knex; readonly audit: Au
         createdBy: by.actor.userId,
       };
       return await knex.transaction(async (trx) => {
-        const made = presentBudget(await orNameTaken(budgets.insert(trx, row), name));
+        const made = presentBudget(await orNameTaken(budgets.insert(trx, row), "an LLM budget", name));
         await audit.record(trx, { ...entryOf("llm_budget.create", id, by), after: made });
         return made;
       });
@@ -81,7 +81,7 @@ async function updateBudget(
       throw invalidFields([{ path: "/maxCost", message: "or maxTokens is required" }]);
     const patch = { ...rest, maxTokens, maxCost: maxCost === null ? null : String(maxCost) };
     const changed = budgets.update(trx, id, patch, revision);
-    const after = presentBudget(await orNameTaken(changed, rest.name ?? before.name));
+    const after = presentBudget(await orNameTaken(changed, "an LLM budget", rest.name ?? before.name));
     const entry = entryOf("llm_budget.update", id, by);
     await audit.record(trx, { ...entry, before: presentBudget(before), after });
     return after;
@@ -94,15 +94,6 @@ async function findWorkflow(db: Db, nameOrId: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== "NOT_FOUND") throw error;
     throw invalidFields([{ path: "/workflow", message: "there is no such workflow" }]);
-  }
-}
-
-async function orNameTaken<T>(change: Promise<T>, name: string): Promise<T> {
-  try {
-    return await change;
-  } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    throw conflict(`There is an LLM budget called "${name}"`, [{ path: "/name", message: "is taken" }]);
   }
 }
 

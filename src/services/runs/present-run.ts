@@ -86,7 +86,7 @@ export function presentRun(
 }
 
 /** How many steps are in each status, from the run's own row: a list of runs reads no step. */
-export function countSteps(stepStates: string): StepCounts {
+function countSteps(stepStates: string): StepCounts {
   const counts = Object.fromEntries(STEP_STATUSES.map((status) => [status, 0])) as Omit<StepCounts, "total">;
   for (const letter of stepStates) counts[statusOf(letter as StateLetter)] += 1;
   return { total: stepStates.length, ...counts };

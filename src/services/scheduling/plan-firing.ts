@@ -5,7 +5,7 @@ import { newestDueTimes, nextDueTimes, type ScheduleTiming } from "../../core/du
  * Due times that are late by more than this were missed. It is longer than it takes others to notice that a scheduler
  * has died, so that a due time is only missed when none was there.
  */
-export const MISSED_AFTER_MS = 30_000;
+const MISSED_AFTER_MS = 30_000;
 
 /** What is known of a schedule when its turn has come. */
 export interface DueSchedule {

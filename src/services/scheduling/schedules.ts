@@ -14,7 +14,7 @@ import { conflict, invalidFields, notFound } from "../../errors/app-error.js";
 import type { Db, Page } from "../../models/repository.js";
 import type { ScheduleModel } from "../../models/schedule-model.js";
 import type { AuditLog } from "../audit/audit-log.js";
-import { isUniqueViolation } from "../database-conflicts.js";
+import { orNameTaken } from "../name-taken.js";
 import type { RunCommands } from "../runs/run-commands.js";
 import { backfillSchedule } from "./backfill-schedule.js";
 import { checkTarget, type ScheduleCheckDeps } from "./check-schedule.js";
@@ -112,7 +112,7 @@ async function createSchedule(deps: SchedulesDeps, body: CreateSchedule, by: By)
       nextDueAt: enabled ? firstDueAt(timing, now) : null,
       createdBy: by.actor.userId,
     });
-    const made = await presentSchedule(trx, await orNameTaken(inserting, name));
+    const made = await presentSchedule(trx, await orNameTaken(inserting, "a schedule", name));
     await deps.audit.record(trx, { ...entryOf("schedule.create", made.id, by), after: stateOf(made) });
     return made;
   });
@@ -210,7 +210,10 @@ async function changeSchedule(
     const patch = await decide(before, trx);
     if (!patch) return was;
     const name = (patch as { name?: string }).name ?? before.name;
-    const is = await presentSchedule(trx, await orNameTaken(schedules.update(trx, id, patch), name));
+    const is = await presentSchedule(
+      trx,
+      await orNameTaken(schedules.update(trx, id, patch), "a schedule", name),
+    );
     await deps.audit.record(trx, { ...entryOf(action, id, by), before: stateOf(was), after: stateOf(is) });
     return is;
   });
@@ -235,15 +238,6 @@ async function triggerSchedule(deps: SchedulesDeps, nameOrId: string, by: By) {
   await deps.knex("schedules").where({ id }).update({ last_run_id: runId, last_run_at: schedule.dueAt });
   await deps.audit.record(deps.knex, { ...entryOf("schedule.trigger", id, by), after: { runId } });
   return { runId };
-}
-
-async function orNameTaken<T>(change: Promise<T>, name: string): Promise<T> {
-  try {
-    return await change;
-  } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    throw conflict(`There is a schedule called "${name}"`, [{ path: "/name", message: "is taken" }]);
-  }
 }
 
 function stateOf(schedule: Schedule) {

@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
 /** How far the sender's clock and the database's may be apart, and how old a delivery may be. */
-export const WINDOW_SECONDS = 300;
+const WINDOW_SECONDS = 300;
 
 const TIMESTAMP = /^[0-9]{1,12}$/;
 const SIGNATURE = /^sha256=[0-9a-f]{64}$/;

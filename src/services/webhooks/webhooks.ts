@@ -10,13 +10,13 @@ import type {
 } from "../../contracts/api/webhooks.js";
 import type { Actor, RequestOrigin } from "../../core/actor.js";
 import { newId } from "../../core/ids.js";
-import { AppError, conflict, notFound } from "../../errors/app-error.js";
+import { AppError, notFound } from "../../errors/app-error.js";
 import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
 import { WebhookDeliveryModel } from "../../models/webhook-delivery-model.js";
 import { WebhookModel } from "../../models/webhook-model.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { hashRandomToken, makeRandomToken } from "../auth/random-tokens.js";
-import { isUniqueViolation } from "../database-conflicts.js";
+import { orNameTaken } from "../name-taken.js";
 import type { SafeEvaluator } from "../evaluation-types.js";
 import { type Cipher, createCipher } from "../secrets/cipher.js";
 import { checkWebhook } from "./check-webhook.js";
@@ -105,6 +105,7 @@ async function createWebhook(deps: Deps, body: CreateWebhook, by: By): Promise<O
         waitSeconds,
         createdBy: by.actor.userId,
       }),
+      "a webhook",
       name,
     );
     const made = presentWebhook(row, workflow?.name ?? null);
@@ -133,7 +134,7 @@ async function updateWebhook(
   return await deps.knex.transaction(async (trx) => {
     const before = await lockWebhook(trx, id, revision);
     const patch = { ...rest, ...sealed?.columns, ...(workflow ? { workflowId: workflow.id } : {}) };
-    const after = await orNameTaken(webhooks.update(trx, id, patch), rest.name ?? before.name);
+    const after = await orNameTaken(webhooks.update(trx, id, patch), "a webhook", rest.name ?? before.name);
     const [was, is] = await presentWebhooks(trx, [before, after]);
     if (!was || !is) throw notFound("Webhook");
     await deps.audit.record(trx, {
@@ -172,15 +173,6 @@ async function lockWebhook(trx: Db, id: string, revision?: number): Promise<Webh
     throw new AppError("REVISION_STALE", `The webhook is at revision ${row.revision}, not ${revision}`);
   }
   return row;
-}
-
-async function orNameTaken<T>(change: Promise<T>, name: string): Promise<T> {
-  try {
-    return await change;
-  } catch (error) {
-    if (!isUniqueViolation(error)) throw error;
-    throw conflict(`There is a webhook called "${name}"`, [{ path: "/name", message: "is taken" }]);
-  }
 }
 
 async function present(db: Db, row: WebhookModel): Promise<Webhook> {

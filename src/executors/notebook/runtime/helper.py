@@ -37,8 +37,7 @@ MAX_NOTEBOOK_OUTPUT = 64 * 1024 * 1024
 MAX_TRACEBACK = 16_384
 FULL_NOTE = "[Headrace: more output than a notebook may keep; the rest is left out]\n"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-# The page needs nothing from elsewhere: scripts that the template would load by URL are left out. SVG is an image, in
-# which no script runs; nbconvert 6.5 would clean nearly all of it away.
+# The page loads nothing from elsewhere. SVG is an image, in which no script runs: nbconvert 6.5 would clean it away.
 TEMPLATE = """{% extends 'lab/index.html.j2' %}
 {% block html_head_js_requirejs %}{% endblock %}
 {% block html_head_js_mathjax %}{% endblock %}
