@@ -1,4 +1,5 @@
 import type { Platform } from "../src/container.js";
+import { BUILTIN_NAMES, type StepTarget } from "../src/core/plan.js";
 import type { HttpRequestBuiltin } from "../src/executors/http-request/http-request-builtin.js";
 import type { Executor, McpType } from "../src/executors/types.js";
 import { createRunCaller } from "../src/services/engine/call-run.js";
@@ -13,6 +14,7 @@ import { createResultCache } from "./execution/result-cache.js";
 import { type AttemptRunner, createAttemptRunner } from "./execution/run-attempt.js";
 import { createComponentRunner } from "./execution/run-component.js";
 import { createStepBeginner } from "./processors/begin-step.js";
+import type { ExecutionGate } from "./execution/execution-gate.js";
 import type { ExecutionRegistry } from "./execution/execution-registry.js";
 import { StepProcessor } from "./processors/step-processor.js";
 import type { WorkerSandbox } from "./sandbox/create-sandbox.js";
@@ -25,6 +27,7 @@ export interface StepsWorker {
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
+  readonly gate: ExecutionGate;
   readonly spool: ResultSpool;
   readonly apps: AppHost;
 }
@@ -44,11 +47,27 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
     followOutcome,
     throttle,
     isUnthrottled: throttle.isUnthrottled,
+    isKnown: (target) => isKnown(target, worker.executors),
     executions: worker.executions,
+    gate: worker.gate,
     spool: worker.spool,
     logger,
     metrics,
   });
+}
+
+/** Definitions are checked when they are stored, but by a program that may be newer than this one. */
+function isKnown(target: StepTarget, executors: StepsWorker["executors"]): boolean {
+  switch (target.kind) {
+    case "mcp":
+      return executors.has(target.mcpType as McpType);
+    case "builtin":
+      return BUILTIN_NAMES.includes(target.name);
+    case "workflow":
+      return true;
+    default:
+      return false;
+  }
 }
 
 function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunner {

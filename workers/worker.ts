@@ -17,6 +17,7 @@ import { openRunWorker, openStepWorker } from "../src/queues/step-worker.js";
 import { createReadiness, type Readiness } from "../src/services/health/readiness.js";
 import { createWorkerRegistry, type WorkerRegistry } from "../src/services/engine/worker-registry.js";
 import { openApps, type WorkerApps } from "./apps/open-apps.js";
+import { ExecutionGate } from "./execution/execution-gate.js";
 import { createExecutionRegistry, type ExecutionRegistry } from "./execution/execution-registry.js";
 import { createResultSpool } from "./execution/result-spool.js";
 import { beat } from "./heartbeat.js";
@@ -43,6 +44,8 @@ export interface WorkerOptions {
   readonly groups: readonly string[];
   readonly concurrency: number;
   readonly version: string;
+  /** Types of components that it runs; all that this version knows by default. Others are left to other workers. */
+  readonly mcpTypes?: readonly McpType[];
   /** Called when the queue's server answers, yet nothing has been consumed for half a minute: this worker is of no use. */
   readonly onStuck?: () => void;
 }
@@ -59,6 +62,7 @@ interface WorkerParts {
   readonly executors: ReadonlyMap<McpType, Executor>;
   readonly http: HttpRequestBuiltin;
   readonly executions: ExecutionRegistry;
+  readonly gate: ExecutionGate;
   readonly apps: WorkerApps;
   readonly registry: WorkerRegistry;
   readonly queueWorkers: QueueWorker[];
@@ -71,6 +75,7 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const { engine, logger, settings } = platform;
   const id = newId();
   const executions = createExecutionRegistry();
+  const gate = new ExecutionGate();
   const isolation = await openIsolation(platform);
   const { sandbox } = isolation;
   const executors = openExecutors(platform, isolation, options);
@@ -87,13 +92,12 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
     executions.stopRun(message.runId, message.below);
     return apps.stopRun(message.runId, message.below);
   });
+  const shared = { isolation, http, executions, gate };
   const steps = createSteps(platform, {
+    ...shared,
     id,
     groups,
-    isolation,
-    executors,
-    http,
-    executions,
+    executors: pickExecutors(executors, options),
     apps: apps.host,
     spool,
   });
@@ -108,17 +112,7 @@ export async function startWorker(platform: Platform, options: WorkerOptions): P
   const listings = await startToolListings({ platform, isolation, executors });
   const loops = [startHousekeeping(platform), heartbeat, listings];
   logger.info({ workerId: id, groups, sandbox: sandbox.level }, "worker started");
-  const parts = {
-    isolation,
-    executors,
-    http,
-    executions,
-    apps,
-    registry,
-    queueWorkers,
-    loops,
-    stopListening,
-  };
+  const parts = { ...shared, executors, apps, registry, queueWorkers, loops, stopListening };
   return {
     id,
     readiness: createWorkerReadiness(platform, () => queueWorkers.every((worker) => worker.isConsuming())),
@@ -167,6 +161,10 @@ function openExecutors(
     mcpPackages: toPackageSettings(platform),
     apps: { allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE, pyodideUrl: settings.PYODIDE_URL },
   });
+}
+
+function pickExecutors(executors: ReadonlyMap<McpType, Executor>, { mcpTypes }: WorkerOptions) {
+  return mcpTypes ? new Map([...executors].filter(([type]) => mcpTypes.includes(type))) : executors;
 }
 
 function toPackageSettings({ settings, toolContracts, evaluator }: Platform): McpPackageSettings {
@@ -233,7 +231,8 @@ async function openQueueWorkers(
 }
 
 async function closeWorker(parts: WorkerParts, drainMs: number): Promise<void> {
-  const { isolation, executors, http, executions, apps, registry, queueWorkers, loops } = parts;
+  const { isolation, executors, http, executions, gate, apps, registry, queueWorkers, loops } = parts;
+  gate.close();
   for (const worker of queueWorkers) worker.pause();
   if (!(await executions.waitIdle(drainMs))) {
     executions.stopAll();

@@ -11,6 +11,8 @@ export const stepJobSchema = z.object({
   stepId: z.string(),
   itemIndex: z.int().min(-1).default(-1),
   attempt: z.int().min(1),
+  /** How many workers have died under the step; absent: none. */
+  lostCount: z.int().min(0).optional(),
 });
 export type StepJob = z.infer<typeof stepJobSchema>;
 

@@ -156,7 +156,7 @@ describe("fail", () => {
 describe("lost and released attempts", () => {
   it("go back to the queue at once", () => {
     const lost = apply({ kind: "lose", ...key, token });
-    expect(lost.dispatches).toEqual([{ ...key, attempt: 2, delayMs: 0 }]);
+    expect(lost.dispatches).toEqual([{ ...key, attempt: 2, delayMs: 0, lostCount: 1 }]);
     expect(lost.changes).toContainEqual(
       expect.objectContaining({ type: "queue", lostCount: 1, releasedCount: 0 }),
     );

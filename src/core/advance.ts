@@ -20,6 +20,12 @@ import type {
 /** After this many workers died under one step, the step itself is taken for the cause. */
 export const MAX_LOST_WORKERS = 3;
 
+/**
+ * A step under which so many have died runs alone on its worker: whether it is the cause or was only near, the next
+ * death tells. One is not enough: a worker that crashes leaves many steps, which need not go one by one.
+ */
+export const LOST_WORKERS_OF_SUSPECT = MAX_LOST_WORKERS - 1;
+
 /** What a transition works on. `step` is the row that the transition names; `whole` the one of an item's `forEach`. */
 export interface AdvanceInput {
   readonly plan: RunPlan;

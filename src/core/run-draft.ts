@@ -155,7 +155,7 @@ export class RunDraft {
     const { lostCount, releasedCount } = counts;
     this.change({ type: "archive", ...key, attempt: state.attempt, error });
     this.change({ type: "queue", ...key, attempt, delayMs, lostCount, releasedCount });
-    this.#dispatches.push({ ...key, attempt, delayMs });
+    this.#dispatches.push({ ...key, attempt, delayMs, ...(lostCount > 0 && { lostCount }) });
     this.stepEvent(target, "step.retrying", { error: errorData(error), nextAttempt: attempt, delayMs });
   }
 

@@ -244,6 +244,8 @@ export type StepChange = StepKey &
 /** A step attempt to be put on its queue once the transition is committed. */
 export interface DispatchDraft extends StepKey {
   readonly attempt: number;
+  /** Absent: no worker has died under the step. */
+  readonly lostCount?: number;
   readonly delayMs: number;
 }
 

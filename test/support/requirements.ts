@@ -22,6 +22,13 @@ export const bubblewrap: Requirement = {
   supply: "apt-get install bubblewrap",
 };
 
+/** A wrong clock for one process. */
+export const faketime: Requirement = {
+  name: "faketime",
+  isMet: existsSync("/usr/bin/faketime"),
+  supply: "apt-get install faketime",
+};
+
 /**
  * A `describe` that is skipped where the machine lacks something, with the command that would supply it in
  * its name. With `CI=true` a lack is a failure: `.ci/run` installs everything.

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { StepJob } from "../../src/contracts/step-job.js";
 import type { PlanStep, RunPlan, StepTarget } from "../../src/core/plan.js";
+import { LOST_WORKERS_OF_SUSPECT } from "../../src/core/advance.js";
 import { stepAt } from "../../src/core/settle.js";
 import type { FreeWorker, Refusal, StepKey } from "../../src/core/transition.js";
 import type { Logger } from "../../src/observability/logger.js";
@@ -11,6 +12,7 @@ import type { TransitionOutcome } from "../../src/services/engine/apply-batch.js
 import type { Engine } from "../../src/services/engine/engine.js";
 import type { OutcomeFollower } from "../../src/services/engine/follow-outcome.js";
 import { commitResult } from "../execution/commit-result.js";
+import type { ExecutionGate } from "../execution/execution-gate.js";
 import type { Execution, ExecutionRegistry } from "../execution/execution-registry.js";
 import type { ResultSpool } from "../execution/result-spool.js";
 import type { Attempt, AttemptRunner, Ending } from "../execution/run-attempt.js";
@@ -29,7 +31,10 @@ export interface StepProcessorDeps {
   readonly throttle: (target: StepTarget, job: StepJob) => Promise<number>;
   /** Whether a target is known to have no throttle. */
   readonly isUnthrottled: (target: StepTarget) => boolean;
+  /** Whether this worker's program can run a target: one of another version may know more. */
+  readonly isKnown: (target: StepTarget) => boolean;
   readonly executions: ExecutionRegistry;
+  readonly gate: ExecutionGate;
   readonly spool: ResultSpool;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -40,6 +45,13 @@ export interface StepProcessorDeps {
  * not slowed by the queue; slow ones give way to what others have waiting there (ADR 0007).
  */
 const GO_ON_FOR_MS = 250;
+
+/** What this worker cannot run comes to it, or to one that can, after 0.5, 1, 2, … at most 15 s. */
+const FIRST_UNKNOWN_BACK_MS = 500;
+const LONGEST_UNKNOWN_BACK_MS = 15_000;
+
+/** What the processor needs to know of its job beside the payload. */
+type StepJobContext = Pick<JobContext, "delay" | "signal" | "deliveries">;
 
 /** A step that this worker has claimed as it ended the one before. */
 interface Continuation {
@@ -56,17 +68,39 @@ export class StepProcessor {
   }
 
   /** Rejects only for faults of the platform: the job is then delivered again. */
-  async process(job: StepJob, context: Pick<JobContext, "delay">): Promise<StepJobOutcome> {
-    const startedAt = performance.now();
+  async process(job: StepJob, context: StepJobContext): Promise<StepJobOutcome> {
     const { plan } = await this.#deps.engine.plans.get(job.versionId);
     const step = stepAt(plan, job.stepIndex);
+    if (!this.#deps.isKnown(step.target)) return this.#leaveToOthers(job, step, context);
     if (mayBeginAlone(step, job)) {
       const begun = await this.#deps.beginStep(job, plan, step);
       if (begun) return await this.#finish(job, begun, context);
     }
+    const isSuspect = (job.lostCount ?? 0) >= LOST_WORKERS_OF_SUSPECT;
+    const admission = await this.#deps.gate.enter(isSuspect, context.signal);
+    if (admission.backInMs !== undefined) return context.delay(admission.backInMs);
+    try {
+      return await this.#execute({ job, plan, step }, context);
+    } finally {
+      admission.leave();
+    }
+  }
+
+  /** Nothing is claimed, so nothing is charged; a worker that knows it takes it, now or when there is one. */
+  #leaveToOthers({ runId }: StepJob, step: PlanStep, { delay, deliveries }: StepJobContext): never {
+    const backInMs = Math.min(FIRST_UNKNOWN_BACK_MS * 2 ** (deliveries - 1), LONGEST_UNKNOWN_BACK_MS);
+    const about = { runId, stepId: step.id, type: typeOf(step), backInMs };
+    this.#deps.logger.warn(about, "this version cannot run such a step, it is left to others");
+    return delay(backInMs);
+  }
+
+  async #execute(
+    { job, plan, step }: Pick<Attempt, "job" | "plan" | "step">,
+    context: StepJobContext,
+  ): Promise<StepJobOutcome> {
+    const startedAt = performance.now();
     const waitMs = await this.#deps.throttle(step.target, job);
-    if (waitMs > 0) context.delay(waitMs);
-    if (waitMs > 0) return "done";
+    if (waitMs > 0) return context.delay(waitMs);
     const execution = this.#deps.executions.add(job.runId, job.stepIndex, randomUUID());
     try {
       const refusal = await this.#claim(job, execution);
@@ -78,11 +112,7 @@ export class StepProcessor {
   }
 
   /** Follows what needed no execution; one that came too early comes again. */
-  async #finish(
-    job: StepJob,
-    outcome: TransitionOutcome,
-    context: Pick<JobContext, "delay">,
-  ): Promise<StepJobOutcome> {
+  async #finish(job: StepJob, outcome: TransitionOutcome, context: StepJobContext): Promise<StepJobOutcome> {
     if (outcome.refusal?.reason === "early") context.delay(outcome.refusal.waitMs);
     await this.#deps.followOutcome(job.runId, job.versionId, outcome);
     return "done";
@@ -150,21 +180,23 @@ export class StepProcessor {
 
   /** The place of an execution that may follow; noted before the commit, so that an order to stop finds it. */
   #offer(runId: string, startedAt: number): Execution | undefined {
-    const { executions } = this.#deps;
-    if (executions.isDraining || performance.now() - startedAt > GO_ON_FOR_MS) return undefined;
+    const { executions, gate } = this.#deps;
+    if (executions.isDraining || gate.isShut || performance.now() - startedAt > GO_ON_FOR_MS)
+      return undefined;
     // which step it will be, only the commit says
     return executions.add(runId, Number.MAX_SAFE_INTEGER, randomUUID());
   }
 
   #toFreeWorker(execution: Execution | undefined): FreeWorker | undefined {
     if (!execution) return undefined;
-    const { workerId, sandboxLevel, groups, isUnthrottled } = this.#deps;
+    const { workerId, sandboxLevel, groups, isKnown, isUnthrottled } = this.#deps;
     return {
       token: execution.token,
       workerId,
       sandboxLevel,
       accepts: (step) =>
         groups.includes(step.workerGroup) &&
+        isKnown(step.target) &&
         isRunHere(step) &&
         step.when === undefined &&
         isUnthrottled(step.target),
@@ -198,7 +230,7 @@ function toAttempt(job: StepJob, plan: RunPlan, { key, execution }: Continuation
   execution.stepIndex = key.stepIndex;
   execution.isClaimed = true;
   return {
-    job: { ...job, ...key, stepId: step.id, attempt: 1 },
+    job: { ...job, ...key, stepId: step.id, attempt: 1, lostCount: 0 },
     plan,
     step,
     token: execution.token,

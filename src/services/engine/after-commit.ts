@@ -70,9 +70,9 @@ function toDispatch(run: CommittedRun): RunDispatch {
 
 function toStepDispatch(run: CommittedRun, draft: DispatchDraft) {
   const step = stepAt(run.plan, draft.stepIndex);
-  const { stepIndex, itemIndex, attempt, delayMs } = draft;
+  const { delayMs, ...which } = draft;
   return {
-    job: { runId: run.runId, versionId: run.versionId, stepIndex, stepId: step.id, itemIndex, attempt },
+    job: { runId: run.runId, versionId: run.versionId, stepId: step.id, ...which },
     workerGroup: step.workerGroup,
     priority: step.priority || run.priority,
     delayMs,

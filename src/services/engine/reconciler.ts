@@ -98,6 +98,7 @@ async function dispatchMissing({ knex, runQueue, metrics, logger }: ReconcilerDe
       "s.item_index",
       "s.step_id",
       "s.attempt",
+      "s.lost_count",
       "s.worker_group",
       "s.priority",
     )
@@ -221,6 +222,7 @@ interface KeyRow {
 interface QueuedRow extends Required<KeyRow> {
   readonly step_id: string;
   readonly attempt: number;
+  readonly lost_count: number;
   readonly worker_group: string;
   readonly priority: number;
   readonly flow: number;
@@ -239,6 +241,7 @@ function toJob(row: QueuedRow): StepJob {
     stepId: step_id,
     itemIndex: item_index,
     attempt,
+    ...(row.lost_count > 0 && { lostCount: row.lost_count }),
   };
 }
 

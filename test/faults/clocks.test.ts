@@ -1,0 +1,114 @@
+import { afterEach, expect, it } from "@jest/globals";
+import { setTimeout as sleep } from "node:timers/promises";
+import { eventually } from "../support/eventually.js";
+import { FAULT_BACKENDS, type FaultWorld, openFaultWorld, recordFigures } from "../support/fault-world.js";
+import { describeWith, faketime } from "../support/requirements.js";
+
+const RUNS = 20;
+const DELAY_SECONDS = 4;
+const FIRING_MS = 25_000;
+
+describeWith(faketime, "F21: clocks that are wrong by an hour", () => {
+  let world: FaultWorld;
+
+  afterEach(async () => await world?.close());
+
+  /** Only the clock is moved: time passes as fast as ever. */
+  const wrongBy = (seconds: string) => ({ launcher: ["faketime", "-f", seconds] });
+  const environment = { FAKETIME_DONT_FAKE_MONOTONIC: "1", DONT_FAKE_MONOTONIC: "1" };
+
+  const cases = FAULT_BACKENDS.flatMap((backend) =>
+    ["+3600s", "-3600s"].map((seconds) => ({ ...backend, seconds })),
+  );
+
+  it.each(cases)(
+    "a worker and the scheduler $seconds, queues on $name",
+    async ({ name, hasRedis, seconds }) => {
+      world = await openFaultWorld({ hasRedis });
+      const [api] = await Promise.all([
+        world.spawn("api"),
+        world.spawn("worker"),
+        world.spawn("worker", environment, wrongBy(seconds)),
+        world.spawn("scheduler", environment, wrongBy(seconds)),
+      ]);
+      await world.addWorkflow(api.address, "tick", [{ id: "a", uses: "builtin:noop" }]);
+      await world.addWorkflow(api.address, "late", [
+        { id: "begin", uses: "builtin:noop" },
+        {
+          id: "wait",
+          uses: "builtin:wait",
+          dependsOn: ["begin"],
+          inputs: { seconds: { value: DELAY_SECONDS } },
+        },
+        { id: "end", uses: "builtin:noop", dependsOn: ["wait"] },
+      ]);
+      const made = await world.call(api.address, "POST", "/api/v1/schedules", {
+        name: "each second",
+        workflow: "tick",
+        cron: "* * * * * *",
+        timezone: "UTC",
+        overlap: "allow",
+        catchUp: "all",
+      });
+      expect(made.status).toBe(201);
+      const from = await readClock();
+      const order = { workflow: "late", delaySeconds: DELAY_SECONDS };
+      for (let run = 0; run < RUNS; run += 1) {
+        expect((await world.call(api.address, "POST", "/api/v1/workflow-runs", order)).status).toBe(202);
+        await sleep(100);
+      }
+      await sleep(FIRING_MS);
+      const delayed = () => world.knex("workflow_runs").whereNull("scheduled_for");
+      await eventually(
+        "all delayed runs",
+        async () => (await delayed().where("status", "succeeded")).length === RUNS,
+        60_000,
+      );
+      const delays = await readDelays();
+      const earlyMs = Math.max(...delays.map((late) => -late));
+      const lateMs = Math.max(...delays);
+      const fired = await readFirings(from);
+      recordFigures(
+        "F21",
+        name,
+        `worker and scheduler ${seconds}: ${RUNS} delayed runs with a wait of ${DELAY_SECONDS} s each, at most ${Math.round(earlyMs)} ms early and ${Math.round(lateMs)} ms late; ${fired.total} firings for ${fired.due} due times of ${fired.wanted}`,
+      );
+      expect(earlyMs).toBeLessThanOrEqual(1000);
+      expect(lateMs).toBeLessThanOrEqual(30_000);
+      expect(fired.total).toBe(fired.due);
+      expect(fired.due).toBe(fired.wanted);
+    },
+    150_000,
+  );
+
+  async function readClock(): Promise<Date> {
+    const { rows } = await world.knex.raw("SELECT date_trunc('second', now()) AS at");
+    return rows[0].at as Date;
+  }
+
+  /** Milliseconds after its time at which each delayed step began, by the database's clock. */
+  async function readDelays(): Promise<number[]> {
+    const { rows } = await world.knex.raw(
+      `SELECT extract(epoch FROM begun.started_at - run.created_at) * 1000 - :delay AS late
+         FROM workflow_runs run JOIN step_runs begun ON begun.run_id = run.id AND begun.step_id = 'begin'
+        WHERE run.scheduled_for IS NULL
+       UNION ALL
+       SELECT extract(epoch FROM waited.finished_at - waited.started_at) * 1000 - :delay
+         FROM step_runs waited WHERE waited.step_id = 'wait'`,
+      { delay: DELAY_SECONDS * 1000 },
+    );
+    return rows.map((row: { late: string }) => Number(row.late));
+  }
+
+  /** Of the due times from a little after `from` on, the last few seconds left out: they may be under way. */
+  async function readFirings(from: Date): Promise<{ total: number; due: number; wanted: number }> {
+    const first = from.getTime() + 3000;
+    const last = first + FIRING_MS - 5000;
+    const runs: { scheduled_for: Date }[] = await world
+      .knex("workflow_runs")
+      .whereBetween("scheduled_for", [new Date(first), new Date(last)])
+      .select("scheduled_for");
+    const due = new Set(runs.map((run) => run.scheduled_for.getTime()));
+    return { total: runs.length, due: due.size, wanted: (last - first) / 1000 + 1 };
+  }
+});
