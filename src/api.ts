@@ -128,7 +128,7 @@ function createRoutes(
   platform: Platform,
   doors: { auth: AuthServices; authenticator: Authenticator; hub: StreamHub },
 ): RouteDefinition[] {
-  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets, runQueue } = platform;
+  const { settings, knex, logger, metrics, audit, engine, evaluator, secrets } = platform;
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
   const registry = createMcpRegistry({
