@@ -26,7 +26,9 @@ const CASES: readonly [string, readonly Buffer[], readonly Buffer[]][] = [
 
 describe("a server that does not speak PostgreSQL's protocol", () => {
   let server: Server;
-  afterEach(() => void server.close());
+  afterEach(() => {
+    server.close();
+  });
 
   // what a driver throws where nobody waits for it would end the process, and fail this file
   it.each(CASES)("is a fault and nothing worse: %s", async (_name, first, then) => {
