@@ -22,8 +22,6 @@ const LONGEST_BACKOFF_MS = 30_000;
 export interface JobContext {
   /** Aborts when the job's lock is lost (another worker may have it) or the worker stops. */
   readonly signal: AbortSignal;
-  /** How often the job was given to a worker, this time included. */
-  readonly deliveries: number;
   /** Puts the job back for that long. Throws: nothing after it runs. */
   delay(delayMs: number): never;
 }
@@ -84,7 +82,7 @@ export async function openQueueWorker(deps: QueueWorkerDeps): Promise<QueueWorke
     await running.track(job.id ?? "", async (signal) => {
       await rejoinChildren(job, token);
       try {
-        await deps.process(job.data, { signal, deliveries: job.attemptsStarted, delay: requestDelay });
+        await deps.process(job.data, { signal, delay: requestDelay });
       } catch (error) {
         await putBackUnlessFailed(job, token, error, logger);
       }

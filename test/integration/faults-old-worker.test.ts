@@ -5,7 +5,7 @@ import { buildPlan } from "../support/build-plan.js";
 import { BACKENDS, type EngineHarness, openEngineHarness, saveScript } from "../support/engine-harness.js";
 import { eventually } from "../support/eventually.js";
 
-const RUNS = 100;
+const RUNS = 30;
 
 /** F29: the worker of the version before lacks a type of components that the one of this version has. */
 describe.each(BACKENDS)("workers of two versions, queues on $name", ({ redisUrl }) => {

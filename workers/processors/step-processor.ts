@@ -46,12 +46,16 @@ export interface StepProcessorDeps {
  */
 const GO_ON_FOR_MS = 250;
 
-/** What this worker cannot run comes to it, or to one that can, after 0.5, 1, 2, … at most 15 s. */
-const FIRST_UNKNOWN_BACK_MS = 500;
+/**
+ * What this worker cannot run is on the queue again after a second, for one that can. It may well come here again, so
+ * many of them come one by one, and not all at once; none later than the longest.
+ */
+const UNKNOWN_BACK_MS = 1000;
+const UNKNOWN_APART_MS = 20;
 const LONGEST_UNKNOWN_BACK_MS = 15_000;
 
 /** What the processor needs to know of its job beside the payload. */
-type StepJobContext = Pick<JobContext, "delay" | "signal" | "deliveries">;
+type StepJobContext = Pick<JobContext, "delay" | "signal">;
 
 /** A step that this worker has claimed as it ended the one before. */
 interface Continuation {
@@ -62,6 +66,8 @@ interface Continuation {
 /** Takes steps' jobs: claims, runs, commits how they ended. A job may come twice. */
 export class StepProcessor {
   readonly #deps: StepProcessorDeps;
+  /** When the last of those that it cannot run comes back, on this process's own clock. */
+  #unknownBackAt = 0;
 
   constructor(deps: StepProcessorDeps) {
     this.#deps = deps;
@@ -87,10 +93,13 @@ export class StepProcessor {
   }
 
   /** Nothing is claimed, so nothing is charged; a worker that knows it takes it, now or when there is one. */
-  #leaveToOthers({ runId }: StepJob, step: PlanStep, { delay, deliveries }: StepJobContext): never {
-    const backInMs = Math.min(FIRST_UNKNOWN_BACK_MS * 2 ** (deliveries - 1), LONGEST_UNKNOWN_BACK_MS);
+  #leaveToOthers({ runId }: StepJob, step: PlanStep, { delay }: StepJobContext): never {
+    const now = performance.now();
+    const backAt = Math.max(now + UNKNOWN_BACK_MS, this.#unknownBackAt + UNKNOWN_APART_MS);
+    this.#unknownBackAt = Math.min(backAt, now + LONGEST_UNKNOWN_BACK_MS);
+    const backInMs = this.#unknownBackAt - now;
     const about = { runId, stepId: step.id, type: typeOf(step), backInMs };
-    this.#deps.logger.warn(about, "this version cannot run such a step, it is left to others");
+    this.#deps.logger.warn(about, "this worker cannot run such a step, it is left to others");
     return delay(backInMs);
   }
 
