@@ -85,13 +85,17 @@ export function startNamespaceListeners(options: {
     async close() {
       const child = helper;
       helper = undefined;
-      if (!child || child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-      child.ref(); // its end is waited for, also by a process that has nothing else to do
-      child.kill("SIGKILL");
-      await ended;
+      if (child) await end(child);
     },
   };
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.ref(); // its end is waited for, also by a process that has nothing else to do
+  child.kill("SIGKILL");
+  await ended;
 }
 
 function spawnHelper({ python, script }: { readonly python: string; readonly script: string }): ChildProcess {
