@@ -32,5 +32,7 @@ export default {
       setupFilesAfterEnv: ["<rootDir>/test/support/leak-check.ts"],
     },
   ],
+  // most tests wait for processes and servers rather than for this one; two at once also on two cores
+  maxWorkers: 2,
   testTimeout: 60000,
 };
