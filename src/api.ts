@@ -15,6 +15,7 @@ import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
 import { externalDbRoutes } from "./http/routes/external-db-configs.js";
+import { graphRoutes } from "./http/routes/graphs.js";
 import { hookRoutes } from "./http/routes/hooks.js";
 import { llmProviderRoutes } from "./http/routes/llm-providers.js";
 import { llmSpendingRoutes } from "./http/routes/llm-spending.js";
@@ -53,6 +54,7 @@ import type { RunCommands } from "./services/runs/run-commands.js";
 import { createRunPins } from "./services/runs/run-pins.js";
 import { createRunQueries, type RunQueries } from "./services/runs/run-queries.js";
 import { createSchedules } from "./services/scheduling/schedules.js";
+import { createDependencyVisualizer } from "./services/visualiser/dependency-visualizer.js";
 import { createDeliveryReceiver } from "./services/webhooks/receive-deliveries.js";
 import { createWebhooks } from "./services/webhooks/webhooks.js";
 import { createCacheInvalidation } from "./services/step-cache/cache-invalidation.js";
@@ -152,6 +154,7 @@ function createRoutes(
     ...mcpDefinitionRoutes({ registry }),
     ...createToolRoutes(platform),
     ...workflowDefinitionRoutes({ workflows }),
+    ...graphRoutes({ visualizer: createDependencyVisualizer(platform) }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),
       workflows,
