@@ -14,6 +14,7 @@ import { artifactViewRoutes } from "./http/routes/artifact-views.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
+import { entityRoutes } from "./http/routes/entities.js";
 import { externalDbRoutes } from "./http/routes/external-db-configs.js";
 import { graphRoutes } from "./http/routes/graphs.js";
 import { hookRoutes } from "./http/routes/hooks.js";
@@ -42,6 +43,7 @@ import { type AuthServices, createAuthServices } from "./services/auth/auth-serv
 import { createArtifactPreviews } from "./services/artifacts/preview-artifact.js";
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
+import { createEntities } from "./services/entities/entities.js";
 import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { readSandboxMetric } from "./services/health/sandbox-metric.js";
@@ -154,6 +156,7 @@ function createRoutes(
     ...mcpDefinitionRoutes({ registry }),
     ...createToolRoutes(platform),
     ...workflowDefinitionRoutes({ workflows }),
+    ...entityRoutes({ entities: createEntities(platform) }),
     ...graphRoutes({ visualizer: createDependencyVisualizer(platform) }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),
