@@ -239,8 +239,8 @@ describe("graphs", () => {
       inputSchema: { type: "object", properties: { day: { type: "integer" } }, required: ["shop"] },
     });
     expect(asked.broken).toEqual([
-      [null, "/steps/0/inputs"],
       [null, "/steps/0/inputs/day"],
+      [null, "/steps/0/inputs"],
     ]);
     expect((await judge({})).impact).toMatchObject({ severity: "none", breakCount: 0 });
   });
