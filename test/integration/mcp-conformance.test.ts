@@ -33,6 +33,7 @@ describe("official conformance suite on the machinery of /mcp", () => {
           await exchange.start();
         };
         const lazy: McpExchange = {
+          stopped: new AbortController().signal,
           start: async () => await exchange.start(),
           ask: (...given) => exchange.ask(...given),
           track: (...given) => exchange.track(...given),

@@ -261,12 +261,12 @@ describe("/mcp", () => {
       { signal: controller.signal, onprogress: (one: Progress) => heard.push(one) },
     );
     const ended = expect(asked).rejects.toThrow();
-    await eventually(() => Promise.resolve(expect(heard.length).toBeGreaterThan(0)));
+    await eventually("progress", () => heard.length > 0);
     controller.abort("enough");
     await ended;
-    await eventually(async () => {
+    await eventually("the run's end", async () => {
       const row = await harness.platform.knex("workflow_runs").first("status").where("workflow_name", "slow");
-      expect(row.status).toBe("canceled");
+      return row?.status === "canceled";
     });
   });
 
@@ -294,7 +294,7 @@ describe("/mcp", () => {
         .where("workflow_name", "slow")
         .orderBy("id", "desc")
         .first();
-    await eventually(async () => expect((await latest())?.status).toBe("waiting"));
+    await eventually("the run's wait", async () => (await latest())?.status === "waiting");
     controller.abort();
     await asked.then((response) => response.text()).catch(() => undefined);
     await new Promise((resolve) => setTimeout(resolve, 500));

@@ -52,7 +52,8 @@ export async function followRunCall(
     // it may have ended meanwhile
     await deps.commands.cancel(runId, call.actor, call.origin).catch(() => undefined);
   }
-  return isRunTerminal(run.status) ? run : await deps.queries.get(runId);
+  // nobody reads an answer to a call that is over
+  return isRunTerminal(run.status) || signal.aborted ? run : await deps.queries.get(runId);
 }
 
 function createProgress({ extra }: ToolCall) {

@@ -147,11 +147,16 @@ function answerByServer(
         transport.onmessage?.(message);
       });
       const closed = new Promise((resolve) => response.once("close", resolve));
+      const { stopped } = deps.exchange;
+      const onStop = () => response.destroy();
+      stopped.addEventListener("abort", onStop);
+      if (stopped.aborted) onStop();
       try {
         await transport.handleRequest(incoming, response, isBatch ? [...messages] : messages[0]);
         await closed;
       } finally {
         untrack();
+        stopped.removeEventListener("abort", onStop);
         await server
           .close()
           .catch((error: unknown) => deps.logger.warn({ err: toError(error) }, "mcp close"));

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js";
 import type { PubSub, Unsubscribe } from "../../events/pub-sub.js";
 import { toError } from "../../errors/app-error.js";
@@ -21,6 +22,9 @@ export function createMcpExchange(deps: { readonly pubSub: PubSub; readonly logg
   const questions = new Map<string, Pending>();
   const calls = new Map<string, Pending>();
   let unsubscribe: Unsubscribe | undefined;
+  const stop = new AbortController();
+  // one listener per call under way is no leak
+  setMaxListeners(0, stop.signal);
 
   function deliver(kind: "answer" | "cancel", key: string, owner: string, message: JSONRPCMessage): boolean {
     const waiting = (kind === "answer" ? questions : calls).get(key);
@@ -41,6 +45,8 @@ export function createMcpExchange(deps: { readonly pubSub: PubSub; readonly logg
   }
 
   return {
+    /** Aborted by `close`: calls under way end, and the runs that they wait for go on. */
+    stopped: stop.signal,
     async start(): Promise<void> {
       unsubscribe = await deps.pubSub.subscribe("mcp-messages", ({ kind, key, owner, message }) => {
         deliver(kind, key, owner, message as JSONRPCMessage);
@@ -67,6 +73,7 @@ export function createMcpExchange(deps: { readonly pubSub: PubSub; readonly logg
       await forward("cancel", callKey(session, id), owner, message);
     },
     async close(): Promise<void> {
+      stop.abort();
       await unsubscribe?.();
       unsubscribe = undefined;
     },
