@@ -11,6 +11,12 @@ const messageSchemas = {
     runs: z.array(z.object({ runId: z.string(), seq: z.number(), isRunEvent: z.boolean() })),
   }),
   "tool-listings": z.object({ type: z.literal("wanted") }),
+  "mcp-messages": z.object({
+    kind: z.enum(["answer", "cancel"]),
+    key: z.string(),
+    owner: z.string(),
+    message: z.looseObject({}),
+  }),
   control: z.discriminatedUnion("type", [
     z.object({ type: z.literal("stop-run"), runId: z.string(), below: z.number() }),
     z.object({ type: z.literal("stop-app"), appId: z.string() }),

@@ -6,6 +6,13 @@ export interface PubSubChannels {
   };
   /** The API wants tools listed: workers look for requests in PostgreSQL. */
   "tool-listings": { readonly type: "wanted" };
+  /** What a Model Context Protocol client has posted about a call that another process may have; short. */
+  "mcp-messages": {
+    readonly kind: "answer" | "cancel";
+    readonly key: string;
+    readonly owner: string;
+    readonly message: object;
+  };
   /** Orders to every worker: to end what runs of a run, as far as its steps come before `below`; to look at an app's row. */
   control:
     | { readonly type: "stop-run"; readonly runId: string; readonly below: number }

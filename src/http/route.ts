@@ -62,6 +62,8 @@ export interface RouteDefinition<Params = unknown, Query = unknown, Body = unkno
   readonly accepts?: readonly ("application/json" | "application/yaml")[];
   /** The handler gets the body's bytes, of any media type, in place of a parsed value (signed webhooks). */
   readonly rawBody?: boolean;
+  /** A refusal for want of a token names the metadata of this protected resource (RFC 9728): a path. */
+  readonly resourceMetadata?: string;
   /** Left out of the OpenAPI document: pages and their files. */
   readonly hidden?: boolean;
   readonly answers: Readonly<Record<number, RouteAnswer>>;

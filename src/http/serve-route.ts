@@ -1,6 +1,7 @@
 import type { Request, Response } from "express";
 import type { Knex } from "knex";
 import type { Actor } from "../core/actor.js";
+import { AppError } from "../errors/app-error.js";
 import { assertCan } from "../services/access/assert-can.js";
 import type { AuditLog } from "../services/audit/audit-log.js";
 import type { Principal } from "../services/auth/principals.js";
@@ -35,9 +36,7 @@ export async function serveRoute(
   const context = contextOf(request);
   context.route = route.path;
   const isPublic = route.permission === "public";
-  const principal = isPublic
-    ? { actor: NOBODY, sessionId: null }
-    : await deps.authenticator.authenticate(request);
+  const principal = isPublic ? { actor: NOBODY, sessionId: null } : await authenticate(route, deps, request);
   context.userId = principal.actor.userId;
   const controller = new AbortController();
   response.once("close", () => controller.abort(new Error("the client is gone")));
@@ -55,6 +54,24 @@ export async function serveRoute(
   } catch (error) {
     await recordRefusal(route, deps, request, principal, error);
     throw error;
+  }
+}
+
+async function authenticate(
+  route: RouteDefinition,
+  { authenticator }: ServeDeps,
+  request: Request,
+): Promise<Principal> {
+  try {
+    return await authenticator.authenticate(request);
+  } catch (error) {
+    const isRefusal = error instanceof AppError && error.code === "UNAUTHENTICATED";
+    if (!isRefusal || route.resourceMetadata === undefined) throw error;
+    const url = `${request.protocol}://${request.headers.host ?? ""}${route.resourceMetadata}`;
+    throw new AppError(error.code, error.message, {
+      headers: { "WWW-Authenticate": `Bearer realm="headrace", resource_metadata="${url}"` },
+      cause: error,
+    });
   }
 }
 

@@ -1,11 +1,12 @@
 import { setMaxListeners } from "node:events";
 import type { ServerResponse } from "node:http";
 import type { Knex } from "knex";
+import type { RunEvent } from "../contracts/run-events.js";
 import type { PubSub } from "../events/pub-sub.js";
 import type { Logger } from "../observability/logger.js";
 import type { Metrics } from "../observability/metrics.js";
 import { type AllRunsFeed, createAllRunsFeed } from "./all-runs-feed.js";
-import type { TimePosition } from "./event-frames.js";
+import type { EventFrame, TimePosition } from "./event-frames.js";
 import { followAllRuns } from "./follow-all-runs.js";
 import { followRun } from "./follow-run.js";
 import { createRunFeeds, type RunFeeds } from "./run-feeds.js";
@@ -97,6 +98,22 @@ export function createStreamHub(deps: StreamHubDeps) {
       return await waitForRun({ runId, ms, signal, shutdown: shutdown.signal, feeds, notices });
     },
 
+    /** A run's events after a position, in order; waits for the first up to `ms`. None: there was none, or the signal. */
+    async readRunEvents(runId: string, after: number, ms: number, signal: AbortSignal): Promise<RunEvent[]> {
+      // watching before the first read: an event committed in between is news
+      const watch = notices.watchRun(runId);
+      const feed = feeds.acquire(runId);
+      try {
+        const { frames } = await feed.readAfter(after);
+        if (frames.length > 0) return frames.map(toEvent);
+        await watch.wait(ms, signal);
+        return (await feed.readAfter(after)).frames.map(toEvent);
+      } finally {
+        feed.release();
+        watch.close();
+      }
+    },
+
     /** Ends every stream politely and unsubscribes. */
     async close(): Promise<void> {
       shutdown.abort();
@@ -108,6 +125,10 @@ export function createStreamHub(deps: StreamHubDeps) {
 
 /** See {@link createStreamHub}. */
 export type StreamHub = ReturnType<typeof createStreamHub>;
+
+function toEvent(frame: EventFrame): RunEvent {
+  return JSON.parse(frame.json) as RunEvent;
+}
 
 interface HubParts {
   readonly knex: Knex;

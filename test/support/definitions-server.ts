@@ -6,7 +6,8 @@ import {
   createWorkflowDefinitions,
   type WorkflowDefinitions,
 } from "../../src/services/workflow-definitions/workflow-definitions.js";
-import { startTestServer, type TestServer } from "./test-server.js";
+import type { RouteDefinition } from "../../src/http/route.js";
+import { startTestServer, type TestServer, type TestServerParts } from "./test-server.js";
 
 /** A test server with the routes of components and workflows. */
 export interface DefinitionsServer extends TestServer {
@@ -19,16 +20,23 @@ export interface DefinitionsServer extends TestServer {
 /** A script that is fit to be stored. */
 export const PYTHON_CONFIG = { type: "python_script", code: "def main(**inputs):\n    return inputs\n" };
 
-/** Starts it over a database of its own; `close()` ends the evaluator too. */
-export async function startDefinitionsServer(): Promise<DefinitionsServer> {
+/** Starts it over a database of its own, with further routes; `close()` ends the evaluator too. */
+export async function startDefinitionsServer(
+  more: (parts: TestServerParts) => readonly RouteDefinition[] = () => [],
+): Promise<DefinitionsServer> {
   const evaluator = createSafeEvaluator();
   let services: { registry: McpRegistry; workflows: WorkflowDefinitions } | undefined;
   const server = await startTestServer({
-    routes({ knex, audit, secrets }) {
+    routes(parts) {
+      const { knex, audit, secrets } = parts;
       const registry = createMcpRegistry({ knex, audit, evaluator, secrets });
       const workflows = createWorkflowDefinitions({ knex, audit, evaluator, secrets, maxSteps: 10_000 });
       services = { registry, workflows };
-      return [...mcpDefinitionRoutes({ registry }), ...workflowDefinitionRoutes({ workflows })];
+      return [
+        ...mcpDefinitionRoutes({ registry }),
+        ...workflowDefinitionRoutes({ workflows }),
+        ...more(parts),
+      ];
     },
   });
   if (!services) throw new Error("the routes were not made");
