@@ -16,6 +16,6 @@ export interface Candidate {
   readonly call?: { readonly method: string; readonly path: string; readonly body: unknown };
   readonly evidence?: Evidence;
   readonly estimate?: Estimate;
-  /** The finding is worth showing without its patch, when that is not valid. */
-  readonly isPatchOptional?: boolean;
+  /** What to say when the patch turns out not to be valid; absent: the finding is worth nothing without it. */
+  readonly withoutPatch?: string;
 }

@@ -1,13 +1,24 @@
 import type { Evidence } from "../../../contracts/api/copilot.js";
+import type { JsonValue } from "../../../core/json.js";
 import type { RunPlan } from "../../../core/plan.js";
+import type { SafeEvaluator } from "../../evaluation-types.js";
 import type { Candidate } from "../candidate.js";
 import type { GroundStep, WorkflowGround } from "../ground/workflow-ground.js";
 import type { StepHistory } from "../history/workflow-history.js";
+
+/** What a step gave in one run. */
+export interface RecordedOutput {
+  readonly runId: string;
+  readonly output: JsonValue;
+}
 
 /** What a rule may ask for beyond what it is given. */
 export interface RuleTools {
   /** The plan that the definition would have with a patch; undefined when it would not be valid. */
   compile(patch: NonNullable<Candidate["patch"]>): Promise<RunPlan | undefined>;
+  /** What a step gave in the newest runs, newest first; large outputs are left out. */
+  readOutputs(stepId: string): Promise<readonly RecordedOutput[]>;
+  readonly evaluator: Pick<SafeEvaluator, "evaluate" | "validate">;
 }
 
 /** One kind of finding: what analysis can tell without any model. */

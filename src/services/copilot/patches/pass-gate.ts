@@ -48,7 +48,7 @@ export async function passGate(
   const faults = checks.flat();
   if (candidate.code !== undefined && candidate.code.length > MOST_CODE)
     faults.push({ path: "/code", message: "is too long" });
-  if (faults.length > 0 && candidate.isPatchOptional !== true) return { faults };
+  if (faults.length > 0 && candidate.withoutPatch === undefined) return { faults };
   const { kind, severity, code, evidence, estimate, call } = candidate;
   const whole = faults.length > 0 ? {} : wholeOf(rules, candidate);
   const reviewReasons = faults.length > 0 ? [] : [...reasons];
@@ -56,7 +56,7 @@ export async function passGate(
     suggestion: {
       kind,
       title: candidate.title.slice(0, MOST_TITLE).toWellFormed(),
-      detail: candidate.detail.slice(0, MOST_DETAIL).toWellFormed(),
+      detail: (faults.length > 0 ? (candidate.withoutPatch ?? "") : candidate.detail).slice(0, MOST_DETAIL).toWellFormed(),
       // what reaches further is never a mere hint
       severity: reviewReasons.length > 0 && severity === "info" ? "warning" : severity,
       source,
