@@ -8,6 +8,8 @@ import { reviewChange } from "./review-change.js";
 /** A document that patches change, and who judges what comes out. */
 export interface GateDocument {
   readonly target: PatchTarget;
+  /** What a model calls it. */
+  readonly label: string;
   readonly value: JsonValue;
   /** Faults of a patched document: none is what lets a patch through. */
   judge(value: JsonValue): Promise<readonly FieldFault[]>;
@@ -21,6 +23,10 @@ export interface GateRules {
   judgeDefinition?(definition: JsonObject): Promise<readonly FieldFault[]>;
   /** Judges whole configurations; absent: none is taken. */
   judgeConfig?(config: JsonObject): Promise<readonly FieldFault[]>;
+  /** Judges code of a model; absent: none is taken from it. */
+  judgeCode?(code: string): Promise<readonly FieldFault[]>;
+  /** A member without which a suggestion of a model answers nothing. */
+  readonly demanded?: "definition" | "code";
 }
 
 /** A candidate's way out: a suggestion, or why it is none. */
@@ -46,6 +52,7 @@ export async function passGate(
     await checkWhole(candidate.config, rules.judgeConfig, "config", reasons),
   ];
   const faults = checks.flat();
+  if (source === "model") faults.push(...(await checkModels(rules, candidate)));
   if (candidate.code !== undefined && candidate.code.length > MOST_CODE)
     faults.push({ path: "/code", message: "is too long" });
   if (faults.length > 0 && candidate.withoutPatch === undefined) return { faults };
@@ -69,6 +76,15 @@ export async function passGate(
       ...(estimate === undefined || faults.length > 0 ? {} : { estimate }),
     },
   };
+}
+
+async function checkModels(rules: GateRules, candidate: Candidate): Promise<FieldFault[]> {
+  const { demanded, judgeCode } = rules;
+  if (demanded !== undefined && candidate[demanded] === undefined)
+    return [{ path: `/${demanded}`, message: "is required" }];
+  if (candidate.code === undefined) return [];
+  if (!judgeCode) return [{ path: "/code", message: "was not asked for" }];
+  return [...(await judgeCode(candidate.code))];
 }
 
 function wholeOf(rules: GateRules, { patch, target, definition, config }: Candidate) {
