@@ -1,5 +1,6 @@
 import type { PatchOperation } from "../../../contracts/api/copilot.js";
-import { parsePointer, resolvePointer } from "../../../core/json-pointer.js";
+import { parsePointer, resolvePointer, toPointer } from "../../../core/json-pointer.js";
+import { stepSchema, workflowDefinitionBodySchema } from "../../../contracts/workflow-definition.js";
 import { isJsonObject, type JsonValue } from "../../../core/json.js";
 import type { FieldFault } from "../../../errors/app-error.js";
 import type { Candidate } from "../candidate.js";
@@ -34,8 +35,7 @@ export function repairDefinition(definition: JsonValue, faults: readonly FieldFa
 function repair(definition: JsonValue, { path, message }: FieldFault): PatchOperation[] {
   const tokens = parsePointer(path);
   if (!tokens || tokens.length === 0 || resolvePointer(definition, path) === undefined) return [];
-  if (/^(?:is not a known|is no|is unknown|unrecognized)/i.test(message) && /field|member|key/i.test(message))
-    return [{ op: "remove", path }];
+  if (message === "unknown field") return [renameOrRemove(definition, tokens)];
   const value = resolvePointer(definition, path);
   const stepIds = idsOf(definition);
   const last = tokens.at(-1);
@@ -45,6 +45,18 @@ function repair(definition: JsonValue, { path, message }: FieldFault): PatchOper
     return near === undefined ? [] : [{ op: "replace", path, value: near }];
   }
   return [];
+}
+
+/** A misspelt member gets its name; one that means nothing goes. */
+function renameOrRemove(definition: JsonValue, tokens: readonly string[]): PatchOperation {
+  const path = toPointer(tokens);
+  const parent = tokens.slice(0, -1);
+  const shape = parent.length === 0 ? workflowDefinitionBodySchema.shape : stepSchema.shape;
+  const near = nearestName((tokens.at(-1) ?? "").replaceAll(/[_-]/g, ""), Object.keys(shape));
+  const renamed = near === undefined ? undefined : toPointer([...parent, near]);
+  return renamed !== undefined && resolvePointer(definition, renamed) === undefined
+    ? { op: "move", from: path, path: renamed }
+    : { op: "remove", path };
 }
 
 function idsOf(definition: JsonValue): string[] {
