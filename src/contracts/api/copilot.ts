@@ -90,7 +90,10 @@ export type PatchOperation = z.infer<typeof patchOperationSchema>;
 export const patchTargetSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("definition"),
-    workflow: z.string().nullable().meta({ description: "Name of the workflow; null: the one in the request." }),
+    workflow: z
+      .string()
+      .nullable()
+      .meta({ description: "Name of the workflow; null: the one in the request." }),
     version: z.int().nullable(),
   }),
   z.object({
@@ -110,7 +113,10 @@ const evidenceSchema = z.object({
   durationMs: z.object({ p50: z.number(), p95: z.number(), max: z.number() }).partial().optional(),
   bytes: z.object({ p50: z.number(), p95: z.number(), max: z.number() }).partial().optional(),
   errorCodes: z.record(z.string(), z.int()).optional(),
-  quotes: z.array(z.string()).optional().meta({ description: "From logs, errors or the definition; secrets masked." }),
+  quotes: z
+    .array(z.string())
+    .optional()
+    .meta({ description: "From logs, errors or the definition; secrets masked." }),
 });
 export type Evidence = z.infer<typeof evidenceSchema>;
 
@@ -130,7 +136,9 @@ export type Estimate = z.infer<typeof estimateSchema>;
 /** One suggestion. It changes nothing by itself. */
 export const suggestionSchema = z
   .object({
-    kind: z.string().meta({ description: "What was found, `missing-retry` for one; `model` for a model's own idea." }),
+    kind: z
+      .string()
+      .meta({ description: "What was found, `missing-retry` for one; `model` for a model's own idea." }),
     title: z.string(),
     detail: z.string(),
     severity: z.enum(["info", "warning", "error"]),
@@ -141,7 +149,9 @@ export const suggestionSchema = z
       .optional()
       .meta({ description: "JSON Patch (RFC 6902), checked to give something valid." }),
     code: z.string().optional(),
-    definition: workflowDefinitionDocumentSchema.optional().meta({ description: "A whole workflow, checked." }),
+    definition: workflowDefinitionDocumentSchema
+      .optional()
+      .meta({ description: "A whole workflow, checked." }),
     config: z
       .record(z.string(), z.unknown())
       .optional()
@@ -195,5 +205,8 @@ export type CopilotEvent =
   /** What came of `token` so far is void: the model is asked again. */
   | { readonly type: "restart"; readonly data: Record<string, never> }
   | { readonly type: "usage"; readonly data: CopilotUsage }
-  | { readonly type: "end"; readonly data: Omit<CopilotAnswer, "suggestions"> & { readonly suggestions: number } }
+  | {
+      readonly type: "end";
+      readonly data: Omit<CopilotAnswer, "suggestions"> & { readonly suggestions: number };
+    }
   | { readonly type: "error"; readonly data: { readonly status: number; readonly detail: string } };

@@ -13,7 +13,11 @@ export interface AskedBy {
 }
 
 /** The answer of a task: what analysis has found first, then what a model adds, each through the gate. */
-export async function answerTask(deps: ConsultDeps, task: CopilotTask, asked: AskedBy): Promise<CopilotAnswer> {
+export async function answerTask(
+  deps: ConsultDeps,
+  task: CopilotTask,
+  asked: AskedBy,
+): Promise<CopilotAnswer> {
   const { purpose, rules, findings, prompt } = task;
   const { userId, signal } = asked;
   const suggestions: Suggestion[] = [];
@@ -26,7 +30,8 @@ export async function answerTask(deps: ConsultDeps, task: CopilotTask, asked: As
     const verdict = await passGate(rules, finding, "analysis");
     if ("suggestion" in verdict) offer(verdict.suggestion);
   }
-  if (!asked.useModel) return finish(asked, suggestions, { state: "off", detail: "Analysis alone was asked for.", dropped: 0 });
+  if (!asked.useModel)
+    return finish(asked, suggestions, { state: "off", detail: "Analysis alone was asked for.", dropped: 0 });
   const consulted = await consultModel(deps, {
     ...{ purpose, userId, rules, prompt, signal },
     onProse: (text) => asked.emit({ type: "token", data: { text } }),

@@ -1,4 +1,10 @@
-import type { Estimate, Evidence, PatchOperation, PatchTarget, Suggestion } from "../../contracts/api/copilot.js";
+import type {
+  Estimate,
+  Evidence,
+  PatchOperation,
+  PatchTarget,
+  Suggestion,
+} from "../../contracts/api/copilot.js";
 import type { JsonObject } from "../../core/json.js";
 
 /** A suggestion before its patch, definition and configuration were checked. */

@@ -1,6 +1,5 @@
 import type { Knex } from "knex";
 import type { SafeEvaluator } from "../evaluation-types.js";
-import type { RunQueries } from "../runs/run-queries.js";
 import type { DefinitionCheckDeps } from "../workflow-definitions/check-definition.js";
 import type { ExecutorDefinition } from "../../executors/types.js";
 import type { Judges } from "./judges.js";
@@ -12,5 +11,4 @@ export interface CopilotDeps {
   readonly judges: Judges;
   readonly definitionCheck: DefinitionCheckDeps;
   readonly executors: readonly ExecutorDefinition[];
-  readonly runs: RunQueries;
 }

@@ -17,10 +17,14 @@ export function createCopilotThrottle(callsPerMinute: number): CopilotThrottle {
       } catch (refused) {
         if (!(refused instanceof RateLimiterRes)) throw refused;
         const seconds = Math.max(1, Math.ceil(refused.msBeforeNext / 1000));
-        throw new AppError("TOO_MANY_REQUESTS", `The copilot was asked too often. Try again in ${seconds} s.`, {
-          headers: { "Retry-After": String(seconds) },
-          cause: refused,
-        });
+        throw new AppError(
+          "TOO_MANY_REQUESTS",
+          `The copilot was asked too often. Try again in ${seconds} s.`,
+          {
+            headers: { "Retry-After": String(seconds) },
+            cause: refused,
+          },
+        );
       }
     },
   };

@@ -5,7 +5,12 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../core/json.j
 export type SchemaPlace =
   | { readonly kind: "schema"; readonly schema: JsonObject }
   /** No value that fits has anything there; `known`: what there is in its place. */
-  | { readonly kind: "missing"; readonly token: string; readonly known: readonly string[]; readonly depth: number }
+  | {
+      readonly kind: "missing";
+      readonly token: string;
+      readonly known: readonly string[];
+      readonly depth: number;
+    }
   | { readonly kind: "unknown" };
 
 const COMPOSING = ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties"];
@@ -20,7 +25,11 @@ export function followSchema(schema: JsonObject, pointer: string): SchemaPlace {
     let next: JsonValue | undefined;
     if (properties && Object.hasOwn(properties, token)) next = properties[token];
     else if (/^\d+$/.test(token) && (types?.includes("array") ?? false)) next = current["items"];
-    else if (properties && current["additionalProperties"] !== true && !isJsonObject(current["additionalProperties"]))
+    else if (
+      properties &&
+      current["additionalProperties"] !== true &&
+      !isJsonObject(current["additionalProperties"])
+    )
       return { kind: "missing", token, known: Object.keys(properties), depth };
     if (!isJsonObject(next)) return { kind: "unknown" };
     current = next;

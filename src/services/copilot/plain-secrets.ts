@@ -14,7 +14,10 @@ export interface PlainSecret {
 
 /** Forms that nothing but a secret has. */
 const FORMS: readonly (readonly [string, RegExp])[] = [
-  ["a private key", /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[\s\S]{20,}?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|$)/g],
+  [
+    "a private key",
+    /-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[\s\S]{20,}?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|$)/g,
+  ],
   ["an AWS access key", /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g],
   ["a GitHub token", /\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,})\b/g],
   ["a GitLab token", /\bglpat-[A-Za-z0-9_-]{20,}\b/g],
@@ -30,13 +33,14 @@ const FORMS: readonly (readonly [string, RegExp])[] = [
 ];
 
 /** Names that say what their value is. */
-const TELLING_NAME = /(?:^|[_\-.])(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|auth)$/i;
+const TELLING_NAME =
+  /(?:^|[_\-.])(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|auth)$/i;
 const CAMEL_NAME = /(?:Password|Secret|Token|ApiKey|AccessKey|PrivateKey|Credentials?)$/;
 /** `PASSWORD = "…"` in code. */
-const ASSIGNMENT =
-  /\b([A-Za-z_][A-Za-z0-9_]*)\s*[:=]\s*(?:f|r|b)?(["'`])([^"'`\n]{6,200})\2/g;
+const ASSIGNMENT = /\b([A-Za-z_][A-Za-z0-9_]*)\s*[:=]\s*(?:f|r|b)?(["'`])([^"'`\n]{6,200})\2/g;
 /** What stands where a secret will be put. */
-const PLACEHOLDER = /^(?:\$\{.*|\{\{.*|<.*>|\*+|x+|\.+|changeme|change-me|example|dummy|test|none|null|undefined|your[-_ ].*|.*\b(?:here|placeholder)\b.*)$/i;
+const PLACEHOLDER =
+  /^(?:\$\{.*|\{\{.*|<.*>|\*+|x+|\.+|changeme|change-me|example|dummy|test|none|null|undefined|your[-_ ].*|.*\b(?:here|placeholder)\b.*)$/i;
 
 /** Everything in a JSON value that looks like a secret in plain text. */
 export function findPlainSecrets(value: JsonValue): PlainSecret[] {
@@ -88,7 +92,8 @@ export function withoutPlainSecrets<Value extends JsonValue>(value: Value): Valu
   );
   if (secrets.length === 0) return value;
   const hide = (item: JsonValue): JsonValue => {
-    if (typeof item === "string") return secrets.reduce((text, secret) => text.replaceAll(secret, HIDDEN), item);
+    if (typeof item === "string")
+      return secrets.reduce((text, secret) => text.replaceAll(secret, HIDDEN), item);
     if (Array.isArray(item)) return item.map(hide);
     if (!isJsonObject(item)) return item;
     return Object.fromEntries(Object.entries(item).map(([name, member]) => [name, hide(member)]));

@@ -35,7 +35,13 @@ export function createCopilotLedger(deps: { readonly knex: Knex; readonly logger
     async reserve({ purpose, userId, provider, model, estimate }) {
       const id = newId();
       await deps.knex.transaction(async (trx) => {
-        await assertWithinBudgets(trx, { runId: null, workflowId: null, stepId: "", itemIndex: -1, provider });
+        await assertWithinBudgets(trx, {
+          runId: null,
+          workflowId: null,
+          stepId: "",
+          itemIndex: -1,
+          provider,
+        });
         await trx("llm_usage").insert({
           id,
           workflow_name: OWNER,

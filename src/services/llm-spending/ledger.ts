@@ -58,7 +58,10 @@ async function insert(trx: Db, id: string, call: PlannedCall, run: RunRow): Prom
 }
 
 /** The reservation of a row that was written with its estimate. */
-export function toReservation(deps: { readonly knex: Knex; readonly logger: Logger }, id: string): Reservation {
+export function toReservation(
+  deps: { readonly knex: Knex; readonly logger: Logger },
+  id: string,
+): Reservation {
   const open = () => deps.knex("llm_usage").where({ id, is_settled: false });
   const attempt = async (change: Promise<unknown>) => {
     try {

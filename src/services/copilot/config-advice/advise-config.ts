@@ -39,7 +39,8 @@ export async function findConfigAdvice(advised: AdvisedConfig): Promise<Candidat
 function repairFaults({ mcpType, config, fields, faults }: AdvisedConfig): Candidate[] {
   if (faults.length === 0) return [];
   const patch = faults.flatMap((fault): PatchOperation[] => {
-    if (fault.path === "/type") return [{ op: config["type"] === undefined ? "add" : "replace", path: "/type", value: mcpType }];
+    if (fault.path === "/type")
+      return [{ op: config["type"] === undefined ? "add" : "replace", path: "/type", value: mcpType }];
     const value = resolvePointer(config, fault.path);
     if (fault.message === "unknown field") {
       const name = fault.path.slice(1);
@@ -51,12 +52,14 @@ function repairFaults({ mcpType, config, fields, faults }: AdvisedConfig): Candi
     const converted = convert(value, fault.message);
     return converted === undefined ? [] : [{ op: "replace", path: fault.path, value: converted }];
   });
-  const listed = faults.slice(0, 50).map((fault): Candidate => ({
-    kind: "invalid-config",
-    title: `${fault.path || "The configuration"} ${fault.message}`,
-    detail: `${fault.path || "/"}: ${fault.message}`,
-    severity: "error",
-  }));
+  const listed = faults.slice(0, 50).map(
+    (fault): Candidate => ({
+      kind: "invalid-config",
+      title: `${fault.path || "The configuration"} ${fault.message}`,
+      detail: `${fault.path || "/"}: ${fault.message}`,
+      severity: "error",
+    }),
+  );
   if (patch.length === 0) return listed;
   const title = "The faults can be mended";
   const detail = "Unknown fields go or get the name that was meant, and values get the type that is wanted.";
@@ -65,8 +68,10 @@ function repairFaults({ mcpType, config, fields, faults }: AdvisedConfig): Candi
 
 function convert(value: JsonValue | undefined, message: string): JsonValue | undefined {
   if (typeof value === "string") {
-    if (/expected (?:number|int)/.test(message) && value.trim() !== "" && Number.isFinite(Number(value))) return Number(value);
-    if (/expected boolean/.test(message) && /^(true|false)$/i.test(value)) return value.toLowerCase() === "true";
+    if (/expected (?:number|int)/.test(message) && value.trim() !== "" && Number.isFinite(Number(value)))
+      return Number(value);
+    if (/expected boolean/.test(message) && /^(true|false)$/i.test(value))
+      return value.toLowerCase() === "true";
     if (/expected array/.test(message)) return value.split(/[\s,]+/).filter((part) => part !== "");
   }
   if (typeof value === "number") {
@@ -99,7 +104,10 @@ function codeOf({ config }: AdvisedConfig): string {
   const { code, cells } = config;
   if (typeof code === "string") return code;
   if (!Array.isArray(cells)) return "";
-  return cells.map((cell) => (cell as JsonObject)["source"]).filter((source) => typeof source === "string").join("\n");
+  return cells
+    .map((cell) => (cell as JsonObject)["source"])
+    .filter((source) => typeof source === "string")
+    .join("\n");
 }
 
 function requirementsOf(config: JsonObject): string[] {
@@ -115,7 +123,9 @@ function findMissingRequirements(advised: AdvisedConfig): Candidate[] {
   const missing = importsOf(codeOf(advised)).flatMap((module) => {
     const name = packageOf(module);
     const isGiven = advised.mcpType === "streamlit_app" && name === "streamlit";
-    return name === undefined || isGiven || listed.some((one) => isRequirementOf(one, name)) ? [] : [{ module, name }];
+    return name === undefined || isGiven || listed.some((one) => isRequirementOf(one, name))
+      ? []
+      : [{ module, name }];
   });
   if (missing.length === 0) return [];
   const patch: PatchOperation[] =
@@ -156,7 +166,8 @@ function findUnboundedPrompt({ mcpType, config }: AdvisedConfig): Candidate[] {
     {
       kind: "unbounded-answer",
       title: "The answer has no limit",
-      detail: "Without maxTokens an answer may be as long, and cost as much, as the model lets it. 1,024 tokens are about 700 words.",
+      detail:
+        "Without maxTokens an answer may be as long, and cost as much, as the model lets it. 1,024 tokens are about 700 words.",
       severity: "info",
       patch: [{ op: "add", path: "/maxTokens", value: 1_024 }],
     },
@@ -166,7 +177,12 @@ function findUnboundedPrompt({ mcpType, config }: AdvisedConfig): Candidate[] {
 function findUnpinnedPackage({ mcpType, config }: AdvisedConfig): Candidate[] {
   const transport = config["transport"] as JsonObject | undefined;
   const args = transport?.["args"];
-  if (mcpType !== "mcp_package" || !Array.isArray(args) || !["npx", "uvx"].includes(String(transport?.["command"]))) return [];
+  if (
+    mcpType !== "mcp_package" ||
+    !Array.isArray(args) ||
+    !["npx", "uvx"].includes(String(transport?.["command"]))
+  )
+    return [];
   const name = args.find((arg) => typeof arg === "string" && !arg.startsWith("-"));
   if (typeof name !== "string" || /.@[\w.^~]|[=]=/.test(name)) return [];
   return [
@@ -186,7 +202,9 @@ async function findSyntaxFaults({ mcpType, config }: AdvisedConfig): Promise<Can
     await transform(config["code"], { loader: "ts", logLevel: "silent" });
     return [];
   } catch (error) {
-    const { errors = [] } = error as { errors?: { text: string; location?: { line: number; lineText: string } | null }[] };
+    const { errors = [] } = error as {
+      errors?: { text: string; location?: { line: number; lineText: string } | null }[];
+    };
     return errors.slice(0, 5).map(({ text, location }) => ({
       kind: "syntax-error",
       title: `Line ${location?.line ?? "?"} cannot be parsed: ${text}`,

@@ -11,7 +11,9 @@ py_compile pyclbr pydoc queue quopri random re readline reprlib resource rlcompl
 shlex shutil signal site smtpd smtplib sndhdr socket socketserver spwd sqlite3 ssl stat statistics string stringprep struct
 subprocess sunau symtable sys sysconfig syslog tabnanny tarfile telnetlib tempfile termios test textwrap threading time timeit
 tkinter token tokenize tomllib trace traceback tracemalloc tty turtle types typing unicodedata unittest urllib uu uuid venv
-warnings wave weakref webbrowser wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib zoneinfo __future__`.split(/\s+/),
+warnings wave weakref webbrowser wsgiref xdrlib xml xmlrpc zipapp zipfile zipimport zlib zoneinfo __future__`.split(
+    /\s+/,
+  ),
 );
 
 /** Packages whose name is not that of their module. */
@@ -52,7 +54,9 @@ export function packageOf(module: string): string | undefined {
 /** The top modules that Python code imports at its outermost level or within functions, each once. */
 export function importsOf(code: string): string[] {
   const modules = new Set<string>();
-  for (const [, from, plain] of code.matchAll(/^[ \t]*(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import\b|import[ \t]+([\w., \t]+))/gm)) {
+  for (const [, from, plain] of code.matchAll(
+    /^[ \t]*(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import\b|import[ \t]+([\w., \t]+))/gm,
+  )) {
     if (from !== undefined) modules.add(from.split(".")[0] ?? "");
     for (const part of (plain ?? "").split(","))
       modules.add((part.trim().split(/\s+as\s+/)[0] ?? "").split(".")[0] ?? "");

@@ -13,10 +13,12 @@ export const cacheableStep: FindingRule = {
     ground.steps.flatMap((step) => {
       const seen = historyOf(ground, step);
       const { target, inputs, id } = step.plan;
-      const isAble = target.kind === "mcp" ? target.mcpType !== "streamlit_app" : isHttpGet(target, inputs["method"]);
+      const isAble =
+        target.kind === "mcp" ? target.mcpType !== "streamlit_app" : isHttpGet(target, inputs["method"]);
       const readsSecret = Object.values(inputs).some((mapping) => "secret" in mapping);
       if (!seen?.durationMs || !isAble || readsSecret || step.written["cache"] !== undefined) return [];
-      if (seen.repeats < LEAST_REPEATS || seen.unsteadyInputs > 0 || seen.durationMs.p50 < LEAST_MS) return [];
+      if (seen.repeats < LEAST_REPEATS || seen.unsteadyInputs > 0 || seen.durationMs.p50 < LEAST_MS)
+        return [];
       const { p50 } = seen.durationMs;
       const before = seen.executions * p50;
       return [

@@ -44,7 +44,12 @@ export function evidenceOf(ground: WorkflowGround, step: GroundStep, more: Evide
     stepId: step.plan.id,
     runs: ground.history.runs,
     ...(seen && {
-      counts: { executions: seen.executions, succeeded: seen.succeeded, failed: seen.failed, recovered: seen.recovered },
+      counts: {
+        executions: seen.executions,
+        succeeded: seen.succeeded,
+        failed: seen.failed,
+        recovered: seen.recovered,
+      },
       ...(seen.durationMs && { durationMs: seen.durationMs }),
       ...(Object.keys(seen.errorCodes).length > 0 && { errorCodes: { ...seen.errorCodes } }),
     }),

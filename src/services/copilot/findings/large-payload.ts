@@ -21,7 +21,9 @@ export const largePayload: FindingRule = {
           title: `${id} hands on ${inMegabytes(bytes.p95)}`,
           detail:
             `Its output is ${inMegabytes(bytes.p50)} in the middle, and up to ${inMegabytes(bytes.max)}. ` +
-            (readers.length > 0 ? `${readers.join(", ")} ${readers.length > 1 ? "read" : "reads"} it, each by a copy. ` : "") +
+            (readers.length > 0
+              ? `${readers.join(", ")} ${readers.length > 1 ? "read" : "reads"} it, each by a copy. `
+              : "") +
             "Leave it in a file of the step (artifacts/) and hand on its name, or hand on only what is read.",
           severity: bytes.p95 >= 8 * LARGE_BYTES ? ("warning" as const) : ("info" as const),
           ...(canBeFile ? { patch: [toFile(step)] } : {}),
@@ -36,6 +38,7 @@ function toFile(step: GroundStep) {
 }
 
 function inMegabytes(bytes: number): string {
-  return bytes < 1024 * 1024 ? `${Math.round(bytes / 1024)} KiB` : `${Math.round(bytes / 104_857.6) / 10} MiB`;
+  return bytes < 1024 * 1024
+    ? `${Math.round(bytes / 1024)} KiB`
+    : `${Math.round(bytes / 104_857.6) / 10} MiB`;
 }
-

@@ -17,7 +17,9 @@ function sideSteps(ground: WorkflowGround): Candidate[] {
   return ground.steps.flatMap((step) => {
     const seen = historyOf(ground, step);
     const isSide =
-      phaseOf(step.plan) === "main" && step.plan.dependants.length === 0 && !shown.includes(`"${step.plan.id}"`);
+      phaseOf(step.plan) === "main" &&
+      step.plan.dependants.length === 0 &&
+      !shown.includes(`"${step.plan.id}"`);
     if (!isSide || step.plan.onError === "continue" || !seen || seen.failed === 0) return [];
     return [continueOnError(ground, step, seen.failed)];
   });

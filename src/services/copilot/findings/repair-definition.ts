@@ -14,13 +14,15 @@ const MOST_SHOWN = 50;
  */
 export function repairDefinition(definition: JsonValue, faults: readonly FieldFault[]): Candidate[] {
   const patch = dedupe(faults.flatMap((fault) => repair(definition, fault)));
-  const listed = faults.slice(0, MOST_SHOWN).map((fault): Candidate => ({
-    kind: "invalid-definition",
-    title: `${fault.path || "The definition"} ${fault.message}`.slice(0, 200),
-    detail: `${fault.path || "/"}: ${fault.message}`,
-    severity: "error",
-    evidence: { quotes: [fault.path] },
-  }));
+  const listed = faults.slice(0, MOST_SHOWN).map(
+    (fault): Candidate => ({
+      kind: "invalid-definition",
+      title: `${fault.path || "The definition"} ${fault.message}`.slice(0, 200),
+      detail: `${fault.path || "/"}: ${fault.message}`,
+      severity: "error",
+      evidence: { quotes: [fault.path] },
+    }),
+  );
   if (patch.length === 0) return listed;
   const mending: Candidate = {
     kind: "invalid-definition",

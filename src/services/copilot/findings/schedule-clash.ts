@@ -112,6 +112,8 @@ function moveBy({ row }: GroundSchedule, minutes: number): Pick<Candidate, "call
   const fields = row.cron?.trim().split(/\s+/) ?? [];
   const at = fields.length === 6 ? 1 : 0;
   if (!/^\d{1,2}$/.test(fields[at] ?? "")) return {};
-  const cron = fields.map((field, place) => (place === at ? String((Number(field) + minutes) % 60) : field)).join(" ");
+  const cron = fields
+    .map((field, place) => (place === at ? String((Number(field) + minutes) % 60) : field))
+    .join(" ");
   return { call: { method: "PATCH", path: `/api/v1/schedules/${row.id}`, body: { cron } } };
 }

@@ -5,7 +5,13 @@ import type { InputMapping } from "../../../core/plan.js";
 import type { Candidate } from "../candidate.js";
 import type { GroundStep, WorkflowGround } from "../ground/workflow-ground.js";
 import { canFit, followSchema, nearestName, type SchemaPlace, typesOf } from "../json-types.js";
-import { componentOf, type FindingRule, evidenceOf, type RecordedOutput, type RuleTools } from "./finding-rule.js";
+import {
+  componentOf,
+  type FindingRule,
+  evidenceOf,
+  type RecordedOutput,
+  type RuleTools,
+} from "./finding-rule.js";
 
 /** Inputs that cannot fit what they are mapped from: by the schemas of both ends, or by what was recorded. */
 export const schemaMismatch: FindingRule = {
@@ -33,7 +39,11 @@ interface Source {
   readonly recorded: readonly RecordedOutput[];
 }
 
-async function judgeEdge(ground: WorkflowGround, tools: RuleTools, edge: Edge): Promise<Candidate | undefined> {
+async function judgeEdge(
+  ground: WorkflowGround,
+  tools: RuleTools,
+  edge: Edge,
+): Promise<Candidate | undefined> {
   const source = await findSource(ground, tools, edge.mapping);
   if (!source) return undefined;
   if (source.place.kind === "missing") return describeMissing(ground, edge, source);
@@ -41,7 +51,10 @@ async function judgeEdge(ground: WorkflowGround, tools: RuleTools, edge: Edge): 
   const wantedTypes = wanted && typesOf(wanted);
   if (!wanted || !wantedTypes) return undefined;
   const given = source.place.kind === "schema" ? typesOf(source.place.schema) : undefined;
-  if (given) return canFit(given, wantedTypes) ? undefined : await describeTypes(ground, tools, { edge, source, wanted, given, wantedTypes });
+  if (given)
+    return canFit(given, wantedTypes)
+      ? undefined
+      : await describeTypes(ground, tools, { edge, source, wanted, given, wantedTypes });
   return undefined;
 }
 
@@ -87,24 +100,26 @@ function findInRecorded(recorded: readonly RecordedOutput[], pointer: string): S
   );
   const parents = outputs.map((output) => resolvePointer(output, toPointer(tokens.slice(0, depth))));
   const known = [...new Set(parents.flatMap((parent) => (isJsonObject(parent) ? Object.keys(parent) : [])))];
-  return known.length === 0 ? { kind: "unknown" } : { kind: "missing", token: tokens[depth] ?? "", known, depth };
+  return known.length === 0
+    ? { kind: "unknown" }
+    : { kind: "missing", token: tokens[depth] ?? "", known, depth };
 }
 
-function describeMissing(
-  ground: WorkflowGround,
-  { step, name, mapping }: Edge,
-  source: Source,
-): Candidate {
+function describeMissing(ground: WorkflowGround, { step, name, mapping }: Edge, source: Source): Candidate {
   const place = source.place as Extract<SchemaPlace, { kind: "missing" }>;
   const near = nearestName(place.token, place.known);
   const tokens = parsePointer(source.pointer) ?? [];
-  const mended = near === undefined ? undefined : toPointer(tokens.map((token, at) => (at === place.depth ? near : token)));
+  const mended =
+    near === undefined
+      ? undefined
+      : toPointer(tokens.map((token, at) => (at === place.depth ? near : token)));
   const member = "input" in mapping ? "input" : "output";
   const patch: PatchOperation[] =
     mended === undefined
       ? []
       : [{ op: "replace", path: `${step.path}/inputs${toPointer([name])}/${member}`, value: mended }];
-  const estimate = mended === undefined ? undefined : replay(source, (output) => resolvePointer(output, mended));
+  const estimate =
+    mended === undefined ? undefined : replay(source, (output) => resolvePointer(output, mended));
   return {
     kind: schemaMismatch.kind,
     title: `${step.plan.id} reads "${place.token}", which ${source.words.replace(source.pointer, "") || source.words} does not have`,
@@ -143,13 +158,18 @@ async function describeTypes(
   { edge, source, wanted, given, wantedTypes }: TypeClash,
 ): Promise<Candidate> {
   const { step, name, mapping } = edge;
-  const convert = CONVERSIONS.find(([from, to]) => given.length === 1 && given[0] === from && wantedTypes.includes(to));
+  const convert = CONVERSIONS.find(
+    ([from, to]) => given.length === 1 && given[0] === from && wantedTypes.includes(to),
+  );
   const expression = convert?.[2](toExpression(mapping));
   const patch: PatchOperation[] =
     expression === undefined
       ? []
       : [{ op: "replace", path: `${step.path}/inputs${toPointer([name])}`, value: { expression } }];
-  const estimate = expression === undefined ? undefined : await tryConversion(tools, { source, wanted, mapping, expression });
+  const estimate =
+    expression === undefined
+      ? undefined
+      : await tryConversion(tools, { source, wanted, mapping, expression });
   return {
     kind: schemaMismatch.kind,
     title: `${step.plan.id} wants ${wantedTypes.join(" or ")} for ${name}, and gets ${given.join(" or ")}`,
@@ -166,9 +186,14 @@ async function describeTypes(
 /** `steps.load.output.rows[0]`: the mapping as JSONata. */
 function toExpression(mapping: InputMapping): string {
   const [root, pointer] =
-    "step" in mapping ? [`steps.${quoted(mapping.step)}.output`, mapping.output] : ["input", "input" in mapping ? mapping.input : ""];
+    "step" in mapping
+      ? [`steps.${quoted(mapping.step)}.output`, mapping.output]
+      : ["input", "input" in mapping ? mapping.input : ""];
   const tokens = parsePointer(pointer) ?? [];
-  return tokens.reduce((text, token) => (/^\d+$/.test(token) ? `${text}[${token}]` : `${text}.${quoted(token)}`), root);
+  return tokens.reduce(
+    (text, token) => (/^\d+$/.test(token) ? `${text}[${token}]` : `${text}.${quoted(token)}`),
+    root,
+  );
 }
 
 function quoted(name: string): string {
@@ -178,7 +203,12 @@ function quoted(name: string): string {
 /** Of the recorded outputs, how many fit before and after; nothing is executed but the expression. */
 async function tryConversion(
   { evaluator }: RuleTools,
-  { source, wanted, mapping, expression }: { source: Source; wanted: JsonObject; mapping: InputMapping; expression: string },
+  {
+    source,
+    wanted,
+    mapping,
+    expression,
+  }: { source: Source; wanted: JsonObject; mapping: InputMapping; expression: string },
 ): Promise<Estimate | undefined> {
   if (!("step" in mapping) || source.recorded.length === 0) return undefined;
   let before = 0;
@@ -195,7 +225,9 @@ async function tryConversion(
 
 function replay(source: Source, read: (output: JsonValue) => JsonValue | undefined): Estimate | undefined {
   if (source.recorded.length === 0) return undefined;
-  const before = source.recorded.filter(({ output }) => resolvePointer(output, source.pointer) !== undefined).length;
+  const before = source.recorded.filter(
+    ({ output }) => resolvePointer(output, source.pointer) !== undefined,
+  ).length;
   const after = source.recorded.filter(({ output }) => read(output) !== undefined).length;
   return toReplay(before, after, source.recorded.length);
 }

@@ -28,7 +28,9 @@ function findLoose(ground: WorkflowGround, step: GroundStep): string[] {
     const target = ground.plan.steps.find((other) => other.id === id)?.target;
     return target?.kind === "builtin" && (target.name === "approval" || target.name === "wait");
   };
-  return dependsOn.filter((id): id is string => typeof id === "string" && !step.reads.has(id) && !isOrder(id));
+  return dependsOn.filter(
+    (id): id is string => typeof id === "string" && !step.reads.has(id) && !isOrder(id),
+  );
 }
 
 async function describe(
@@ -41,7 +43,13 @@ async function describe(
   if (!plan) return undefined;
   const index = plan.steps.findIndex((other) => other.id === step.plan.id);
   // it waits for that step by another way all the same
-  if (isReached(plan.steps.map((other) => other.dependencies), index, plan.steps.findIndex((o) => o.id === id)))
+  if (
+    isReached(
+      plan.steps.map((other) => other.dependencies),
+      index,
+      plan.steps.findIndex((o) => o.id === id),
+    )
+  )
     return undefined;
   const before = simulatePlan(ground.plan, ground.history);
   const after = simulatePlan(plan, ground.history);

@@ -19,7 +19,9 @@ export const slowStep: FindingRule = {
       const items = historyOf(ground, step)?.items?.p50 ?? 1;
       const wanted = Math.min(MOST_PARALLEL, items);
       const isNarrow = forEach !== undefined && maxParallel !== undefined && maxParallel < wanted;
-      const after = isNarrow ? time.totalMs - ms + (ms * Math.ceil(items / wanted)) / Math.ceil(items / maxParallel) : 0;
+      const after = isNarrow
+        ? time.totalMs - ms + (ms * Math.ceil(items / wanted)) / Math.ceil(items / maxParallel)
+        : 0;
       return [
         {
           kind: slowStep.kind,

@@ -10,7 +10,8 @@ export const unusedOutput: FindingRule = {
   find(ground) {
     const { outputs } = ground.definition;
     // without `outputs`, those of the last steps are the run's
-    if (outputs === undefined) return ground.steps.flatMap((step) => describe(ground, step, isOnlyWaitedFor(ground, step)));
+    if (outputs === undefined)
+      return ground.steps.flatMap((step) => describe(ground, step, isOnlyWaitedFor(ground, step)));
     const shown = JSON.stringify(outputs);
     return ground.steps.flatMap((step) =>
       describe(ground, step, !isRead(ground, step) && !mentions(shown, step.plan.id)),

@@ -12,7 +12,9 @@ const MOST_STEPS = 6;
 export function chainComponents(prompt: string, found: readonly FoundComponent[]): JsonObject | undefined {
   const order = wordsOf(prompt);
   const rank = (component: FoundComponent) => Math.min(...component.words.map((word) => order.indexOf(word)));
-  const chosen = pickByWord(order, found).slice(0, MOST_STEPS).sort((one, other) => rank(one) - rank(other));
+  const chosen = pickByWord(order, found)
+    .slice(0, MOST_STEPS)
+    .sort((one, other) => rank(one) - rank(other));
   if (chosen.length === 0) return undefined;
   const inputs: JsonObject = {};
   const required: string[] = [];
@@ -20,7 +22,9 @@ export function chainComponents(prompt: string, found: readonly FoundComponent[]
   for (const [at, component] of chosen.entries()) {
     const id = toStepId(component.name);
     const mappings = mapInputs(component, chosen.slice(0, at), { inputs, required });
-    const isLinked = Object.values(mappings).some((mapping) => isJsonObject(mapping) && mapping["step"] !== undefined);
+    const isLinked = Object.values(mappings).some(
+      (mapping) => isJsonObject(mapping) && mapping["step"] !== undefined,
+    );
     const before = chosen[at - 1];
     steps.push({
       id,
@@ -111,7 +115,10 @@ export async function draftBuiltins(knex: Knex, prompt: string): Promise<JsonObj
   if (/\b(?:approv\w*|review\w*|sign.?off|confirm\w*)\b/i.test(prompt))
     add({ id: "approve", uses: "builtin:approval", inputs: { message: { value: "May this go on?" } } });
   const required = Object.keys(inputs);
-  return { ...(required.length > 0 ? { inputs: { type: "object", properties: inputs, required } } : {}), steps };
+  return {
+    ...(required.length > 0 ? { inputs: { type: "object", properties: inputs, required } } : {}),
+    steps,
+  };
 }
 
 async function findDatabase(knex: Knex, prompt: string): Promise<string | undefined> {

@@ -25,7 +25,9 @@ const COMMON = new Set(
 
 /** The words of a text that say something, in their order. */
 export function wordsOf(text: string): string[] {
-  const words = (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => word.length > 2 && !COMMON.has(word));
+  const words = (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter(
+    (word) => word.length > 2 && !COMMON.has(word),
+  );
   return [...new Set(words)].slice(0, MOST_WORDS);
 }
 

@@ -51,12 +51,14 @@ const TEMPLATES: Readonly<Record<string, (purpose: string) => SnippetTemplate>> 
       cells: [
         { cellType: "code", source: "limit = 10", tags: ["parameters"] },
         { cellType: "code", source: code },
-      ],
+      ] as JsonObject[],
     }),
     codeOf({ cells }) {
       if (!Array.isArray(cells)) return "";
       const code = cells.flatMap((cell) =>
-        isJsonObject(cell) && cell["cellType"] === "code" && typeof cell["source"] === "string" ? [cell["source"]] : [],
+        isJsonObject(cell) && cell["cellType"] === "code" && typeof cell["source"] === "string"
+          ? [cell["source"]]
+          : [],
       );
       return code.join("\n\n");
     },
@@ -65,12 +67,18 @@ const TEMPLATES: Readonly<Record<string, (purpose: string) => SnippetTemplate>> 
     note: " (the userPromptTemplate)",
     detail: "A prompt of one input, text. Name the model that your provider has.",
     code: `${purpose.replaceAll(/[{}%]/g, "")}\n\n{{ text }}\n`,
-    toConfig: (code) => ({ type: "llm_prompt", model: "gpt-4.1-mini", userPromptTemplate: code, maxTokens: 1_024 }),
+    toConfig: (code) => ({
+      type: "llm_prompt",
+      model: "gpt-4.1-mini",
+      userPromptTemplate: code,
+      maxTokens: 1_024,
+    }),
     codeOf: ({ userPromptTemplate }) => (typeof userPromptTemplate === "string" ? userPromptTemplate : ""),
   }),
   mcp_package: () => ({
     note: " (the transport as JSON)",
-    detail: "A Model Context Protocol server that is started from npm. Put the package and its version in place of these.",
+    detail:
+      "A Model Context Protocol server that is started from npm. Put the package and its version in place of these.",
     code: JSON.stringify(
       { kind: "stdio", command: "npx", args: ["-y", "@modelcontextprotocol/server-everything@2026.8.31"] },
       undefined,

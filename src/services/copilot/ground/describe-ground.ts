@@ -50,7 +50,8 @@ function tablesOf(scanned: unknown): string[] {
   return schemas
     .flatMap((schema) =>
       schema.tables.map(
-        (table) => `${schema.name}.${table.name}(${table.columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`,
+        (table) =>
+          `${schema.name}.${table.name}(${table.columns.map(({ name, type }) => `${name} ${type}`).join(", ")})`,
       ),
     )
     .slice(0, 300);

@@ -19,7 +19,10 @@ export interface ComponentFacts {
   readonly newest: { readonly id: string; readonly version: string } | undefined;
 }
 
-type Row = Omit<ComponentFacts, "newest"> & { readonly newestId: string | null; readonly newestVersion: string | null };
+type Row = Omit<ComponentFacts, "newest"> & {
+  readonly newestId: string | null;
+  readonly newestVersion: string | null;
+};
 
 /** The facts of these versions, by id, in one query. */
 export async function readComponents(

@@ -4,7 +4,11 @@ import { isJsonObject } from "../../../core/json.js";
 import type { InputMapping, PlanStep, RunPlan } from "../../../core/plan.js";
 import { ScheduleModel } from "../../../models/schedule-model.js";
 import { WorkflowDefinitionModel } from "../../../models/workflow-definition-model.js";
-import { checkDefinition, type DefinitionCheck, type DefinitionCheckDeps } from "../../workflow-definitions/check-definition.js";
+import {
+  checkDefinition,
+  type DefinitionCheck,
+  type DefinitionCheckDeps,
+} from "../../workflow-definitions/check-definition.js";
 import { type DraftStep, parseDefinition } from "../../workflow-definitions/parse-definition.js";
 import { readHistory } from "../history/read-history.js";
 import { NO_HISTORY, type WorkflowHistory } from "../history/workflow-history.js";
@@ -30,7 +34,9 @@ export interface GroundStep {
 
 /** A definition that is valid, and all that is known of it. */
 export interface WorkflowGround {
-  readonly workflow: { readonly id: string; readonly name: string; readonly version: number | null } | undefined;
+  readonly workflow:
+    | { readonly id: string; readonly name: string; readonly version: number | null }
+    | undefined;
   readonly definition: JsonObject;
   readonly plan: RunPlan;
   readonly steps: readonly GroundStep[];

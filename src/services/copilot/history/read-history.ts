@@ -182,7 +182,10 @@ async function readRepeats(trx: Knex, scope: Scope): Promise<RepeatRow[]> {
 function toHistory(
   runs: readonly RunRow[],
   steps: readonly StepRow[],
-  more: { readonly errors: ReadonlyMap<string, Record<string, number>>; readonly repeats: readonly RepeatRow[] },
+  more: {
+    readonly errors: ReadonlyMap<string, Record<string, number>>;
+    readonly repeats: readonly RepeatRow[];
+  },
 ): WorkflowHistory {
   const repeats = new Map(more.repeats.map((row) => [row.step_id, row]));
   return {

@@ -1,7 +1,12 @@
 import type OpenAI from "openai";
 import type { Agent } from "undici";
 import type { JsonObject } from "../../../core/json.js";
-import { createChatClient, ExchangeError, toExchangeError, toProviderFault } from "../../../executors/llm/chat-client.js";
+import {
+  createChatClient,
+  ExchangeError,
+  toExchangeError,
+  toProviderFault,
+} from "../../../executors/llm/chat-client.js";
 import { costOf, type LlmProvider, type LlmSpending } from "../../../executors/llm/llm-ports.js";
 import { readRound } from "../../../executors/llm/read-round.js";
 import { retryExchange, type RetryRules } from "../../../executors/llm/retry-exchange.js";
@@ -92,7 +97,13 @@ async function askOnce(
     cost: costOf(provider, model, tokens),
   });
   const planned = toSpending({ inputTokens, outputTokens: 1_024 });
-  const reservation = await ledger.reserve({ purpose, userId, provider: provider.name, model, estimate: planned });
+  const reservation = await ledger.reserve({
+    purpose,
+    userId,
+    provider: provider.name,
+    model,
+    estimate: planned,
+  });
   const client = createChatClient(agent, provider, { stallMs: question.stallMs });
   let received = 0;
   let hasBegun = false;
@@ -131,7 +142,12 @@ function buildRequest(
     stream_options: { include_usage: true },
     ...(isOpenAi ? { max_completion_tokens: MOST_OUTPUT_TOKENS } : { max_tokens: MOST_OUTPUT_TOKENS }),
     ...(isStructured
-      ? { response_format: { type: "json_schema", json_schema: { name: "suggestions", schema: answerSchema } } }
+      ? {
+          response_format: {
+            type: "json_schema",
+            json_schema: { name: "suggestions", schema: answerSchema },
+          },
+        }
       : {}),
   };
 }

@@ -8,7 +8,11 @@ export interface ModelPrompt {
   /** What is to be done, in our words. */
   readonly task: string;
   /** What it is to be done with: by others, and data alone. */
-  readonly sections: readonly { readonly name: string; readonly value: JsonValue; readonly maxCharacters?: number }[];
+  readonly sections: readonly {
+    readonly name: string;
+    readonly value: JsonValue;
+    readonly maxCharacters?: number;
+  }[];
 }
 
 const SECTION_CHARACTERS = 40_000;
@@ -43,7 +47,10 @@ export function buildPrompt(prompt: ModelPrompt, answerSchema: JsonObject) {
     return `BEGIN ${mark} ${name}\n${text.replaceAll(mark, "")}\nEND ${mark} ${name}`;
   });
   return [
-    { role: "system" as const, content: `${RULES}\n\n${DEFINITION_NOTES}\n\nAnswer by this JSON Schema:\n${JSON.stringify(answerSchema)}` },
+    {
+      role: "system" as const,
+      content: `${RULES}\n\n${DEFINITION_NOTES}\n\nAnswer by this JSON Schema:\n${JSON.stringify(answerSchema)}`,
+    },
     { role: "user" as const, content: `${prompt.task}\n\n${sections.join("\n\n")}` },
   ];
 }

@@ -61,7 +61,12 @@ export async function consultModel(deps: ConsultDeps, consultation: Consultation
     return { ...named, ...answer, usage };
   } catch (error) {
     consultation.signal.throwIfAborted();
-    return { ...named, ...spentSoFar(), suggestions: [], outcome: describeFailure(error, limit, deps.timeLimitMs) };
+    return {
+      ...named,
+      ...spentSoFar(),
+      suggestions: [],
+      outcome: describeFailure(error, limit, deps.timeLimitMs),
+    };
   }
 }
 
@@ -80,7 +85,10 @@ async function converse(
   const { rules, purpose, userId, signal } = consultation;
   const answerSchema = answerSchemaFor(rules);
   const endsAtMs = performance.now() + deps.timeLimitMs;
-  const messages: Parameters<typeof askModel>[0]["messages"][number][] = buildPrompt(consultation.prompt, answerSchema);
+  const messages: Parameters<typeof askModel>[0]["messages"][number][] = buildPrompt(
+    consultation.prompt,
+    answerSchema,
+  );
   let dropped = 0;
   let complaint = "";
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
@@ -105,13 +113,21 @@ async function converse(
       },
     );
     const read = readAnswer(reply.text, rules);
-    const judged = typeof read === "string" ? { faults: [read], suggestions: [], summary: "" } : await judge(read, rules);
+    const judged =
+      typeof read === "string" ? { faults: [read], suggestions: [], summary: "" } : await judge(read, rules);
     dropped += typeof read === "string" ? 0 : judged.faults.length;
     if (judged.suggestions.length > 0 || judged.faults.length === 0) {
       const detail =
-        dropped > 0 ? `${dropped} suggestions of the model were not valid and are left out.` : "The model answered.";
+        dropped > 0
+          ? `${dropped} suggestions of the model were not valid and are left out.`
+          : "The model answered.";
       const { suggestions, summary } = judged;
-      return { suggestions, ...(summary && { summary }), model: reply.model, outcome: { state: "used", detail, dropped } };
+      return {
+        suggestions,
+        ...(summary && { summary }),
+        model: reply.model,
+        outcome: { state: "used", detail, dropped },
+      };
     }
     complaint = judged.faults.slice(0, 20).join("\n");
     messages.push(
@@ -133,7 +149,10 @@ async function judge(read: Exclude<ReturnType<typeof readAnswer>, string>, rules
   for (const candidate of read.candidates) {
     const verdict = await passGate(rules, candidate, "model");
     if ("suggestion" in verdict) suggestions.push(verdict.suggestion);
-    else faults.push(`"${candidate.title}": ${verdict.faults.map(({ path, message }) => `${path} ${message}`).join("; ")}`);
+    else
+      faults.push(
+        `"${candidate.title}": ${verdict.faults.map(({ path, message }) => `${path} ${message}`).join("; ")}`,
+      );
   }
   return { suggestions, faults, summary: read.summary };
 }
@@ -142,8 +161,13 @@ function describeFailure(error: unknown, limit: AbortSignal, timeLimitMs: number
   if (error instanceof ApprovalNeededError || (error instanceof ExecutionError && error.code === "rejected"))
     return { state: "over_budget", detail: capitalized(error.message), dropped: 0 };
   if (limit.aborted)
-    return { state: "failed", detail: `The model did not answer within ${timeLimitMs / 1_000} s.`, dropped: 0 };
-  if (error instanceof ExecutionError) return { state: "failed", detail: error.message.slice(0, 1_000), dropped: 0 };
+    return {
+      state: "failed",
+      detail: `The model did not answer within ${timeLimitMs / 1_000} s.`,
+      dropped: 0,
+    };
+  if (error instanceof ExecutionError)
+    return { state: "failed", detail: error.message.slice(0, 1_000), dropped: 0 };
   throw error;
 }
 

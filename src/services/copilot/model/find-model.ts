@@ -11,11 +11,14 @@ export interface FindModelDeps {
 }
 
 /** The model that the copilot asks, or why there is none. */
-export type ChosenModel = { readonly provider: LlmProvider; readonly model: string } | { readonly missing: string };
+export type ChosenModel =
+  | { readonly provider: LlmProvider; readonly model: string }
+  | { readonly missing: string };
 
 /** Every OpenAI account has it; other providers name their models. */
 const OPENAI_MODEL = "gpt-4.1-mini";
-const HOW = "Analysis answers alone. Set OPENAI_API_KEY, or add an LLM provider with a model, and COPILOT_MODEL.";
+const HOW =
+  "Analysis answers alone. Set OPENAI_API_KEY, or add an LLM provider with a model, and COPILOT_MODEL.";
 
 /** The default provider, or the only one there is; of it `COPILOT_MODEL`, or its first model. */
 export async function findModel({ knex, findProvider, settings }: FindModelDeps): Promise<ChosenModel> {

@@ -23,7 +23,10 @@ const suggestionSchema = z.object({
   severity: z.enum(["info", "warning", "error"]).catch("info"),
   target: z.string().max(300).nullish(),
   patch: z.array(operationSchema).max(200).nullish(),
-  code: z.string().max(256 * 1024).nullish(),
+  code: z
+    .string()
+    .max(256 * 1024)
+    .nullish(),
   definition: z.record(z.string(), z.json()).nullish(),
   config: z.record(z.string(), z.json()).nullish(),
 });
@@ -129,10 +132,12 @@ export function cleanProse(text: string): string {
 
 function cleanText(text: string): string {
   // eslint-disable-next-line no-control-regex
-  return toStorableText(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f\u0080-\u009f\u202a-\u202e\u2066-\u2069]/g, "");
+  return toStorableText(text).replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f\u0080-\u009f\u202a-\u202e\u2066-\u2069]/g,
+    "",
+  );
 }
 
 function cleanLine(text: string): string {
   return cleanText(text).replace(/\s+/g, " ");
 }
-

@@ -45,7 +45,9 @@ export function createProseReader(onText: (text: string) => void): (piece: strin
     held = held.slice(at);
     const room = MOST_PROSE - sent;
     // eslint-disable-next-line no-control-regex
-    const shown = text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "").slice(0, room);
+    const shown = text
+      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
+      .slice(0, room);
     sent += shown.length;
     if (shown !== "") onText(shown);
     if (sent >= MOST_PROSE) state = "done";

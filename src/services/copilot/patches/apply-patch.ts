@@ -19,7 +19,8 @@ export type Patched = { readonly value: JsonValue } | { readonly fault: string }
  */
 export function applyPatch(value: JsonValue, patch: readonly PatchOperation[]): Patched {
   if (patch.length === 0) return { fault: "the patch is empty" };
-  if (patch.length > MOST_OPERATIONS) return { fault: `the patch has more than ${MOST_OPERATIONS} operations` };
+  if (patch.length > MOST_OPERATIONS)
+    return { fault: `the patch has more than ${MOST_OPERATIONS} operations` };
   if (JSON.stringify(patch).length > MOST_CHARACTERS) return { fault: "the patch is too large" };
   const fault = patch.map(findOperationFault).find((one) => one !== undefined);
   if (fault !== undefined) return { fault };
@@ -53,8 +54,10 @@ function findOperationFault({ op, path, from, value }: PatchOperation): string |
   const needsFrom = op === "move" || op === "copy";
   if (needsFrom !== (from !== undefined)) return needsFrom ? `"${op}" lacks from` : `"${op}" has a from`;
   const needsValue = op === "add" || op === "replace" || op === "test";
-  if (needsValue !== (value !== undefined)) return needsValue ? `"${op}" lacks a value` : `"${op}" has a value`;
-  if (op === "move" && (path === from || path.startsWith(`${from}/`))) return "a value cannot move into itself";
+  if (needsValue !== (value !== undefined))
+    return needsValue ? `"${op}" lacks a value` : `"${op}" has a value`;
+  if (op === "move" && (path === from || path.startsWith(`${from}/`)))
+    return "a value cannot move into itself";
   return value !== undefined && !isHarmless(value, 0)
     ? "a value goes too deep, or has a member that reaches for a prototype"
     : undefined;

@@ -63,7 +63,9 @@ export async function passGate(
     suggestion: {
       kind,
       title: candidate.title.slice(0, MOST_TITLE).toWellFormed(),
-      detail: (faults.length > 0 ? (candidate.withoutPatch ?? "") : candidate.detail).slice(0, MOST_DETAIL).toWellFormed(),
+      detail: (faults.length > 0 ? (candidate.withoutPatch ?? "") : candidate.detail)
+        .slice(0, MOST_DETAIL)
+        .toWellFormed(),
       // what reaches further is never a mere hint
       severity: reviewReasons.length > 0 && severity === "info" ? "warning" : severity,
       source,

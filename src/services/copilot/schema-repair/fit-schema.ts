@@ -9,7 +9,10 @@ export function inferSchema(value: JsonValue, depth = 0): JsonObject {
   if (depth > MOST_DEPTH) return {};
   if (Array.isArray(value)) {
     const items = value.slice(0, 100).map((item) => inferSchema(item, depth + 1));
-    return { type: "array", ...(items.length > 0 ? { items: items.reduce((one, other) => merge(one, other)) } : {}) };
+    return {
+      type: "array",
+      ...(items.length > 0 ? { items: items.reduce((one, other) => merge(one, other)) } : {}),
+    };
   }
   if (isJsonObject(value)) {
     const entries = Object.entries(value).slice(0, MOST_PROPERTIES);
@@ -43,12 +46,19 @@ function merge(one: JsonObject, other: JsonObject): JsonObject {
   }
   const [myItems, theirItems] = [one["items"], other["items"]];
   if (isJsonObject(myItems) && isJsonObject(theirItems)) result["items"] = merge(myItems, theirItems);
-  else if (isJsonObject(myItems ?? theirItems ?? null)) result["items"] = (myItems ?? theirItems) as JsonObject;
+  else if (isJsonObject(myItems ?? theirItems ?? null))
+    result["items"] = (myItems ?? theirItems) as JsonObject;
   return result;
 }
 
 /** The schema, widened just so far that a value fits it as well. */
-export function widenSchema(schema: JsonValue, value: JsonValue, changes: Set<string>, path = "", depth = 0): JsonValue {
+export function widenSchema(
+  schema: JsonValue,
+  value: JsonValue,
+  changes: Set<string>,
+  path = "",
+  depth = 0,
+): JsonValue {
   if (!isJsonObject(schema) || depth > MOST_DEPTH) return schema;
   const widened: JsonObject = { ...schema };
   const types = typesOf(schema);
@@ -56,9 +66,14 @@ export function widenSchema(schema: JsonValue, value: JsonValue, changes: Set<st
   if (types && !fits(type, types)) {
     if (widened["const"] !== undefined) delete widened["const"];
     if (Array.isArray(widened["enum"])) widened["enum"] = [...widened["enum"], value];
-    else widened["type"] = types.length === 1 && types[0] === "integer" && type === "number" ? "number" : [...types, type];
+    else
+      widened["type"] =
+        types.length === 1 && types[0] === "integer" && type === "number" ? "number" : [...types, type];
     changes.add(`${path || "the value"} may be ${type}`);
-  } else if (Array.isArray(widened["enum"]) && !widened["enum"].some((one) => JSON.stringify(one) === JSON.stringify(value))) {
+  } else if (
+    Array.isArray(widened["enum"]) &&
+    !widened["enum"].some((one) => JSON.stringify(one) === JSON.stringify(value))
+  ) {
     widened["enum"] = [...widened["enum"], value];
     changes.add(`${path || "the value"} may be ${JSON.stringify(value).slice(0, 60)}`);
   }
@@ -66,7 +81,10 @@ export function widenSchema(schema: JsonValue, value: JsonValue, changes: Set<st
   if (Array.isArray(value) && widened["items"] !== undefined && isJsonObject(widened["items"])) {
     widened["items"] = value
       .slice(0, 1_000)
-      .reduce<JsonValue>((items, item) => widenSchema(items, item, changes, `${path}/*`, depth + 1), widened["items"]);
+      .reduce<JsonValue>(
+        (items, item) => widenSchema(items, item, changes, `${path}/*`, depth + 1),
+        widened["items"],
+      );
   }
   widenLimits(widened, value, changes, path);
   return widened;
@@ -77,11 +95,18 @@ function fits(type: string, types: readonly string[]): boolean {
   return type === "number" ? types.includes("number") : canFit([type], types);
 }
 
-function widenObject(schema: JsonObject, value: JsonObject, changes: Set<string>, path: string, depth: number): void {
+function widenObject(
+  schema: JsonObject,
+  value: JsonObject,
+  changes: Set<string>,
+  path: string,
+  depth: number,
+): void {
   const properties: JsonObject = { ...(isJsonObject(schema["properties"]) ? schema["properties"] : {}) };
   for (const [name, member] of Object.entries(value).slice(0, MOST_PROPERTIES)) {
     const known = properties[name];
-    if (known !== undefined) properties[name] = widenSchema(known, member, changes, `${path}/${name}`, depth + 1);
+    if (known !== undefined)
+      properties[name] = widenSchema(known, member, changes, `${path}/${name}`, depth + 1);
     else if (schema["additionalProperties"] === false) {
       properties[name] = inferSchema(member, depth + 1);
       changes.add(`${path}/${name} is a property`);
@@ -89,7 +114,9 @@ function widenObject(schema: JsonObject, value: JsonObject, changes: Set<string>
   }
   if (Object.keys(properties).length > 0) schema["properties"] = properties;
   if (!Array.isArray(schema["required"])) return;
-  const missing = schema["required"].filter((name) => typeof name === "string" && !Object.hasOwn(value, name));
+  const missing = schema["required"].filter(
+    (name) => typeof name === "string" && !Object.hasOwn(value, name),
+  );
   if (missing.length === 0) return;
   schema["required"] = schema["required"].filter((name) => !missing.includes(name));
   for (const name of missing) changes.add(`${path}/${String(name)} may be missing`);
@@ -97,10 +124,20 @@ function widenObject(schema: JsonObject, value: JsonObject, changes: Set<string>
 
 function widenLimits(schema: JsonObject, value: JsonValue, changes: Set<string>, path: string): void {
   const size =
-    typeof value === "number" ? value : typeof value === "string" ? [...value].length : Array.isArray(value) ? value.length : undefined;
+    typeof value === "number"
+      ? value
+      : typeof value === "string"
+        ? [...value].length
+        : Array.isArray(value)
+          ? value.length
+          : undefined;
   if (size === undefined) return;
   const [least, most] =
-    typeof value === "number" ? ["minimum", "maximum"] : typeof value === "string" ? ["minLength", "maxLength"] : ["minItems", "maxItems"];
+    typeof value === "number"
+      ? ["minimum", "maximum"]
+      : typeof value === "string"
+        ? ["minLength", "maxLength"]
+        : ["minItems", "maxItems"];
   if (typeof schema[least] === "number" && size < schema[least]) {
     schema[least] = size;
     changes.add(`${path || "the value"} may be as small as ${size}`);
@@ -120,7 +157,11 @@ function widenLimits(schema: JsonObject, value: JsonValue, changes: Set<string>,
 
 function matches(pattern: string, value: string): boolean {
   // a pattern is a program: only the plainest are tried here, all others are left to the check of the whole
-  if (!/^\^?(?:\[[^\]\\]+\]|[A-Za-z0-9_-])*(?:[+*]|\{\d+(?:,\d*)?\})?\$?$/.test(pattern) || value.length > 1_000) return true;
+  if (
+    !/^\^?(?:\[[^\]\\]+\]|[A-Za-z0-9_-])*(?:[+*]|\{\d+(?:,\d*)?\})?\$?$/.test(pattern) ||
+    value.length > 1_000
+  )
+    return true;
   try {
     return new RegExp(pattern, "u").test(value);
   } catch {

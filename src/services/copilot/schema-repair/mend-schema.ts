@@ -40,16 +40,21 @@ function mend(value: JsonValue, changes: Set<string>, depth: number): JsonValue 
   mendType(schema, changes);
   mendRequired(schema, changes);
   mendOldKeywords(schema, changes);
-  for (const [name, member] of Object.entries(schema)) schema[name] = mendMember(name, member, changes, depth);
+  for (const [name, member] of Object.entries(schema))
+    schema[name] = mendMember(name, member, changes, depth);
   return schema;
 }
 
 function mendMember(name: string, member: JsonValue, changes: Set<string>, depth: number): JsonValue {
   if (["properties", "$defs", "patternProperties", "dependentSchemas"].includes(name) && isJsonObject(member))
-    return Object.fromEntries(Object.entries(member).map(([key, one]) => [key, mend(one, changes, depth + 1)]));
+    return Object.fromEntries(
+      Object.entries(member).map(([key, one]) => [key, mend(one, changes, depth + 1)]),
+    );
   if (["allOf", "anyOf", "oneOf", "prefixItems"].includes(name) && Array.isArray(member))
     return member.map((one) => mend(one, changes, depth + 1));
-  if (["items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"].includes(name))
+  if (
+    ["items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"].includes(name)
+  )
     return mend(member, changes, depth + 1);
   return member;
 }
@@ -57,7 +62,8 @@ function mendMember(name: string, member: JsonValue, changes: Set<string>, depth
 function mendType(schema: JsonObject, changes: Set<string>): void {
   const rename = (type: JsonValue): JsonValue => {
     if (typeof type !== "string" || TYPES.includes(type)) return type;
-    const known = TYPE_NAMES[type.toLowerCase()] ?? (TYPES.includes(type.toLowerCase()) ? type.toLowerCase() : undefined);
+    const known =
+      TYPE_NAMES[type.toLowerCase()] ?? (TYPES.includes(type.toLowerCase()) ? type.toLowerCase() : undefined);
     if (known === undefined) return type;
     changes.add(`"${type}" is called "${known}"`);
     return known;
@@ -95,7 +101,9 @@ function mendRequired(schema: JsonObject, changes: Set<string>): void {
     isJsonObject(one) && one["required"] === true ? [name] : [],
   );
   if (named.length === 0) return;
-  schema["required"] = [...new Set([...(Array.isArray(schema["required"]) ? schema["required"] : []), ...named])];
+  schema["required"] = [
+    ...new Set([...(Array.isArray(schema["required"]) ? schema["required"] : []), ...named]),
+  ];
   changes.add("required is a list of names of the object");
 }
 
@@ -110,7 +118,10 @@ function mendOldKeywords(schema: JsonObject, changes: Set<string>): void {
   rename("definitions", "$defs");
   if (typeof schema["id"] === "string" && schema["$id"] === undefined) rename("id", "$id");
   if (Array.isArray(schema["items"])) rename("items", "prefixItems");
-  for (const [flag, limit] of [["exclusiveMinimum", "minimum"], ["exclusiveMaximum", "maximum"]] as const) {
+  for (const [flag, limit] of [
+    ["exclusiveMinimum", "minimum"],
+    ["exclusiveMaximum", "maximum"],
+  ] as const) {
     if (typeof schema[flag] !== "boolean") continue;
     const isExclusive = schema[flag];
     delete schema[flag];

@@ -11,7 +11,10 @@ import { readScans } from "../ground/describe-ground.js";
 const MOST_COMPONENTS = 30;
 
 /** A workflow that does what a prompt asks for, of what there is. */
-export async function generateWorkflow(deps: CopilotDeps, { prompt }: GenerateWorkflow): Promise<CopilotTask> {
+export async function generateWorkflow(
+  deps: CopilotDeps,
+  { prompt }: GenerateWorkflow,
+): Promise<CopilotTask> {
   const { knex, judges } = deps;
   const [found, builtins, secrets, databases] = await Promise.all([
     searchComponents(knex, prompt, { limit: MOST_COMPONENTS }),
@@ -28,7 +31,16 @@ export async function generateWorkflow(deps: CopilotDeps, { prompt }: GenerateWo
       demanded: "definition",
     },
     findings: [
-      ...(chain ? [toCandidate(chain, "registry-template", "A chain of the components that the prompt's words find", describe(found))] : []),
+      ...(chain
+        ? [
+            toCandidate(
+              chain,
+              "registry-template",
+              "A chain of the components that the prompt's words find",
+              describe(found),
+            ),
+          ]
+        : []),
       toCandidate(
         builtins,
         "builtin-template",

@@ -103,7 +103,9 @@ async function buildPrompt(deps: CopilotDeps, ground: WorkflowGround, findings: 
 
 function summarizeHistory({ history }: WorkflowGround): JsonObject {
   const { runs, succeeded, durationMs, steps } = history;
-  const shown = [...steps.values()].slice(0, 200).map(({ failedRunIds: _f, repeatRunIds: _r, ...step }) => step);
+  const shown = [...steps.values()]
+    .slice(0, 200)
+    .map(({ failedRunIds: _f, repeatRunIds: _r, ...step }) => step);
   const summary: unknown = JSON.parse(JSON.stringify({ runs, succeeded, durationMs, steps: shown }));
   return isJsonObject(summary) ? summary : {};
 }

@@ -38,13 +38,19 @@ export async function repairSchema(deps: CopilotDeps, body: RepairSchema): Promi
   };
 }
 
-function findRepairs(schema: JsonValue, sample: JsonValue | undefined, faults: readonly FieldFault[]): Candidate[] {
-  const listed = faults.slice(0, 50).map(({ path, message }): Candidate => ({
-    kind: "schema-fault",
-    title: `${path || "It"} ${message}`,
-    detail: `${path || "/"}: ${message}`,
-    severity: "error",
-  }));
+function findRepairs(
+  schema: JsonValue,
+  sample: JsonValue | undefined,
+  faults: readonly FieldFault[],
+): Candidate[] {
+  const listed = faults.slice(0, 50).map(
+    ({ path, message }): Candidate => ({
+      kind: "schema-fault",
+      title: `${path || "It"} ${message}`,
+      detail: `${path || "/"}: ${message}`,
+      severity: "error",
+    }),
+  );
   const isEmpty = !isJsonObject(schema) || Object.keys(schema).length === 0;
   if (isEmpty && sample !== undefined) return [...infer(schema, sample), ...listed];
   const mended = mendSchema(schema);
@@ -52,9 +58,19 @@ function findRepairs(schema: JsonValue, sample: JsonValue | undefined, faults: r
   const widened = sample === undefined ? mended.schema : widenSchema(mended.schema, sample, changes);
   const candidates: Candidate[] = [];
   if (mended.changes.length > 0)
-    candidates.push(toCandidate("schema-form", "It can be put as JSON Schema 2020-12 wants it", schema, mended.schema, mended.changes));
+    candidates.push(
+      toCandidate(
+        "schema-form",
+        "It can be put as JSON Schema 2020-12 wants it",
+        schema,
+        mended.schema,
+        mended.changes,
+      ),
+    );
   if (sample !== undefined && changes.size > mended.changes.length)
-    candidates.push(toCandidate("schema-too-narrow", "It can be widened to take the sample", schema, widened, [...changes]));
+    candidates.push(
+      toCandidate("schema-too-narrow", "It can be widened to take the sample", schema, widened, [...changes]),
+    );
   return [...candidates, ...listed];
 }
 

@@ -31,7 +31,9 @@ export async function writeSnippet(deps: CopilotDeps, body: WriteSnippet): Promi
         return {
           kind: "registry-example",
           title: `${component.name} ${component.version} does something like it`,
-          detail: component.description || `A component of this type whose name or description has words of the prompt.`,
+          detail:
+            component.description ||
+            `A component of this type whose name or description has words of the prompt.`,
           severity: "info" as const,
           code: template.codeOf(config),
           config,
@@ -54,7 +56,11 @@ export async function writeSnippet(deps: CopilotDeps, body: WriteSnippet): Promi
       sections: [
         { name: "prompt", value: prompt },
         ...(body.context === undefined ? [] : [{ name: "context", value: body.context as JsonValue }]),
-        ...found.map(({ name, config }) => ({ name: `example ${name}`, value: config, maxCharacters: 8_000 })),
+        ...found.map(({ name, config }) => ({
+          name: `example ${name}`,
+          value: config,
+          maxCharacters: 8_000,
+        })),
       ],
     },
   };
