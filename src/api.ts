@@ -17,6 +17,7 @@ import { appRoutes } from "./http/routes/apps.js";
 import { artifactViewRoutes } from "./http/routes/artifact-views.js";
 import { artifactRoutes } from "./http/routes/artifacts.js";
 import { bulkOperationRoutes } from "./http/routes/bulk-operations.js";
+import { copilotRoutes } from "./http/routes/copilot.js";
 import { dashboardRoutes } from "./http/routes/dashboard.js";
 import { entityRoutes } from "./http/routes/entities.js";
 import { externalDbRoutes } from "./http/routes/external-db-configs.js";
@@ -48,6 +49,7 @@ import { createGatewayPass } from "./services/apps/gateway-pass.js";
 import { type AuthServices, createAuthServices } from "./services/auth/auth-services.js";
 import { createArtifactPreviews } from "./services/artifacts/preview-artifact.js";
 import { createBulkOperations } from "./services/bulk-operations/bulk-operations.js";
+import { openCopilot } from "./services/copilot/create-copilot.js";
 import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createEntities } from "./services/entities/entities.js";
 import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
@@ -95,7 +97,12 @@ export async function startApi(platform: Platform): Promise<Api> {
   await exchange.start();
   const board = startBullBoard(platform);
   const appParts = createAppParts(platform, { auth, authenticator });
-  const routes = [...createRoutes(platform, { auth, authenticator, hub, exchange }), ...appParts.routes];
+  const { copilot, close: closeCopilot } = openCopilot({ ...platform, externalDbs: platform.connections });
+  const routes = [
+    ...createRoutes(platform, { auth, authenticator, hub, exchange }),
+    ...copilotRoutes({ copilot, logger }),
+    ...appParts.routes,
+  ];
   const bullBoard = board.router;
   const app = createApp({
     routes,
@@ -124,6 +131,7 @@ export async function startApi(platform: Platform): Promise<Api> {
       const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
       await closed;
       clearTimeout(timer);
+      await closeCopilot();
       board.stop();
     },
   };

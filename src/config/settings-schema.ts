@@ -174,7 +174,20 @@ export const settingsSchema = z.object({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe("Its address; unset: OpenAI's. Its host may be a private one."),
-  COPILOT_MODEL: z.string().min(1).optional(),
+  COPILOT_MODEL: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Model that the copilot asks; unset: the first of its provider. Without a provider it analyses alone.",
+    ),
+  COPILOT_TIMEOUT_SECONDS: positive
+    .max(600)
+    .default(90)
+    .describe("Longest that the copilot waits for a model."),
+  COPILOT_CALLS_PER_MINUTE: positive
+    .default(60)
+    .describe("Calls of the copilot by one person, in each API process."),
   MAX_BODY_BYTES: positive.default(10 * 1024 * 1024).describe("Largest request body."),
   MAX_OUTPUT_BYTES: positive.default(64 * 1024 * 1024).describe("Largest step output."),
   MAX_LOG_BYTES: positive.default(64 * 1024 * 1024).describe("Most log kept per step."),

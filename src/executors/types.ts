@@ -276,6 +276,8 @@ export interface ExecutorDefinition<Config = unknown> {
   /** Name and one sentence for people. */
   readonly label: string;
   readonly description: string;
+  /** What a language model must know to write its configuration. */
+  readonly copilotPrompt: string;
 }
 
 /** The execution that is about to begin. */

@@ -36,4 +36,7 @@ export const llmPromptDefinition = {
   configSchema: llmPromptConfigSchema,
   label: "LLM prompt",
   description: "Fills a prompt with the inputs and asks a language model, which may use tools.",
+  copilotPrompt:
+    "userPromptTemplate is Liquid over the inputs; systemPrompt is sent as it is. responseFormat json_schema makes the output's " +
+    "json member. tools are other components as mcp:NAME@VERSION. The provider is named, never an address. Set maxTokens.",
 } as const satisfies ExecutorDefinition<LlmPromptConfig>;

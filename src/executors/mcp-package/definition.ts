@@ -67,5 +67,8 @@ export function createMcpPackageDefinition(options: McpPackageOptions): Executor
     configSchema: createMcpPackageConfigSchema(options),
     label: "Model Context Protocol package",
     description: "Calls a tool of a Model Context Protocol server, started here or reached by HTTP.",
+    copilotPrompt:
+      "transport is { kind: stdio, command, args, env } or { kind: http, url, headers }. Name the package with its version. " +
+      "Secrets are written ${secret:NAME} and named in the version's secrets. tool fixes one tool, arguments its arguments.",
   };
 }

@@ -68,4 +68,7 @@ export const notebookDefinition = {
   label: "Jupyter notebook",
   description:
     "Executes a notebook with the inputs as its parameters, and keeps the notebook with its outputs.",
+  copilotPrompt:
+    "cells are [{ cellType: code | markdown, source, tags }]. Inputs override the variables of the cell tagged parameters. The " +
+    "variable outputs, else the value of the last expression, becomes the result.",
 } as const satisfies ExecutorDefinition<NotebookConfig>;

@@ -61,6 +61,10 @@ export const pythonScriptDefinition = {
   configSchema: pythonScriptConfigSchema,
   label: "Python script",
   description: "Runs Python code: calls its main with the inputs, or reads what it prints.",
+  copilotPrompt:
+    "The code defines main(...): each input comes as a keyword argument, and what it returns, a JSON value, is the output. " +
+    "It may be async; print() goes to the log. Files left in artifacts/ are kept. Packages stand in requirements as PEP 508 " +
+    "names with versions. Secrets that the version names are environment variables. Raise exceptions on failure.",
 } as const satisfies ExecutorDefinition<PythonScriptConfig>;
 
 /** TypeScript scripts as a component type. */
@@ -70,4 +74,8 @@ export const typescriptScriptDefinition = {
   label: "TypeScript script",
   description:
     "Runs TypeScript code: calls its main or default export with the inputs, or reads what it prints.",
+  copilotPrompt:
+    "The code is an ES module that exports main or a default function: it gets all inputs as one object and returns the output, " +
+    "a JSON value, or a promise of it. console.log goes to the log. npm packages stand in requirements as name@range. Secrets " +
+    "that the version names are environment variables. Throw on failure.",
 } as const satisfies ExecutorDefinition<TypescriptScriptConfig>;

@@ -74,5 +74,8 @@ export function createStreamlitAppDefinition(
     configSchema: createStreamlitAppConfigSchema(options),
     label: "Streamlit app",
     description: "Serves an app that reads the step's inputs and may send values back.",
+    copilotPrompt:
+      "Exactly one of code, files and gitRepoUrl. The app is Python with streamlit; it reads the step's inputs, and may send " +
+      "values back that become the output of a step with waitForSubmit.",
   };
 }

@@ -5,7 +5,9 @@ import { LlmBudgetModel } from "../../models/llm-budget-model.js";
 import type { Db } from "../../models/repository.js";
 
 /** A call, with the workflow of its run. */
-export interface JudgedCall extends Omit<PlannedCall, "estimate" | "model" | "attempt"> {
+export interface JudgedCall extends Omit<PlannedCall, "runId" | "estimate" | "model" | "attempt"> {
+  /** Null for a call that no run makes. */
+  readonly runId: string | null;
   readonly workflowId: string | null;
 }
 
@@ -37,6 +39,8 @@ export async function assertWithinBudgets(trx: Db, call: JudgedCall): Promise<vo
   const budgets = await LlmBudgetModel.query(trx)
     .where("enabled", true)
     .whereRaw("(workflow_id IS NULL OR workflow_id = ?)", [call.workflowId])
+    // what no run spends, no run's budget bounds
+    .whereRaw("(scope <> 'run' OR ?::uuid IS NOT NULL)", [call.runId])
     .whereRaw("(provider IS NULL OR provider = ?)", [call.provider])
     .orderBy("id")
     .forNoKeyUpdate();
@@ -78,6 +82,7 @@ function narrow(query: ReturnType<Db>, scope: BudgetScope, call: JudgedCall): vo
 
 /** What the step's approvals so far were given for. */
 async function readGrants(trx: Db, { runId, stepId, itemIndex }: JudgedCall): Promise<readonly string[]> {
+  if (runId === null) return [];
   const row = await trx("step_runs")
     .first(trx.raw("approval -> 'grants' AS grants"))
     .where({ run_id: runId, step_id: stepId, item_index: itemIndex });

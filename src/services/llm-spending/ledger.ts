@@ -57,7 +57,11 @@ async function insert(trx: Db, id: string, call: PlannedCall, run: RunRow): Prom
   });
 }
 
-function toReservation(deps: { readonly knex: Knex; readonly logger: Logger }, id: string): Reservation {
+/** The reservation of a row that was written with its estimate. */
+export function toReservation(
+  deps: { readonly knex: Knex; readonly logger: Logger },
+  id: string,
+): Reservation {
   const open = () => deps.knex("llm_usage").where({ id, is_settled: false });
   const attempt = async (change: Promise<unknown>) => {
     try {

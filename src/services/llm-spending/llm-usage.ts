@@ -17,7 +17,7 @@ const KEYS: Readonly<Record<UsageGroup, string>> = {
   provider: "provider",
   model: "model",
   workflow: "workflow_name",
-  run: "run_id::text",
+  run: "coalesce(run_id::text, workflow_name)",
 };
 const SUMS = `count(*)::int AS calls, coalesce(sum(input_tokens), 0)::bigint AS "inputTokens",
   coalesce(sum(output_tokens), 0)::bigint AS "outputTokens", coalesce(sum(cost), 0)::float8 AS cost`;
