@@ -105,7 +105,7 @@ export const QUEUE_STEPS = {
   name: "queue-steps",
   text: `
     UPDATE step_runs s SET status = 'queued', attempt = u.attempt, lost_count = u.lost_count, released_count = u.released_count,
-      queued_at = now(), available_at = now() + make_interval(secs => u.delay_ms / 1000.0), checked_at = NULL,
+      queued_at = now(), available_at = now() + make_interval(secs => u.delay_ms / 1000.0), checked_at = NULL, aged_at = NULL,
       lease_token = NULL, worker_id = NULL, started_at = NULL, finished_at = NULL, waiting_for = NULL, due_at = NULL,
       child_run_id = NULL
     FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::float8[])
