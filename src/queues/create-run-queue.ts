@@ -21,8 +21,7 @@ export function createRunQueue(backend: QueueBackend): RunQueue {
       within(timeoutMs, "Enqueueing", () => enqueue(dispatches)),
     findMissing: (jobs) => within(LOOK_LIMIT_MS, "Looking jobs up", () => findMissingSteps(backend, jobs)),
     removeSteps: (jobs) => within(LOOK_LIMIT_MS, "Removing jobs", () => removeWaitingSteps(backend, jobs)),
-    hasten: (jobs, to) =>
-      within(LOOK_LIMIT_MS, "Moving jobs", () => hastenSteps(backend, jobs, to)),
+    hasten: (jobs, to) => within(LOOK_LIMIT_MS, "Moving jobs", () => hastenSteps(backend, jobs, to)),
     countJobs: () => within(ENQUEUE_LIMIT_MS, "Counting jobs", () => countAllJobs(backend)),
     removeStrandedRuns: (olderThanMs = STRANDED_AFTER_MS) =>
       within(LOOK_LIMIT_MS, "Looking runs up", () => removeStrandedRuns(backend, olderThanMs)),

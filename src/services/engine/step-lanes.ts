@@ -34,73 +34,90 @@ export interface StepLanes {
  * Tells how deep in its lane a step is enqueued. Between two looks at the rows a process adds what it dispatches; it
  * looks by itself, beside its work, and only when it dispatches much of one lane. Wrong depths cost order and nothing else.
  */
-export function createStepLanes(deps: { readonly knex: Knex; readonly logger: Logger }): StepLanes {
-  let known: ReadonlyMap<string, number> = new Map();
-  let readAt = Number.NEGATIVE_INFINITY;
-  let nextReadAt = 0;
-  let reading: Promise<void> | undefined;
-  const since = new Map<string, number>();
-
-  async function read(): Promise<void> {
-    const startedAt = performance.now();
-    const before = new Map(since);
-    try {
-      known = await readDepths(deps.knex);
-      readAt = performance.now();
-      for (const [key, count] of before) {
-        const left = (since.get(key) ?? 0) - count;
-        if (left > 0) since.set(key, left);
-        else since.delete(key);
-      }
-    } catch (error) {
-      deps.logger.debug({ err: toError(error) }, "the depths of lanes are not known");
-    }
-    const tookMs = performance.now() - startedAt;
-    nextReadAt = performance.now() + Math.max(READ_APART_MS, tookMs / READ_SHARE);
-  }
-
-  function readIfDue(dispatched: number, depth: number, now: number): void {
-    const isDue = dispatched >= READ_AFTER || (depth > LANE_WINDOW / 2 && now - readAt > DEEP_AGE_MS);
-    if (!isDue || reading || now < nextReadAt) return;
-    reading = read().finally(() => {
-      reading = undefined;
-    });
-  }
-
-  /** How much of a lane waits, and that so many more do now. */
-  function take(key: string, count: number): number {
-    const now = performance.now();
-    const isFresh = now < Math.max(readAt + STALE_MS, nextReadAt + STALE_MS);
-    const depth = isFresh ? (known.get(key) ?? 0) : 0;
-    if (since.size >= MOST_LANES && !since.has(key)) since.clear();
-    const dispatched = since.get(key) ?? 0;
-    since.set(key, dispatched + count);
-    readIfDue(dispatched + count, depth, now);
-    return depth + dispatched;
-  }
-
+export function createStepLanes(deps: LaneDeps): StepLanes {
+  const depths = new LaneDepths(deps);
   return {
     ranks(lane, workerGroups) {
       const [only] = workerGroups;
       if (workerGroups.length === 1 && only !== undefined)
-        return [rankInQueue(take(laneKey(only, lane), 1), 0)];
+        return [rankInQueue(depths.take(laneKey(only, lane), 1), 0)];
       const counts = new Map<string, number>();
       const indexes = workerGroups.map((group) => {
         const index = counts.get(group) ?? 0;
         counts.set(group, index + 1);
         return index;
       });
-      const depths = new Map(
-        [...counts].map(([group, count]) => [group, take(laneKey(group, lane), Math.min(count, RUN_WINDOW))]),
+      const taken = [...counts].map(
+        ([group, count]) => [group, depths.take(laneKey(group, lane), Math.min(count, RUN_WINDOW))] as const,
       );
+      const depthOf = new Map(taken);
       return workerGroups.map((group, position) =>
-        rankInQueue(depths.get(group) ?? 0, indexes[position] ?? 0),
+        rankInQueue(depthOf.get(group) ?? 0, indexes[position] ?? 0),
       );
     },
-    async close() {
-      await reading;
-    },
+    close: async () => await depths.close(),
   };
+}
+
+interface LaneDeps {
+  readonly knex: Knex;
+  readonly logger: Logger;
+}
+
+/** What a process knows of the depths of lanes. */
+class LaneDepths {
+  readonly #deps: LaneDeps;
+  #known: ReadonlyMap<string, number> = new Map();
+  /** Dispatched by this process since the last look. */
+  readonly #since = new Map<string, number>();
+  #readAt = Number.NEGATIVE_INFINITY;
+  #nextReadAt = 0;
+  #reading: Promise<void> | undefined;
+
+  constructor(deps: LaneDeps) {
+    this.#deps = deps;
+  }
+
+  /** How much of a lane waits; so many more do from now on. */
+  take(key: string, count: number): number {
+    const now = performance.now();
+    // a look that may not be taken again yet still counts
+    const isFresh = now < Math.max(this.#readAt, this.#nextReadAt) + STALE_MS;
+    const depth = isFresh ? (this.#known.get(key) ?? 0) : 0;
+    if (this.#since.size >= MOST_LANES && !this.#since.has(key)) this.#since.clear();
+    const dispatched = this.#since.get(key) ?? 0;
+    this.#since.set(key, dispatched + count);
+    const isDeep = depth > LANE_WINDOW / 2 && now - this.#readAt > DEEP_AGE_MS;
+    if ((dispatched + count >= READ_AFTER || isDeep) && !this.#reading && now >= this.#nextReadAt)
+      this.#reading = this.#read().finally(() => {
+        this.#reading = undefined;
+      });
+    return depth + dispatched;
+  }
+
+  async close(): Promise<void> {
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const startedAt = performance.now();
+    const before = new Map(this.#since);
+    try {
+      this.#known = await readDepths(this.#deps.knex);
+      this.#readAt = performance.now();
+      for (const [key, count] of before) this.#forget(key, count);
+    } catch (error) {
+      this.#deps.logger.debug({ err: toError(error) }, "the depths of lanes are not known");
+    }
+    const tookMs = performance.now() - startedAt;
+    this.#nextReadAt = performance.now() + Math.max(READ_APART_MS, tookMs / READ_SHARE);
+  }
+
+  #forget(key: string, count: number): void {
+    const left = (this.#since.get(key) ?? 0) - count;
+    if (left > 0) this.#since.set(key, left);
+    else this.#since.delete(key);
+  }
 }
 
 function laneKey(workerGroup: string, { workflowId, versionId, concurrencyKey, rateKey }: LaneOf): string {
