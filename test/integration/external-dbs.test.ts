@@ -172,9 +172,10 @@ describe("external databases", () => {
         "d = sqlite3.connect(sys.argv[1])",
         "d.execute('CREATE TABLE fine (a INT)')",
         "d.execute('CREATE TABLE t (a INT)')",
+        "d.execute('CREATE VIEW v AS SELECT 1 AS a')",
         "d.commit()",
         "d.execute('PRAGMA writable_schema = ON')",
-        "d.execute(\"UPDATE sqlite_schema SET name = 't' || char(0) || 'x' WHERE name = 't'\")",
+        "d.execute(\"UPDATE sqlite_schema SET name = name || char(0) || 'x' WHERE name IN ('t', 'v')\")",
         "d.commit()",
       ].join("\n");
       const file = join(api.platform.settings.DATA_DIR, "nul.db");
@@ -186,7 +187,7 @@ describe("external databases", () => {
         const schema = await api.request({ path });
         expect(schema.status).toBe(200);
         const { schemas } = schema.body as unknown as { schemas: { tables: { name: string }[] }[] };
-        expect(schemas[0]?.tables.map(({ name }) => name)).toEqual(["fine", "t\ufffdx"]);
+        expect(schemas[0]?.tables.map(({ name }) => name)).toEqual(["fine", "t\ufffdx", "v\ufffdx"]);
       }
     });
 
