@@ -53,7 +53,7 @@ export function createEngine(deps: EngineDeps): Engine {
   pool.on("error", (error) => deps.logger.warn({ err: error }, "idle engine connection lost"));
   const plans = createPlanCache({ knex: deps.knex });
   const listeners = new Set<(run: CommittedRun) => void>();
-  const lanes = createStepLanes(deps);
+  const lanes = createStepLanes({ pool, logger: deps.logger });
   const afterCommit = createAfterCommit({
     ...deps,
     lanes,

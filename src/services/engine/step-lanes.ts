@@ -1,7 +1,8 @@
-import type { Knex } from "knex";
+import type pg from "pg";
 import { LANE_WINDOW, rankInQueue, RUN_WINDOW } from "../../core/queue-order.js";
 import { toError } from "../../errors/app-error.js";
 import type { Logger } from "../../observability/logger.js";
+import { READ_LANE_DEPTHS } from "./engine-statements.js";
 
 /** What a lane is made of: a workflow with the values of its keys (ADR 25). */
 export interface LaneOf {
@@ -12,7 +13,7 @@ export interface LaneOf {
 }
 
 /** A process reads the depths of lanes after so many dispatches of one. */
-const READ_AFTER = 32;
+const READ_AFTER = 48;
 const READ_APART_MS = 100;
 /** Reading may take this part of the time, however many steps wait. */
 const READ_SHARE = 1 / 50;
@@ -60,7 +61,8 @@ export function createStepLanes(deps: LaneDeps): StepLanes {
 }
 
 interface LaneDeps {
-  readonly knex: Knex;
+  /** The engine's own: its plans take the index of queued steps, whatever the statistics of a young table say. */
+  readonly pool: Pick<pg.Pool, "query">;
   readonly logger: Logger;
 }
 
@@ -103,7 +105,7 @@ class LaneDepths {
     const startedAt = performance.now();
     const before = new Map(this.#since);
     try {
-      this.#known = await readDepths(this.#deps.knex);
+      this.#known = await readDepths(this.#deps.pool);
       this.#readAt = performance.now();
       for (const [key, count] of before) this.#forget(key, count);
     } catch (error) {
@@ -134,24 +136,9 @@ interface DepthRow {
 }
 
 /** How many steps of each lane wait, where they are more than a few; a run counts for 16 at most. */
-async function readDepths(knex: Knex): Promise<Map<string, number>> {
-  return await knex.transaction(async (trx) => {
-    // always the index of queued steps, whatever the statistics of a young table say
-    await trx.raw("SELECT set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)");
-    const { rows } = await trx.raw<{ rows: DepthRow[] }>(
-      `SELECT waiting.worker_group, r.workflow_id, r.concurrency_key, r.rate_key,
-         CASE WHEN r.workflow_id IS NULL THEN r.workflow_version_id END AS workflow_version_id,
-         sum(least(waiting.steps, ?))::int AS depth
-       FROM (
-         SELECT run_id, worker_group, count(*) AS steps FROM step_runs
-         WHERE status = 'queued' AND available_at <= now() GROUP BY run_id, worker_group
-       ) AS waiting
-       JOIN workflow_runs r ON r.id = waiting.run_id
-       GROUP BY 1, 2, 3, 4, 5 HAVING sum(least(waiting.steps, ?)) >= ?`,
-      [RUN_WINDOW, RUN_WINDOW, RUN_WINDOW / 2],
-    );
-    return new Map(rows.map((row) => [laneKey(row.worker_group, toLane(row)), row.depth]));
-  });
+async function readDepths(pool: Pick<pg.Pool, "query">): Promise<Map<string, number>> {
+  const { rows } = await pool.query<DepthRow>({ ...READ_LANE_DEPTHS, values: [RUN_WINDOW, RUN_WINDOW / 2] });
+  return new Map(rows.map((row) => [laneKey(row.worker_group, toLane(row)), row.depth]));
 }
 
 function toLane(row: DepthRow): LaneOf {
