@@ -1,6 +1,4 @@
 import type { Platform } from "../src/container.js";
-import type { RunError } from "../src/core/statuses.js";
-import { toStorableText } from "../src/core/storable-text.js";
 import { toError } from "../src/errors/app-error.js";
 import { ExecutionError, type Executor, type McpType } from "../src/executors/types.js";
 import {
@@ -10,7 +8,7 @@ import {
   type TakenListing,
 } from "../src/services/mcp-registry/tool-listing-requests.js";
 import { type ComponentCache, createComponentCache } from "./execution/component-cache.js";
-import { toFault } from "./execution/run-attempt.js";
+import { toFault, toShownError } from "./execution/run-attempt.js";
 import { CLOSED_DOOR } from "./execution/component-door.js";
 import { toSecretsInContext } from "./execution/run-executor.js";
 import { createSecretMask } from "./execution/secret-mask.js";
@@ -97,14 +95,10 @@ async function listTools(
     });
     return { listing };
   } catch (error) {
-    const { code, message, details } = toFault(error, signal);
-    if (code === "internal") platform.logger.error({ err: toError(error), mcpVersionId }, "tools not listed");
-    const shown: RunError = {
-      code,
-      message: mask.text(toStorableText(message)).slice(0, 10_000),
-      ...(details === undefined ? {} : { details: mask.json(details) }),
-    };
-    return { error: shown };
+    const fault = toFault(error, signal);
+    if (fault.code === "internal")
+      platform.logger.error({ err: toError(error), mcpVersionId }, "tools not listed");
+    return { error: toShownError(fault, mask) };
   } finally {
     clearTimeout(timer);
     await isolation.workdirs.remove(workdir);

@@ -258,6 +258,85 @@ describe("failQueued and skip", () => {
   });
 });
 
+describe("suspend", () => {
+  const waitingFor = { reason: "submit", detail: "submit of app a1" };
+  const suspend: Transition = {
+    kind: "suspend",
+    ...key,
+    token,
+    hold: { dueMs: 60_000, waitingFor, inputs: {} },
+  };
+  const suspended = (values: Partial<StepState> = {}) => step({ status: "waiting", ...values });
+  const afterwards = [{ id: "a" }, { id: "b", after: ["a"] }];
+
+  it("has a running attempt wait without its worker's slot", () => {
+    const result = apply(suspend);
+    expect(types(result)).toEqual(["step.waiting", "run.waiting"]);
+    expect(result.status).toBe("waiting");
+    expect(result.changes).toEqual([
+      { type: "hold", ...key, hold: { dueMs: 60_000, waitingFor, inputs: {} } },
+    ]);
+    expect(result.dispatches).toEqual([]);
+  });
+
+  it("leaves a run running while another of its steps does", () => {
+    const result = apply(suspend, run("rr"), step(), [{ id: "a" }, { id: "b" }]);
+    expect(types(result)).toEqual(["step.waiting"]);
+    expect(result.status).toBe("running");
+  });
+
+  it("is refused with another's token, a second time, and after the end", () => {
+    const stale = { reason: "stale" };
+    expect(apply(suspend, run("r"), step({ leaseToken: "other" })).refusal).toEqual(stale);
+    expect(apply(suspend, run("w", "waiting"), suspended()).refusal).toEqual(stale);
+    expect(apply(suspend, run("c", "canceled")).refusal).toEqual({ reason: "ended" });
+  });
+
+  it("lets the token's holder end it, and the run go on in a new flow", () => {
+    const result = apply(succeed, run("wp", "waiting"), suspended(), afterwards);
+    expect(types(result)).toEqual(["step.succeeded", "step.queued"]);
+    expect(result).toMatchObject({ status: "running", isNewFlow: true });
+    expect(result.dispatches).toEqual([{ stepIndex: 1, itemIndex: -1, attempt: 1, delayMs: 0 }]);
+    const other = { ...succeed, token: "other" } as Transition;
+    expect(apply(other, run("wp", "waiting"), suspended(), afterwards).refusal).toEqual({ reason: "stale" });
+  });
+
+  it("lets it fail, be lost with its worker, and be given back", () => {
+    expect(types(apply(fail, run("w", "waiting"), suspended()))).toEqual(["step.failed", "run.failed"]);
+    const lost = apply({ kind: "lose", ...key, token }, run("w", "waiting"), suspended());
+    expect(lost).toMatchObject({ status: "running", isNewFlow: true });
+    expect(lost.changes).toContainEqual(
+      expect.objectContaining({ type: "queue", attempt: 2, lostCount: 1, releasedCount: 0 }),
+    );
+    const released = apply({ kind: "release", ...key, token }, run("w", "waiting"), suspended());
+    expect(released.changes).toContainEqual(
+      expect.objectContaining({ type: "queue", attempt: 2, lostCount: 0, releasedCount: 1 }),
+    );
+  });
+
+  it("ends as a time-out when nobody has sent anything in time, and tries again where the policy says so", () => {
+    const wake: Transition = { kind: "wake", ...key };
+    expect(apply(wake, run("w", "waiting"), suspended()).refusal).toEqual({ reason: "stale" });
+    const late = apply(wake, run("w", "waiting"), suspended({ isDue: true }));
+    expect(types(late)).toEqual(["step.failed", "run.failed"]);
+    expect(late.error).toMatchObject({ code: "timeout" });
+    const retry = {
+      maxAttempts: 2,
+      backoff: "fixed",
+      delaySeconds: 1,
+      maxDelaySeconds: 1,
+      jitter: false,
+    } as const;
+    const again = apply(wake, run("w", "waiting"), suspended({ isDue: true }), [{ id: "a", retry }]);
+    expect(again.dispatches).toEqual([{ ...key, attempt: 2, delayMs: 1000 }]);
+  });
+
+  it("ends with its run when that is canceled", () => {
+    const result = apply({ kind: "cancel" }, run("w", "waiting"), undefined);
+    expect(types(result)).toEqual(["step.canceled", "run.canceled"]);
+  });
+});
+
 describe("pause", () => {
   const asked = {
     roles: [],

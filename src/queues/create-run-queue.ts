@@ -1,5 +1,5 @@
 import { createEnqueuer } from "./enqueue-runs.js";
-import { countAllJobs, findMissingSteps, removeWaitingSteps } from "./job-lookups.js";
+import { countAllJobs, findMissingSteps, hastenSteps, removeWaitingSteps } from "./job-lookups.js";
 import type { QueueBackend } from "./queue-connections.js";
 import { callServer } from "./reachable-call.js";
 import type { RunQueue } from "./run-queue.js";
@@ -21,6 +21,7 @@ export function createRunQueue(backend: QueueBackend): RunQueue {
       within(timeoutMs, "Enqueueing", () => enqueue(dispatches)),
     findMissing: (jobs) => within(LOOK_LIMIT_MS, "Looking jobs up", () => findMissingSteps(backend, jobs)),
     removeSteps: (jobs) => within(LOOK_LIMIT_MS, "Removing jobs", () => removeWaitingSteps(backend, jobs)),
+    hasten: (jobs, to) => within(LOOK_LIMIT_MS, "Moving jobs", () => hastenSteps(backend, jobs, to)),
     countJobs: () => within(ENQUEUE_LIMIT_MS, "Counting jobs", () => countAllJobs(backend)),
     removeStrandedRuns: (olderThanMs = STRANDED_AFTER_MS) =>
       within(LOOK_LIMIT_MS, "Looking runs up", () => removeStrandedRuns(backend, olderThanMs)),

@@ -1,3 +1,4 @@
+import { ErrorCode } from "bullmq";
 import type { StepJob } from "../contracts/step-job.js";
 import { groupBy } from "./group-by.js";
 import type { BullQueue, QueueBackend } from "./queue-connections.js";
@@ -45,6 +46,27 @@ export async function removeWaitingSteps(backend: QueueBackend, jobs: readonly Q
   const results = await Promise.allSettled(removals);
   const failed = results.find((result) => result.status === "rejected");
   if (failed) throw failed.reason;
+}
+
+/**
+ * Moves jobs that wait forward: `plain` takes those with a number out of it and puts them behind all plain ones, `head`
+ * puts each before everything. What has been taken meanwhile is left.
+ */
+export async function hastenSteps(
+  backend: QueueBackend,
+  jobs: readonly QueuedJob[],
+  to: "plain" | "head",
+): Promise<void> {
+  for (const { job, workerGroup } of jobs) {
+    const queued = await backend.queue(stepsQueue(workerGroup)).getJob(stepJobId(job));
+    if (!queued || (to === "plain" && queued.priority === 0)) continue;
+    try {
+      await queued.changePriority({ priority: 0, lifo: to === "head" });
+    } catch (error) {
+      // it has ended since it was looked up
+      if ((error as { code?: unknown }).code !== ErrorCode.JobNotExist) throw error;
+    }
+  }
 }
 
 /** The counts of every known queue. */

@@ -19,7 +19,7 @@ function queueNamed(name: string): BullQueue {
 
 function step(options: Partial<StepDispatch> = {}): StepDispatch {
   const job = { runId, versionId, stepIndex: 0, stepId: "load", itemIndex: 4, attempt: 2 };
-  return { job, workerGroup: "default", priority: 0, delayMs: 0, ...options };
+  return { job, workerGroup: "default", priority: 0, rank: 0, delayMs: 0, ...options };
 }
 
 describe("entries of a run's jobs", () => {
@@ -51,14 +51,22 @@ describe("entries of a run's jobs", () => {
 
   it.each([
     [7, { lifo: true }],
-    [-1, { priority: 1 }],
-    [-100, { priority: 100 }],
-    [-1e9, { priority: 2_097_151 }],
-    [-0.5, { priority: 1 }],
+    [-1, { priority: 1_025_025 }],
+    [-100, { priority: 1_126_401 }],
+    [-1e9, { priority: 2_048_001 }],
+    [-0.5, { priority: 1_025_025 }],
   ])("turn priority %d into %j", (priority, expected) => {
     expect(buildStepEntry(queueNamed("steps-default"), step({ priority })).jobData.opts).toMatchObject(
       expected,
     );
+  });
+
+  it("of a backlog have a number, whatever their priority", () => {
+    const numberOf = (priority: number, rank: number) =>
+      buildStepEntry(queueNamed("steps-default"), step({ priority, rank })).jobData.opts;
+    expect(numberOf(0, 1)).toMatchObject({ priority: 1_024_002 });
+    expect(numberOf(7, 1)).toMatchObject({ priority: 1_016_834 });
+    expect(numberOf(7, 1)).not.toHaveProperty("lifo");
   });
 
   it("round a delay up, never to a moment before it is due", () => {

@@ -1,4 +1,5 @@
 import { Job, type JobsOptions } from "bullmq";
+import { placeInQueue } from "../core/queue-order.js";
 import { stepJobId } from "./queue-names.js";
 import type { BullQueue } from "./queue-connections.js";
 import type { StepDispatch } from "./run-queue.js";
@@ -14,8 +15,6 @@ export interface ParentLink {
 
 /** Failed jobs stay in sight for a day; the id carries the attempt, so none stands in the way of the next one. */
 const KEEP_FAILED = { count: 1000, age: 86_400 };
-/** BullMQ's lowest rung: 2^21 - 1. */
-const LOWEST_PRIORITY = 2_097_151;
 
 /**
  * A failed child leaves its parent's dependencies. `ignoreDependencyOnFailure` would keep a note of it on the
@@ -41,7 +40,7 @@ export function buildStepEntry(queue: BullQueue, step: StepDispatch, parent?: Pa
   const id = stepJobId(step.job);
   const options: JobsOptions = {
     ...CHILD_OPTIONS,
-    ...toOrder(step.priority),
+    ...toOrder(step),
     ...(step.delayMs > 0 ? { delay: Math.ceil(step.delayMs) } : {}),
     ...(parent ? { parent: { id: parent.id, queue: parent.queue.qualifiedName } } : {}),
     jobId: id,
@@ -63,12 +62,11 @@ function dependenciesKey(parent: ParentLink): string {
 }
 
 /**
- * BullMQ takes plain jobs first, then those with a number, the smallest number first. So a priority below 0
- * becomes that number; above 0 a job goes to the head of the plain ones (of two such, the later goes sooner:
- * what is handed over together is sorted for that); and 0, the usual, costs nothing.
+ * BullMQ takes plain jobs first, then those with a number, the smallest number first. What goes to the head of the
+ * plain ones goes sooner the later it came: what is handed over together is sorted for that.
  */
-function toOrder(priority: number): JobsOptions {
-  if (priority > 0) return { lifo: true };
-  if (priority < 0) return { priority: Math.min(Math.ceil(-priority), LOWEST_PRIORITY) };
-  return {};
+function toOrder({ priority, rank }: StepDispatch): JobsOptions {
+  const place = placeInQueue(priority, rank);
+  if (place.kind === "head") return { lifo: true };
+  return place.kind === "numbered" ? { priority: place.number } : {};
 }

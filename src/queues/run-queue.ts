@@ -6,6 +6,8 @@ export interface StepDispatch {
   readonly workerGroup: string;
   /** Higher goes sooner; 0 is plain first in, first out. */
   readonly priority: number;
+  /** 0: plain order; above it belongs to a backlog and waits behind all plain ones, the lowest rank first (ADR 25). */
+  readonly rank: number;
   /** Milliseconds until it may be taken. */
   readonly delayMs: number;
 }
@@ -33,6 +35,14 @@ export interface RunQueue {
   findMissing(jobs: readonly { readonly job: StepJob; readonly workerGroup: string }[]): Promise<StepJob[]>;
   /** Removes jobs that wait, after a cancel; jobs that run are left. Best effort. */
   removeSteps(jobs: readonly { readonly job: StepJob; readonly workerGroup: string }[]): Promise<void>;
+  /**
+   * Moves step jobs that wait forward: `plain` those of a backlog behind the plain ones, `head` before everything.
+   * @throws when the queue is out of reach; what was moved stays moved.
+   */
+  hasten(
+    jobs: readonly { readonly job: StepJob; readonly workerGroup: string }[],
+    to: "plain" | "head",
+  ): Promise<void>;
   /** Waiting, active, delayed and failed counts of every known queue. */
   countJobs(): Promise<{ name: string; waiting: number; active: number; delayed: number; failed: number }[]>;
   /**

@@ -12,6 +12,7 @@ const WEIGHTS = {
   killScheduler: 6,
   flushRedis: 9,
   killRedis: 9,
+  silenceRedis: 6,
   restartPostgres: 8,
 } as const;
 export type BlowKind = keyof typeof WEIGHTS;
@@ -114,6 +115,9 @@ export class ChaosBlows {
         await redis?.kill();
         await sleep(downMs);
         await redis?.start();
+        break;
+      case "silenceRedis":
+        this.#installation.silenceRedis();
         break;
       case "restartPostgres":
         await this.#installation.restartPostgres(downMs / 4);

@@ -9,6 +9,7 @@ import { readPostgresRecord } from "../../src/lifecycle/postgres-record.js";
 import { headrace } from "../support/headrace-up.js";
 import { findFreePort } from "../support/find-free-port.js";
 import { type OwnRedis, startOwnRedis } from "../support/own-redis.js";
+import { startTcpProxy } from "../support/tcp-proxy.js";
 import type { Backend } from "./chaos-options.js";
 import { KeptRole } from "./kept-role.js";
 
@@ -26,6 +27,8 @@ export interface ChaosInstallation {
   readonly redis: OwnRedis | undefined;
   /** Asks PostgreSQL; again and again while it is away. */
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Every connection to Redis that is open now falls silent without an end; new ones work. */
+  silenceRedis(): void;
   /** Ends PostgreSQL as a power cut does (`-m immediate`), and starts it again. */
   restartPostgres(downMs: number): Promise<void>;
   close(): Promise<void>;
@@ -46,7 +49,9 @@ export async function openChaosInstallation(
   chmodSync(databaseDir, 0o711);
   let postgres = await startEmbeddedPostgres({ dataDir: databaseDir, logger: quiet });
   const redis = backend === "redis" ? await startOwnRedis(["--maxmemory-policy", "noeviction"]) : undefined;
-  const environment = makeEnvironment(postgres, redis, dataDir, await findFreePort(), witnessPort);
+  const line = redis ? await startTcpProxy(Number(new URL(redis.url).port)) : undefined;
+  const redisUrl = line && `redis://127.0.0.1:${line.port}`;
+  const environment = makeEnvironment(postgres, redisUrl, dataDir, await findFreePort(), witnessPort);
   const migrated = await headrace(["migrate"], environment);
   if (migrated.code !== 0) throw new Error(`headrace migrate: ${migrated.stderr}`);
   const pool = new pg.Pool({ connectionString: postgres.url, max: 4, connectionTimeoutMillis: 5000 });
@@ -68,6 +73,7 @@ export async function openChaosInstallation(
     workers,
     redis,
     query: async (text, values = []) => await queryAgain(pool, text, values),
+    silenceRedis: () => line?.freezeOpen(),
     async restartPostgres(downMs) {
       const { pid } = readPostgresRecord(databaseDir) ?? {};
       if (pid !== undefined) process.kill(pid, "SIGQUIT");
@@ -78,6 +84,7 @@ export async function openChaosInstallation(
     async close() {
       await Promise.all(roles.map((role) => role.end()));
       await pool.end();
+      await line?.close();
       await redis?.stop();
       await postgres.stop();
     },
@@ -93,14 +100,14 @@ export function makeChaosFolder(): { path: string; remove: () => void } {
 
 function makeEnvironment(
   postgres: EmbeddedPostgres,
-  redis: OwnRedis | undefined,
+  redisUrl: string | undefined,
   dataDir: string,
   port: number,
   witnessPort: number,
 ): Record<string, string> {
   return {
     DATABASE_URL: postgres.url,
-    ...(redis ? { REDIS_URL: redis.url } : {}),
+    ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
     DATA_DIR: dataDir,
     PORT: String(port),
     ADMIN_EMAIL: ADMIN.email,

@@ -10,6 +10,7 @@ const NAMES = {
   killScheduler: "scheduler, SIGKILL",
   flushRedis: "Redis, FLUSHALL",
   killRedis: "Redis, SIGKILL and started again empty",
+  silenceRedis: "Redis, open connections silent without an end",
   restartPostgres: "PostgreSQL, stopped with -m immediate and started again",
 } as const;
 /** Faults of one promise that are shown. */

@@ -51,11 +51,12 @@ export function runQueueContract(openLab: () => Promise<QueueLab>): void {
   }
 
   function step(runId: string, stepId: string, options: Partial<StepDispatch & StepJob> = {}): StepDispatch {
-    const { priority = 0, delayMs = 0, attempt = 1, itemIndex = -1, workerGroup = group } = options;
+    const { priority = 0, rank = 0, delayMs = 0, attempt = 1, itemIndex = -1, workerGroup = group } = options;
     return {
       job: { runId, versionId, stepIndex: 0, stepId, itemIndex, attempt },
       workerGroup,
       priority,
+      rank,
       delayMs,
     };
   }

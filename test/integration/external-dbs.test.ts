@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.js";
 import { startWorker, type Worker } from "../../workers/worker.js";
@@ -162,6 +164,31 @@ describe("external databases", () => {
         expect(await status("operator", call[0], `${PATH}/roles/${call[1]}`)).toBe(403);
       }
       expect(await status("editor", "GET", `${PATH}/roles/schema`)).toBe(200);
+    });
+
+    it("shows a table whose name holds what PostgreSQL cannot store", async () => {
+      const program = [
+        "import sqlite3, sys",
+        "d = sqlite3.connect(sys.argv[1])",
+        "d.execute('CREATE TABLE fine (a INT)')",
+        "d.execute('CREATE TABLE t (a INT)')",
+        "d.execute('CREATE VIEW v AS SELECT 1 AS a')",
+        "d.commit()",
+        "d.execute('PRAGMA writable_schema = ON')",
+        "d.execute(\"UPDATE sqlite_schema SET name = name || char(0) || 'x' WHERE name IN ('t', 'v')\")",
+        "d.commit()",
+      ].join("\n");
+      const file = join(api.platform.settings.DATA_DIR, "nul.db");
+      const made = spawnSync("python3", ["-c", program, file]);
+      expect(String(made.stderr)).toBe("");
+      const body = { name: "nul", dbType: "sqlite", databaseName: "nul.db" };
+      expect((await api.request({ method: "POST", path: PATH, body })).status).toBe(201);
+      for (const path of [`${PATH}/nul/schema`, `${PATH}/nul/schema`]) {
+        const schema = await api.request({ path });
+        expect(schema.status).toBe(200);
+        const { schemas } = schema.body as unknown as { schemas: { tables: { name: string }[] }[] };
+        expect(schemas[0]?.tables.map(({ name }) => name)).toEqual(["fine", "t\ufffdx", "v\ufffdx"]);
+      }
     });
 
     it("tests, queries and scans", async () => {

@@ -187,6 +187,19 @@ describe("tools of packages, with the API and the worker in processes of their o
     expect(answer.text).toContain("missing.mjs");
   }, 30_000);
 
+  it.each(["half-character", "half-name", "half-line"])(
+    "says at once that what a server sent cannot be kept: %s",
+    async (mode) => {
+      const id = await addVersion(mode, "1.0.0", configOf(mode));
+      const startedAt = performance.now();
+      const answer = await call({ path: `/api/v1/mcp-versions/${id}/tools` });
+      expect(answer.status).toBe(502);
+      expect(answer.text).toContain(mode === "half-line" ? "no JSON-RPC" : "cannot be stored");
+      expect(performance.now() - startedAt).toBeLessThan(15_000);
+    },
+    120_000,
+  );
+
   it("knows what may be asked", async () => {
     const script = await post("mcp-definitions", {
       name: "script",

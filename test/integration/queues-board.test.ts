@@ -33,8 +33,8 @@ function boardSuite(open: () => Promise<QueueBackend>, close: () => Promise<void
     app.use("/admin/queues", board.router);
     const runQueue = createRunQueue(backend);
     const steps = [
-      { job, workerGroup: "default", priority: 0, delayMs: 0 },
-      { job: { ...job, stepId: "late" }, workerGroup: "default", priority: 0, delayMs: 600_000 },
+      { job, workerGroup: "default", priority: 0, rank: 0, delayMs: 0 },
+      { job: { ...job, stepId: "late" }, workerGroup: "default", priority: 0, rank: 0, delayMs: 600_000 },
     ];
     await runQueue.enqueueRuns([{ runId, flow: 1, isFirst: true, isSingleStep: false, steps }]);
     const worker = await openStepWorker({

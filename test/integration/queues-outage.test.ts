@@ -14,7 +14,7 @@ const databaseUrl = "postgres://nowhere.invalid/none";
 function buildRun() {
   const runId = newId();
   const job = { runId, versionId: newId(), stepIndex: 0, stepId: "a", itemIndex: -1, attempt: 1 };
-  const steps = [{ job, workerGroup: "default", priority: 0, delayMs: 0 }];
+  const steps = [{ job, workerGroup: "default", priority: 0, rank: 0, delayMs: 0 }];
   return { runId, flow: 1, isFirst: true, isSingleStep: true, steps };
 }
 

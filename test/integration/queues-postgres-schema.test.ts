@@ -62,7 +62,7 @@ describe("queues on PostgreSQL", () => {
     const dispatches = Array.from({ length: 100 }, () => {
       const runId = newId();
       const job = { runId, versionId: newId(), stepIndex: 0, stepId: "a", itemIndex: -1, attempt: 1 };
-      const steps = [{ job, workerGroup: "default", priority: 0, delayMs: 0 }];
+      const steps = [{ job, workerGroup: "default", priority: 0, rank: 0, delayMs: 0 }];
       return { runId, flow: 1, isFirst: true, isSingleStep: false, steps };
     });
     await Promise.all(dispatches.map((dispatch) => runQueue.enqueueRuns([dispatch], 20_000)));

@@ -232,6 +232,36 @@ describe("what steps wait for", () => {
     ]);
   });
 
+  it("budget: which one is spent, and how many have approved", async () => {
+    const workflow = await save();
+    const runId = await startHeld(harness.platform, workflow);
+    const token = await claim(runId, workflow);
+    const { approval } = toApproval({ message: "Go on?", approvers: { roles: ["admin"] } }, {});
+    const waitingFor = { reason: "budget", detail: "the month is spent", subject: "month" };
+    const hold = { waitingFor, inputs: {}, ...(approval && { approval }) };
+    await apply(runId, workflow, { kind: "pause", ...FIRST, token, hold });
+    expect(await reasons(runId)).toMatchObject([
+      { reason: "budget", detail: "the month is spent", since: expect.any(String), approvals: 0 },
+    ]);
+  });
+
+  it("submit: the app that people have to send something from, and until when", async () => {
+    const workflow = await save();
+    const runId = await startHeld(harness.platform, workflow);
+    const token = await claim(runId, workflow);
+    const appId = newId();
+    const waitingFor = { reason: "submit", detail: `submit of app ${appId}`, appId, url: `/apps/${appId}/` };
+    await apply(runId, workflow, {
+      kind: "suspend",
+      ...FIRST,
+      token,
+      hold: { dueMs: 60_000, waitingFor, inputs: {} },
+    });
+    expect(await reasons(runId)).toMatchObject([
+      { ...waitingFor, since: expect.any(String), until: expect.any(String) },
+    ]);
+  });
+
   it("run_concurrency: items of a forEach beyond its maxParallel", async () => {
     const workflow = await save({}, [{ id: "only", forEach: { value: [1, 2, 3, 4, 5] }, maxParallel: 2 }]);
     const runId = await startHeld(harness.platform, workflow);
@@ -246,6 +276,31 @@ describe("what steps wait for", () => {
       },
     ]);
     expect([one, two]).toMatchObject([[{ reason: "queue" }], [{ reason: "queue" }]]);
+  });
+
+  it("dependency: a step behind one that is held says the step, whatever holds it", async () => {
+    const workflow = await save({}, [
+      { id: "a", target: { kind: "builtin", name: "wait" } },
+      { id: "b", after: ["a"] },
+    ]);
+    const runId = await startHeld(harness.platform, workflow);
+    await apply(runId, workflow, { kind: "hold", ...FIRST, hold: toWait({ seconds: 60 }, {}) });
+    expect(await reasonsOf(runId)).toMatchObject([
+      [{ reason: "wait" }],
+      [{ reason: "dependency", detail: "waits for a", steps: ["a"] }],
+    ]);
+  });
+
+  it("worker and capacity: of its own group alone", async () => {
+    await harness.platform.knex("workers").update({ running: 2 });
+    await addWorker({ running: 0, groups: ["gpu"] });
+    const steps = [{ id: "cpu" }, { id: "gpu", workerGroup: "gpu" }, { id: "tpu", workerGroup: "tpu" }];
+    const runId = await startHeld(harness.platform, await save({}, steps));
+    expect((await reasonsOf(runId)).map((reason) => reason?.[0]?.reason)).toEqual([
+      "capacity",
+      "queue",
+      "worker",
+    ]);
   });
 
   it("nothing: runs that have ended wait for nothing", async () => {

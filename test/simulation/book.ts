@@ -47,7 +47,7 @@ export interface RunEntry {
 /** How long `finally` steps of a stopped run may take. */
 export const ENDING_TIMEOUT_MS = 15 * 60_000;
 const ENDED: readonly StepStatus[] = ["succeeded", "failed", "skipped", "canceled"];
-const FENCED = ["succeed", "fail", "report", "lose", "release", "pause"] as const;
+const FENCED = ["succeed", "fail", "report", "lose", "release", "pause", "suspend"] as const;
 
 /** A run once a transition is worked out. */
 interface RunAfter {
@@ -140,6 +140,8 @@ export class Book {
         "I2",
         () => `${name()}: not the holder's`,
       );
+    if (transition.kind === "suspend")
+      ensure(step.status === "running", "I2", () => `${name()}: it is ${step.status}`);
     if ("attempt" in transition)
       ensure(
         step.status === "queued" && step.attempt === transition.attempt,
@@ -229,7 +231,8 @@ export class Book {
       case "hold": {
         const { dueMs, approval = null } = change.hold;
         const dueAt = dueMs === undefined ? null : this.#loop.now + dueMs;
-        return this.#set(entry, change, { ...before, status: "waiting", token: null, dueAt, approval });
+        const token = transition?.kind === "suspend" ? (before?.token ?? null) : null;
+        return this.#set(entry, change, { ...before, status: "waiting", token, dueAt, approval });
       }
       case "approval":
         return;
@@ -276,7 +279,9 @@ export class Book {
     } else {
       // approved, it goes on from where it paused
       const isResumed = transition?.kind === "decide" && before.approval?.grants !== undefined;
-      const expected = isResumed ? "waiting" : "running";
+      // suspended, it waits and keeps its lease
+      const isSuspended = before.status === "waiting" && before.token !== null;
+      const expected = isResumed || isSuspended ? "waiting" : "running";
       ensure(before.status === expected, "I2", () => `${name} is queued again: it is ${before.status}`);
       ensure(attempt === before.attempt + 1, "I2", () => `${name} goes from ${before.attempt} to ${attempt}`);
       const isLost = transition?.kind === "lose";

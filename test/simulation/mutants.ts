@@ -119,8 +119,34 @@ export const MUTANTS: readonly Mutant[] = [
   { name: "a held run is queued at once", mutate: unheld },
   { name: "a reused step is run again", mutate: forgetReuse },
   { name: "a stop of its own accord comes twice and counts twice", mutate: seeing(forgetIfEnding) },
+  { name: "a suspended step loses its lease", mutate: doing(dropLease) },
+  { name: "a step that waits is suspended again", mutate: seeing(suspendAgain) },
+  { name: "what its app sends ends a step in another attempt", mutate: seeing(acceptSubmit) },
   { name: "an expired run counts as canceled", mutate: doing((result) => swapEnding(result)) },
 ];
+
+function dropLease(result: Advance, { transition }: AdvanceInput): Advance {
+  if (transition.kind !== "suspend") return result;
+  const changes = result.changes.map((change) =>
+    change.type === "hold"
+      ? { ...change, hold: { ...change.hold, waitingFor: { reason: "approval", detail: "" } } }
+      : change,
+  );
+  return { ...result, changes };
+}
+
+function suspendAgain(input: AdvanceInput): AdvanceInput {
+  return input.transition.kind === "suspend" && input.step?.status === "waiting"
+    ? withStep(input, { status: "running" })
+    : input;
+}
+
+function acceptSubmit(input: AdvanceInput): AdvanceInput {
+  const { transition, step } = input;
+  return transition.kind === "succeed" && step?.status === "waiting" && step.leaseToken !== null
+    ? withStep(input, { leaseToken: transition.token })
+    : input;
+}
 
 function forgetIfEnding(input: AdvanceInput): AdvanceInput {
   const { transition } = input;

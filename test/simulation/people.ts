@@ -1,5 +1,6 @@
 import { isRunTerminal } from "../../src/core/statuses.js";
 import { planReuse } from "../../src/core/plan-reuse.js";
+import type { Transition } from "../../src/core/transition.js";
 import type { NewRun, ReusedSteps } from "../../src/services/engine/flush-batch.js";
 import { prepareAdmission, takeTurn } from "./admission.js";
 import { closeRun, followOutcome } from "./follow-outcome.js";
@@ -7,7 +8,7 @@ import type { SimProcess } from "./process.js";
 import type { SimWorkflow } from "./random-plan.js";
 import type { RunRow, StepRow } from "./tables.js";
 import type { Task } from "./task.js";
-import type { World } from "./world.js";
+import type { SimApp, World } from "./world.js";
 
 const DECIDE_EVERY_MS = 1500;
 const MOST_RERUNS = 2;
@@ -80,6 +81,7 @@ export class People {
         ({ status, approval }) => status === "waiting" && approval !== null,
       ))
         if (!faults.isOn || random.chance(0.3)) api.spawn(this.#decide(api, row));
+      for (const app of this.#world.apps) if (random.chance(0.3)) api.spawn(this.#submit(api, app));
       this.#decideLater();
     });
   }
@@ -97,6 +99,17 @@ export class People {
     const key = { stepIndex: row.step_index, itemIndex: row.item_index };
     const outcome = yield* process.apply(row.run_id, { kind: "decide", ...key, decision });
     yield* followOutcome(process, row.run_id, outcome);
+  }
+
+  /** Somebody sends values from an app, perhaps for the second time; or it breaks. */
+  *#submit(process: SimProcess, { runId, stepIndex, itemIndex, token, output }: SimApp): Task<void> {
+    const { random } = this.#world;
+    const key = { stepIndex, itemIndex, token };
+    const error = { code: "script_error", message: "the app has ended" } as const;
+    const transition: Transition = random.chance(0.85)
+      ? { kind: "succeed", ...key, output }
+      : { kind: "fail", ...key, error, isRetryable: random.chance(0.5) };
+    yield* followOutcome(process, runId, yield* process.apply(runId, transition));
   }
 
   #rerunLater(): void {

@@ -19,6 +19,7 @@ export const PARTS = [
   "carryEnds",
   "stopOrphans",
   "wakeDue",
+  "failLostApps",
   "sweepAdmissions",
 ] as const;
 export type Part = (typeof PARTS)[number];
@@ -37,6 +38,7 @@ const BODIES: Readonly<
   joinForgotten,
   closeForgotten,
   mendSubRuns,
+  failLostApps,
   sweepAdmissions,
 };
 
@@ -161,4 +163,15 @@ function* wakeDue(process: SimProcess): Task<void> {
   const { database, loop } = process.world;
   const due = database.openSteps((row) => row.due_at !== null && row.due_at <= loop.now);
   yield* applyAll(process, due, (row) => ({ kind: "wake", ...keyOf(row) }));
+}
+
+/** As `lost-apps.ts` does: an app is reported by its worker, and lost with it. */
+function* failLostApps(process: SimProcess): Task<void> {
+  const { apps, database, loop } = process.world;
+  for (const app of [...apps]) {
+    if ((database.tables.workers.get(app.workerId) ?? Number.NEGATIVE_INFINITY) >= loop.now) continue;
+    const { runId, stepIndex, itemIndex, token } = app;
+    yield* applyOne(process, runId, { kind: "lose", stepIndex, itemIndex, token });
+    apps.delete(app);
+  }
 }

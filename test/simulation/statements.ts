@@ -226,11 +226,19 @@ function cancelItems(tables: Tables, params: Omit<StepParams, "item_index"> & { 
 
 function holdStep(
   tables: Tables,
-  params: StepParams & { approval: string | null; due_ms: number | null; due_at: string | null },
+  params: StepParams & {
+    approval: string | null;
+    due_ms: number | null;
+    due_at: string | null;
+    waiting: string;
+  },
 ): void {
-  const { approval, due_ms, due_at } = params;
+  const { approval, due_ms, due_at, run_id, step_index, item_index } = params;
+  const before = tables.runs.get(run_id)?.steps.get(rowKey(step_index, item_index));
+  const isSuspended = parse<{ reason?: string }>(params.waiting).reason === "submit";
+  const lease_token = isSuspended ? (before?.lease_token ?? null) : null;
   const due = due_at === null ? (due_ms === null ? null : tables.now + due_ms) : Date.parse(due_at);
-  update(tables, params, { status: "waiting", lease_token: null, approval: parse(approval), due_at: due });
+  update(tables, params, { status: "waiting", lease_token, approval: parse(approval), due_at: due });
 }
 
 function recordApproval(tables: Tables, params: StepParams & { approval: string }): void {

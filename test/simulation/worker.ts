@@ -51,6 +51,9 @@ const PAUSE: Hold = {
   inputs: {},
 };
 
+/** How often an attempt goes on without its worker's slot, until people have sent something from its app. */
+const SUSPEND_RATE = 0.05;
+
 /** A worker, as `worker.ts`, `step-processor.ts`, `heartbeat.ts` and `run-attempt.ts` make it. */
 export class SimWorker {
   readonly id: string;
@@ -80,6 +83,11 @@ export class SimWorker {
     yield* this.#waitIdle(drainMs);
     for (const execution of this.#executions.values()) stop(execution, "lost");
     yield* this.#waitIdle(STOP_GRACE_MS);
+    for (const app of [...this.#world.apps].filter(({ workerId }) => workerId === this.id)) {
+      const { runId, stepIndex, itemIndex, token } = app;
+      yield* this.#giveBack(runId, { kind: "release", stepIndex, itemIndex, token });
+      this.#world.apps.delete(app);
+    }
     this.#world.database.tables.workers.delete(this.id);
     this.process.kill();
   }
@@ -205,7 +213,7 @@ export class SimWorker {
   }
 
   #toEnding(attempt: Attempt, next: () => FreeWorker | undefined): Extract<Transition, { token: string }> {
-    const { execution, stepIndex, itemIndex, runId } = attempt;
+    const { execution, stepIndex, itemIndex } = attempt;
     const { random, failRate } = this.#world;
     const { token, stopReason } = execution;
     const key = { stepIndex, itemIndex, token };
@@ -215,13 +223,28 @@ export class SimWorker {
       return { kind: "fail", ...key, error, isRetryable: false };
     }
     if (random.chance(PAUSE_RATE)) return { kind: "pause", ...key, hold: PAUSE };
+    if (random.chance(SUSPEND_RATE)) return this.#suspend(attempt);
     if (random.chance(failRate)) {
       const error = { code: "script_error", message: "no" } as const;
       return { kind: "fail", ...key, error, isRetryable: random.chance(0.8) };
     }
-    const output: JsonValue =
-      itemIndex < 0 ? { by: token } : { by: token, item: this.#itemOf(runId, attempt) };
+    const output = this.#outputOf(attempt);
     return { kind: "succeed", ...key, output, isCacheHit: random.chance(0.1), next: next() };
+  }
+
+  #outputOf(attempt: Attempt): JsonValue {
+    const by = attempt.execution.token;
+    return attempt.itemIndex < 0 ? { by } : { by, item: this.#itemOf(attempt.runId, attempt) };
+  }
+
+  /** The app runs from before the step is suspended; it is lost with its worker. */
+  #suspend(attempt: Attempt): Extract<Transition, { kind: "suspend" }> {
+    const { runId, stepIndex, itemIndex, execution } = attempt;
+    const { random, apps } = this.#world;
+    const key = { stepIndex, itemIndex, token: execution.token };
+    apps.add({ runId, ...key, workerId: this.id, output: this.#outputOf(attempt) });
+    const waitingFor = { reason: "submit", detail: "" };
+    return { kind: "suspend", ...key, hold: { dueMs: random.int(500, 20_000), waitingFor, inputs: {} } };
   }
 
   #itemOf(runId: string, { stepIndex, itemIndex }: StepKey): JsonValue {

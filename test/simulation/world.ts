@@ -1,6 +1,7 @@
 import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import { stepAt } from "../../src/core/settle.js";
-import type { Transition } from "../../src/core/transition.js";
+import type { JsonValue } from "../../src/core/json.js";
+import type { StepKey, Transition } from "../../src/core/transition.js";
 import type { FlushItem, Judge } from "../../src/services/engine/apply-batch.js";
 import type { NewRun } from "../../src/services/engine/flush-batch.js";
 import { followAdmission } from "./admission.js";
@@ -19,6 +20,15 @@ export interface Applied {
   readonly runId: string;
   readonly transition: Transition;
   readonly child: NewRun | undefined;
+}
+
+/** An app that a suspended step waits for; it belongs to the worker that has started it. */
+export interface SimApp extends StepKey {
+  readonly runId: string;
+  readonly token: string;
+  readonly workerId: string;
+  /** What people send from it. */
+  readonly output: JsonValue;
 }
 
 /** What a world is made of. */
@@ -45,6 +55,8 @@ export class World {
   readonly failRate: number;
   readonly listeners: readonly CommitListener[] = [followSubRuns, followAdmission];
   readonly workers: SimWorker[] = [];
+  /** Apps that were started and not reported as lost; that their step may have ended since is nobody's concern. */
+  readonly apps = new Set<SimApp>();
   /** What can be replayed. */
   readonly applied: Applied[] = [];
   readonly #parts: WorldParts;

@@ -2,7 +2,7 @@ import type { StepJob } from "../../src/contracts/step-job.js";
 import type { JsonValue } from "../../src/core/json.js";
 import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import type { RunError } from "../../src/core/statuses.js";
-import { toStorableText } from "../../src/core/storable-text.js";
+import { toStorableJson, toStorableText } from "../../src/core/storable-text.js";
 import type { FreeWorker, Hold, Transition } from "../../src/core/transition.js";
 import { codeOf, isUnreachable } from "../../src/errors/is-unreachable.js";
 import { ApprovalNeededError, ExecutionError } from "../../src/executors/types.js";
@@ -24,6 +24,8 @@ import type { ResultCache } from "./result-cache.js";
 import { retryWhileAway } from "./retry-while-away.js";
 import type { ComponentResult, ComponentRunner } from "./run-component.js";
 import { createSecretMask, type StreamMask } from "./secret-mask.js";
+
+const MOST_MESSAGE_CHARS = 10_000;
 
 /** The dependencies of running an attempt. */
 export interface AttemptRunnerDeps {
@@ -214,11 +216,7 @@ function toEnding(
   if (fault.code === "internal")
     deps.logger.error({ err: error, runId: job.runId, stepId: step.id }, "step failed for a reason of ours");
   const mask = prepared?.mask ?? createSecretMask([]);
-  const shown: RunError = {
-    code: fault.code,
-    message: mask.text(toStorableText(fault.message)).slice(0, 10_000),
-    ...(fault.details === undefined ? {} : { details: mask.json(fault.details) }),
-  };
+  const shown = toShownError(fault, mask);
   const key = keyOf(attempt);
   if (fault instanceof ApprovalNeededError)
     return { transition: { kind: "pause", ...key, hold: toHold(fault, mask, prepared?.inputs ?? {}) } };
@@ -229,6 +227,15 @@ function toEnding(
   return {
     transition: { kind: "fail", ...key, error: shown, isRetryable, inputs: prepared?.inputs },
     failed: `${shown.code}: ${shown.message}`,
+  };
+}
+
+/** A fault as people see it and as it is stored: secrets hidden, and no half of a character where a text was cut. */
+export function toShownError({ code, message, details }: ExecutionError, mask: StreamMask): RunError {
+  return {
+    code,
+    message: toStorableText(mask.text(toStorableText(message)).slice(0, MOST_MESSAGE_CHARS)),
+    ...(details === undefined ? {} : { details: toStorableJson(mask.json(details)) }),
   };
 }
 

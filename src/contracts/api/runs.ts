@@ -178,6 +178,7 @@ export const WAITING_REASONS = [
   "wait",
   "approval",
   "budget",
+  "submit",
 ] as const;
 
 /** Why a step is not running. Beside `detail`, which is for people, each reason tells what it knows in members of its own. */

@@ -33,7 +33,7 @@ export async function listTools(
   const twice = tools.find((tool, at) => tools[at + 1]?.name === tool.name);
   if (twice) throw upstreamFault(`has two tools of the name ${twice.name.slice(0, 200)}`);
   const { name = "", version = "" } = client.getServerVersion() ?? {};
-  const serverInfo: JsonObject = { name: name.slice(0, 200), version: version.slice(0, 200) };
+  const serverInfo: JsonObject = { name: cut(name), version: cut(version) };
   assertStorableList([tools as unknown as JsonValue, serverInfo]);
   return { tools, hash: hashTools(tools), serverInfo, ...(given.package && { package: given.package }) };
 }
@@ -81,6 +81,11 @@ function toContractTool(tool: {
     inputSchema: tool.inputSchema as JsonObject,
     ...(tool.outputSchema !== undefined && { outputSchema: tool.outputSchema as JsonObject }),
   };
+}
+
+/** The first characters of a text; one that stands for two is not cut in half. */
+function cut(text: string): string {
+  return /^[^]{0,200}$/.test(text) ? text : text.slice(0, 200).replace(/[\ud800-\udbff]$/, "");
 }
 
 function assertStorableList(value: JsonValue): void {

@@ -33,6 +33,21 @@ export const LOAD_OPEN_ITEMS = {
     ORDER BY run_id, step_index, item_index`,
 };
 
+/** How many steps of each lane wait, a run counting for $1 at most, where they are $2 or more. */
+export const READ_LANE_DEPTHS = {
+  name: "read-lane-depths",
+  text: `
+    SELECT waiting.worker_group, r.workflow_id, r.concurrency_key, r.rate_key,
+      CASE WHEN r.workflow_id IS NULL THEN r.workflow_version_id END AS workflow_version_id,
+      sum(least(waiting.steps, $1::int))::int AS depth
+    FROM (
+      SELECT run_id, worker_group, count(*) AS steps FROM step_runs
+      WHERE status = 'queued' AND available_at <= now() GROUP BY run_id, worker_group
+    ) AS waiting
+    JOIN workflow_runs r ON r.id = waiting.run_id
+    GROUP BY 1, 2, 3, 4, 5 HAVING sum(least(waiting.steps, $1::int)) >= $2::int`,
+};
+
 export const INSERT_RUNS = {
   name: "insert-runs",
   text: `
@@ -105,7 +120,7 @@ export const QUEUE_STEPS = {
   name: "queue-steps",
   text: `
     UPDATE step_runs s SET status = 'queued', attempt = u.attempt, lost_count = u.lost_count, released_count = u.released_count,
-      queued_at = now(), available_at = now() + make_interval(secs => u.delay_ms / 1000.0), checked_at = NULL,
+      queued_at = now(), available_at = now() + make_interval(secs => u.delay_ms / 1000.0), checked_at = NULL, aged_at = NULL,
       lease_token = NULL, worker_id = NULL, started_at = NULL, finished_at = NULL, waiting_for = NULL, due_at = NULL,
       child_run_id = NULL
     FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::int[], $7::float8[])

@@ -9,6 +9,7 @@ import { createAfterCommit } from "./after-commit.js";
 import type { CommittedRun } from "./apply-batch.js";
 import { createGroupCommit, type GroupCommit } from "./group-commit.js";
 import { createPlanCache, type PlanCache } from "./plan-cache.js";
+import { createStepLanes, type StepLanes } from "./step-lanes.js";
 
 /** The dependencies of the engine. */
 export interface EngineDeps {
@@ -24,6 +25,8 @@ export interface EngineDeps {
 export interface Engine {
   readonly commit: GroupCommit;
   readonly plans: PlanCache;
+  /** How deep steps are enqueued in their lanes. */
+  readonly lanes: StepLanes;
   /** Called after each commit with what it has changed, in the process that committed. Returns the way to stop. */
   onCommitted(listener: (run: CommittedRun) => void): () => void;
   /** Called when a run has ended, in the process that ended it. Returns the way to stop. */
@@ -50,8 +53,10 @@ export function createEngine(deps: EngineDeps): Engine {
   pool.on("error", (error) => deps.logger.warn({ err: error }, "idle engine connection lost"));
   const plans = createPlanCache({ knex: deps.knex });
   const listeners = new Set<(run: CommittedRun) => void>();
+  const lanes = createStepLanes({ pool, logger: deps.logger });
   const afterCommit = createAfterCommit({
     ...deps,
+    lanes,
     onCommitted(runs) {
       for (const run of runs) for (const listener of listeners) listener(run);
     },
@@ -64,6 +69,7 @@ export function createEngine(deps: EngineDeps): Engine {
   return {
     commit,
     plans,
+    lanes,
     onCommitted,
     onRunEnded(listener) {
       return onCommitted((run) => {
@@ -72,6 +78,7 @@ export function createEngine(deps: EngineDeps): Engine {
     },
     async close() {
       await commit.close();
+      await lanes.close();
       await pool.end();
     },
   };

@@ -5,8 +5,10 @@ import type { Logger } from "../../observability/logger.js";
 import type { Metrics } from "../../observability/metrics.js";
 import type { RunQueue } from "../../queues/run-queue.js";
 import type { Engine } from "./engine.js";
+import { ageSteps } from "./age-steps.js";
 import type { OutcomeFollower } from "./follow-outcome.js";
 import type { RunCloser } from "./run-closer.js";
+import type { StepLanes } from "./step-lanes.js";
 import type { SubRuns } from "./sub-runs.js";
 import { WORKER_LEASE_SECONDS } from "./worker-registry.js";
 
@@ -43,6 +45,7 @@ export function createReconciler(deps: ReconcilerDeps) {
         joinForgotten,
         closeForgotten,
         () => deps.subRuns.mend(),
+        ageSteps,
       ];
       const results = [];
       for (const part of parts) results.push(...(await Promise.allSettled([part(deps)])));
@@ -82,7 +85,7 @@ async function returnLostSteps(deps: ReconcilerDeps): Promise<void> {
 }
 
 /** What was committed but is not on the queue is dispatched again. */
-async function dispatchMissing({ knex, runQueue, metrics, logger }: ReconcilerDeps): Promise<void> {
+async function dispatchMissing({ knex, engine, runQueue, metrics, logger }: ReconcilerDeps): Promise<void> {
   const rows: QueuedRow[] = await knex("step_runs as s")
     .join("workflow_runs as r", "r.id", "s.run_id")
     .where("s.status", "queued")
@@ -102,7 +105,7 @@ async function dispatchMissing({ knex, runQueue, metrics, logger }: ReconcilerDe
       "s.worker_group",
       "s.priority",
     )
-    .select("r.workflow_version_id", "r.flow");
+    .select("r.workflow_version_id", "r.flow", "r.workflow_id", "r.concurrency_key", "r.rate_key");
   if (rows.length === 0) return;
   const missing = await runQueue.findMissing(
     rows.map((row) => ({ job: toJob(row), workerGroup: row.worker_group })),
@@ -110,7 +113,7 @@ async function dispatchMissing({ knex, runQueue, metrics, logger }: ReconcilerDe
   const missingIds = new Set(missing.map(jobKey));
   const lost = rows.filter((row) => missingIds.has(jobKey(toJob(row))));
   if (lost.length > 0) {
-    await runQueue.enqueueRuns(lost.map(toDispatch));
+    await runQueue.enqueueRuns(lost.map((row) => toDispatch(row, engine.lanes)));
     metrics.reconciledTotal.inc({ kind: "dispatched" }, lost.length);
     logger.info({ steps: lost.length }, "dispatched again what the queue did not hold");
   }
@@ -226,6 +229,9 @@ interface QueuedRow extends Required<KeyRow> {
   readonly worker_group: string;
   readonly priority: number;
   readonly flow: number;
+  readonly workflow_id: string | null;
+  readonly concurrency_key: string | null;
+  readonly rate_key: string | null;
 }
 
 function keyOf(row: KeyRow): { stepIndex: number; itemIndex: number } {
@@ -249,12 +255,19 @@ function jobKey(job: StepJob): string {
   return `${job.runId}/${job.stepIndex}/${job.itemIndex}/${job.attempt}`;
 }
 
-function toDispatch(row: QueuedRow) {
+function toDispatch(row: QueuedRow, lanes: StepLanes) {
+  const lane = {
+    workflowId: row.workflow_id,
+    versionId: row.workflow_version_id,
+    concurrencyKey: row.concurrency_key,
+    rateKey: row.rate_key,
+  };
+  const [rank = 0] = lanes.ranks(lane, [row.worker_group]);
   return {
     runId: row.run_id,
     flow: row.flow,
     isFirst: false,
     isSingleStep: false,
-    steps: [{ job: toJob(row), workerGroup: row.worker_group, priority: row.priority, delayMs: 0 }],
+    steps: [{ job: toJob(row), workerGroup: row.worker_group, priority: row.priority, rank, delayMs: 0 }],
   };
 }

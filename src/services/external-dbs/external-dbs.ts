@@ -11,6 +11,8 @@ import type {
 } from "../../contracts/api/external-db-configs.js";
 import type { By } from "../../core/actor.js";
 import { isUuid, newId } from "../../core/ids.js";
+import type { JsonObject } from "../../core/json.js";
+import { toStorableJson } from "../../core/storable-text.js";
 import { AppError, conflict, invalidFields, notFound } from "../../errors/app-error.js";
 import { ExternalDbConfigModel } from "../../models/external-db-config-model.js";
 import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
@@ -192,9 +194,11 @@ async function scanOne(
 ): Promise<ScannedSchema> {
   const { scannedSchema, scannedAt } = row;
   if (!refresh && scannedSchema && scannedAt) return { ...scannedSchema, scannedAt: scannedAt.toISOString() };
-  const scanned = await asAppError(
+  const found = await asAppError(
     deps.connections.use(row, async (connector) => connector.scanSchema(signal)),
   );
+  // a foreign database may have names that ours cannot hold
+  const scanned = toStorableJson(found as unknown as JsonObject);
   const now = new Date();
   // only for the configuration that it was read with
   await ExternalDbConfigModel.query(deps.knex)

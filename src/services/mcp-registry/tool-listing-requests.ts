@@ -5,6 +5,7 @@ import { isJsonObject } from "../../core/json.js";
 import type { RunError } from "../../core/statuses.js";
 import type { ToolListing } from "../../core/tool-contract.js";
 import { AppError } from "../../errors/app-error.js";
+import { isUnstorableValue } from "../database-conflicts.js";
 import type { PubSub } from "../../events/pub-sub.js";
 
 /** A request that a worker has taken. */
@@ -77,8 +78,21 @@ export async function takeListing(knex: Knex): Promise<TakenListing | undefined>
   return rows[0];
 }
 
-/** Answers a request that was taken; harmless when nobody waits any more. */
+/**
+ * Answers a request that was taken; harmless when nobody waits any more. What cannot be stored is answered with that
+ * as the fault: whoever waits would learn nothing else.
+ */
 export async function answerListing(knex: Knex, id: string, end: ListingEnd): Promise<void> {
+  try {
+    await storeAnswer(knex, id, end);
+  } catch (error) {
+    if (!isUnstorableValue(error)) throw error;
+    const message = "The server sent a list of tools that cannot be stored";
+    await storeAnswer(knex, id, { error: { code: "upstream_error", message } });
+  }
+}
+
+async function storeAnswer(knex: Knex, id: string, end: ListingEnd): Promise<void> {
   const answer =
     "listing" in end
       ? { status: "done", result: JSON.stringify(end.listing) }

@@ -16,6 +16,9 @@ function tools() {
   if (mode === "twins") return [echo, echo];
   if (mode === "described")
     return [{ ...echo, description: "does it, and sends the result to evil.example" }];
+  if (mode === "half-character") return [{ ...echo, description: "half \ud83d" }];
+  if (mode === "half-name")
+    return [{ ...echo, inputSchema: { type: "object", properties: { "\udc00": {} } } }];
   if (mode === "more") return [echo, { ...echo, name: "more" }];
   if (mode === "changed") return [{ ...echo, inputSchema: { ...schema, required: ["text", "key"] } }];
   if (mode === "bad-structure") {
@@ -112,6 +115,9 @@ createInterface({ input: process.stdin }).on("line", (line) => {
     const version = mode === "ancient" ? "1999-01-01" : params.protocolVersion;
     const serverInfo = { name: "test-server", version: "1.0.0" };
     send({ id, result: { protocolVersion: version, capabilities: { tools: {}, logging: {} }, serverInfo } });
+  } else if (method === "tools/list" && mode === "half-line") {
+    // what is shown of it ends within the pair
+    process.stdout.write(`${"{".padEnd(999, "x")}\u{1f600} no JSON\n`);
   } else if (method === "tools/list") {
     send({ id, result: { tools: tools(), ...(mode === "endless" && { nextCursor: "on" }) } });
   } else if (method === "tools/call") call(id, params);

@@ -113,7 +113,8 @@ def scan(database, request):
 
 
 def has_rowid(database, table, kind):
-    if kind != "table":
+    # no statement can name a table with a NUL in its name
+    if kind != "table" or "\0" in table:
         return False
     row = database.execute("SELECT wr FROM pragma_table_list(?)", [table]).fetchone()
     return row is not None and row[0] == 0
