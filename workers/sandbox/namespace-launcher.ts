@@ -59,6 +59,7 @@ export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
           args.end(options);
           seccomp.end(deps.policy.seccomp ?? Buffer.alloc(0));
           if (ports.length > 0) await openPorts({ info, identity, ports, deps, notify, opened });
+          else info.resume();
           block.end("1");
         },
         end: () => opened.abort(),
@@ -177,7 +178,8 @@ function toOptions(
       readOnlyPaths: command.readOnlyPaths ?? [],
       env: { ...(hasPorts && command.network ? listEgressEnv() : {}), ...env },
       ...(policy.seccomp && { seccompFd: SECCOMP_FD }),
-      ...(hasPorts && { infoFd: INFO_FD }),
+      // named even where nobody asks: bubblewrap closes those that it knows, and the command would have the others
+      infoFd: INFO_FD,
       blockFd: BLOCK_FD,
     },
     features,
