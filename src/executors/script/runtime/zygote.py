@@ -131,7 +131,7 @@ class Zygote:
         self.address = address
         self.token = token
         self.pid = os.getpid()
-        self.uid = os.getuid()
+        self.uid, self.gid = os.getuid(), os.getgid()
         self.marker = find_marker()
         # of each child, whether it is process 1 of a namespace
         self.children = {}

@@ -80,7 +80,8 @@ def set_limits(limits):
 def isolate(request, zygote, channel):
     """Gives up what the script must not have. The order counts: each step may need what a later one takes away."""
     os.setsid()
-    uid, gid = request.get("uid", os.getuid()), request.get("gid", os.getgid())
+    # In a user namespace that has no map yet, this process does not know who it is.
+    uid, gid = request.get("uid", zygote.uid), request.get("gid", zygote.gid)
     is_root = zygote.uid == 0
     world = request.get("namespaces")
     if world:
