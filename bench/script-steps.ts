@@ -16,15 +16,17 @@ export const SCRIPT_STEPS = 40;
 export const SCRIPT_KINDS = ["python", "pythonCold", "typescript"] as const;
 export type ScriptKind = (typeof SCRIPT_KINDS)[number];
 
-const PYTHON =
+/** The script of a step in Python. */
+export const PYTHON_STEP =
   "def fib(n):\n    return n if n < 2 else fib(n - 1) + fib(n - 2)\n\ndef main():\n    return fib(10)\n";
-const TYPESCRIPT =
+/** The same in TypeScript. */
+export const TYPESCRIPT_STEP =
   "const fib = (n: number): number => (n < 2 ? n : fib(n - 1) + fib(n - 2));\nexport const main = () => fib(10);\n";
 const CONFIGS = {
-  python: { type: "python_script", code: PYTHON },
+  python: { type: "python_script", code: PYTHON_STEP },
   // a variable that must be there as the interpreter starts, so that it has to be started for this step
-  pythonCold: { type: "python_script", code: PYTHON, env: { LC_ALL: "C.UTF-8" } },
-  typescript: { type: "typescript_script", code: TYPESCRIPT },
+  pythonCold: { type: "python_script", code: PYTHON_STEP, env: { LC_ALL: "C.UTF-8" } },
+  typescript: { type: "typescript_script", code: TYPESCRIPT_STEP },
 } as const;
 
 /** What W4 took, a figure for each round. */

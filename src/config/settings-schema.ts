@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import { z } from "zod";
 import { parseAllowedHost } from "../outgoing/allowed-hosts.js";
 
@@ -133,10 +134,11 @@ export const settingsSchema = z.object({
   APPS_URL: z.string().url().optional().describe("Own origin for apps and HTML artifacts."),
   APPS_ADVERTISE: z
     .string()
-    .regex(/^http:\/\/(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, "must be http://host:port")
+    .transform((address) => address.replace("{hostname}", hostname()))
+    .pipe(z.string().regex(/^http:\/\/(\[[0-9a-f:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, "must be http://host:port"))
     .optional()
     .describe(
-      "Address at which a worker offers its apps to APIs on other machines, in a network that is trusted; unset: to this machine alone.",
+      "Address at which a worker offers its apps to APIs on other machines, in a network that is trusted; {hostname} is this machine's name. Unset: to this machine alone.",
     ),
   MAX_APPS: positive.max(1000).default(32).describe("Apps that one worker runs at once."),
   PYODIDE_URL: z

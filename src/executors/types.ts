@@ -30,6 +30,16 @@ export interface ArtifactRef {
   readonly sha256: string;
 }
 
+/** The reach of a trusted tool that runs as the worker. */
+export interface SandboxTool {
+  /** Where it writes beside its folder. */
+  readonly writablePaths: readonly string[];
+  /** Each as `host:port`; it connects to nothing else. */
+  readonly hosts: readonly string[];
+  /** The URL of a proxy of the operator's, which then decides in the place of `hosts`. */
+  readonly proxy?: string | undefined;
+}
+
 /** What a child process is started with; the sandbox adds limits, identity and a clean environment. */
 export interface SandboxCommand {
   readonly command: string;
@@ -49,6 +59,8 @@ export interface SandboxCommand {
    * worker's, for trusted tools such as package installers. Never user code.
    */
   readonly identity?: "step" | "worker";
+  /** What a trusted tool is held to, where the level has walls for it. */
+  readonly tool?: SandboxTool;
   /**
    * It runs nothing but trusted code until input is written, and may wait for that a long time: its memory is watched
    * from then on.

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -199,4 +199,43 @@ describe.each([
     expect(await files.remove(sha256, unused)).toBe(true);
     expect(await subject.leftovers()).toEqual([]);
   });
+});
+
+describe("storage of artifacts on an S3 that does not answer", () => {
+  it.each([
+    ["at all", undefined],
+    ["to its end", 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: "x"\r\n\r\n123'],
+  ])(
+    "gives up when it does not %s",
+    async (_name, beginning) => {
+      const sockets = new Set<Socket>();
+      const server = createServer((socket) => {
+        sockets.add(socket);
+        socket.on("error", () => undefined).once("data", () => beginning && socket.write(beginning));
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const files = createS3ArtifactFiles(
+        {
+          bucket: "artifacts",
+          endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+          ...{ region: "us-east-1", prefix: "", forcePathStyle: true },
+          credentials: { accessKeyId: "k", secretAccessKey: "s" },
+        },
+        { connectMs: 300, requestMs: 300, idleMs: 300 },
+      );
+      try {
+        await expect(
+          (async () => {
+            const open = await files.open("0".repeat(64), 10);
+            if (open) await buffer(await open.read());
+          })(),
+        ).rejects.toThrow();
+      } finally {
+        files.close();
+        for (const socket of sockets) socket.destroy();
+        server.close();
+      }
+    },
+    20_000,
+  );
 });

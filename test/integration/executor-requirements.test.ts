@@ -1,46 +1,19 @@
-import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { createExecutors, mcpConfigSchema } from "../../src/executors/registry.js";
 import { ExecutionError, type McpType } from "../../src/executors/types.js";
 import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 import { runOnce, startRun } from "../support/execution.js";
-
-const run = promisify(execFile);
-
-/** Writes the smallest wheel there is into a folder. */
-async function writeWheel(folder: string): Promise<void> {
-  await run("/usr/bin/python3", [
-    "-c",
-    `import sys, zipfile
-with zipfile.ZipFile(sys.argv[1] + "/headrace_demo-1.0.0-py3-none-any.whl", "w") as wheel:
-    info = "headrace_demo-1.0.0.dist-info/"
-    wheel.writestr("headrace_demo.py", "answer = 42\\n")
-    wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: headrace-demo\\nVersion: 1.0.0\\n")
-    wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-    wheel.writestr(info + "RECORD", "headrace_demo.py,,\\n" + info + "METADATA,,\\n" + info + "WHEEL,,\\n" + info + "RECORD,,\\n")`,
-    folder,
-  ]);
-}
+import { NODE_MANIFEST, writeNodePackage, writeWheel } from "../support/packages.js";
 
 /** A package registry with one package, whose installation script would leave a trace; `hang` is never answered. */
 async function openRegistry(folder: string, tracePath: string): Promise<Server> {
-  const source = join(folder, "source/package");
-  await mkdir(source, { recursive: true });
-  const manifest = {
-    name: "headrace-demo",
-    version: "1.0.0",
-    main: "index.js",
-    scripts: { postinstall: `touch ${tracePath}` },
-  };
-  await writeFile(join(source, "package.json"), JSON.stringify(manifest));
-  await writeFile(join(source, "index.js"), "module.exports = { answer: 42 };");
-  const tarball = join(folder, "demo.tgz");
-  await run("tar", ["-czf", tarball, "-C", join(folder, "source"), "package"]);
+  const scripts = { postinstall: `touch ${tracePath}` };
+  const manifest = { ...NODE_MANIFEST, scripts };
+  const tarball = await writeNodePackage(folder, { scripts });
   const server = createServer((request, response) => {
     const address = `http://${request.headers.host}`;
     if (request.url === "/headrace-demo") {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "@jest/globals";
 import { parse } from "dotenv";
@@ -30,6 +31,14 @@ describe("settings", () => {
     const load = (): unknown => loadSettings({ environment: { [name]: value } });
     expect(load).toThrow(new RegExp(`^Bad setting: ${name} [^\\n]+$`));
     if (name === "JWT_SECRET") expect(load).not.toThrow(value);
+  });
+
+  it("puts this machine's name where APPS_ADVERTISE asks for it", () => {
+    const { APPS_ADVERTISE } = loadSettings({ environment: { APPS_ADVERTISE: "http://{hostname}:3100" } });
+    expect(APPS_ADVERTISE).toBe(`http://${hostname()}:3100`);
+    expect(() => loadSettings({ environment: { APPS_ADVERTISE: "http://{host}:3100" } })).toThrow(
+      "APPS_ADVERTISE",
+    );
   });
 
   it("demands secrets where others can reach it", () => {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import {
+  type AppStarter,
   type ArtifactRef,
   type ComponentDoor,
   type ExecutionError,
@@ -50,6 +51,7 @@ export interface RunOptions {
   readonly secretHosts?: SecretHosts;
   readonly abortedWith?: ExecutionError;
   readonly components?: ComponentDoor;
+  readonly apps?: AppStarter;
   /** Looks into the work folder before it is deleted. */
   inspect?(workdir: string): Promise<void>;
 }
@@ -93,6 +95,7 @@ export async function startRun(
         ...(options.mcpVersionId !== undefined && { mcpVersionId: options.mcpVersionId }),
         ...(options.secretHosts && { secretHosts: options.secretHosts }),
         components: options.components ?? CLOSED_DOOR,
+        ...(options.apps && { apps: options.apps }),
         artifacts: { save: async (content, bytes) => keepArtifact(artifacts, content, bytes) },
         limits: { maxOutputBytes: options.maxOutputBytes ?? 64 * 1024 * 1024 },
       });

@@ -107,15 +107,17 @@ export interface StepView {
   /** Seen at the same path as outside, so that sockets and links in it mean the same on both sides. */
   readonly workdir: string;
   readonly readOnlyPaths: readonly string[];
+  /** Other places where it can leave something. */
+  readonly writablePaths?: readonly string[];
 }
 
 /**
  * The mounts of one command, in order: the system, what its interpreter needs wherever that is installed, the paths
- * it asked for, and last its work folder, the only place where it can leave something.
+ * it asked for, and last its work folder, for a step the only place where it can leave something.
  */
 export function listStepMounts(
   policy: IsolationPolicy,
-  { command, workdir, readOnlyPaths }: StepView,
+  { command, workdir, readOnlyPaths, writablePaths = [] }: StepView,
 ): Mount[] {
   const wanted = [...findInterpreterPaths(command), ...readOnlyPaths.flatMap(withLinkTargets)];
   const extra = [...new Set(wanted)]
@@ -125,7 +127,7 @@ export function listStepMounts(
   return [
     ...policy.mounts,
     ...extra.map((path): Mount => ({ kind: "readOnly", path })),
-    { kind: "writable", path: workdir },
+    ...[...writablePaths, workdir].map((path): Mount => ({ kind: "writable", path })),
     { kind: "sealed", path: "/" },
   ];
 }

@@ -13,6 +13,7 @@ import {
 } from "./launch-plan.js";
 import type { ForkLaunch, Launch, Launcher, LaunchIdentity } from "./launcher.js";
 import type { NamespaceListeners } from "./namespace-listeners.js";
+import { listToolEnv, serveTool } from "./tool-network.js";
 
 /** What the namespace level is built from. */
 export interface NamespaceLauncherDeps {
@@ -40,8 +41,7 @@ const OWN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
   return {
     async prepare(command, identity, notify) {
-      if (command.identity === "worker") {
-        // as root, bubblewrap would keep all capabilities, and it would hide the cache that installers write to
+      if (command.identity === "worker" && !(command.tool && deps.network)) {
         return { ...buildLaunchPlan(command, deps.tools, false), env: identity.env };
       }
       const ports = listPorts(command, deps);
@@ -59,6 +59,7 @@ export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
           args.end(options);
           seccomp.end(deps.policy.seccomp ?? Buffer.alloc(0));
           if (ports.length > 0) await openPorts({ info, identity, ports, deps, notify, opened });
+          else info.resume();
           block.end("1");
         },
         end: () => opened.abort(),
@@ -112,9 +113,14 @@ interface OpenPort {
   serve(server: Server, notify: (line: string) => void): () => void;
 }
 
-function listPorts({ network, forwards = [] }: SandboxCommand, deps: NamespaceLauncherDeps): OpenPort[] {
+function listPorts(
+  { network, tool, forwards = [] }: SandboxCommand,
+  deps: NamespaceLauncherDeps,
+): OpenPort[] {
   const { egress } = deps.network ?? {};
   if (!egress) return [];
+  if (tool)
+    return [{ port: EGRESS_PORT, serve: (server, notify) => serveTool(egress, server, tool, notify) }];
   const proxy: OpenPort[] = network
     ? [{ port: EGRESS_PORT, serve: (server, notify) => egress.serveProxy(server, { notify }) }]
     : [];
@@ -175,9 +181,15 @@ function toOptions(
       command: command.command,
       workdir: command.cwd,
       readOnlyPaths: command.readOnlyPaths ?? [],
-      env: { ...(hasPorts && command.network ? listEgressEnv() : {}), ...env },
+      writablePaths: command.tool?.writablePaths ?? [],
+      env: {
+        ...(hasPorts && command.network ? listEgressEnv() : {}),
+        ...env,
+        ...(command.tool && listToolEnv(command.tool)),
+      },
       ...(policy.seccomp && { seccompFd: SECCOMP_FD }),
-      ...(hasPorts && { infoFd: INFO_FD }),
+      // named even where nobody asks: bubblewrap closes those that it knows, and the command would have the others
+      infoFd: INFO_FD,
       blockFd: BLOCK_FD,
     },
     features,

@@ -43,18 +43,18 @@ export interface ZygoteOptions {
 const FOLDER_PREFIX = "headrace-zygote-";
 const START_LIMIT_MS = 30_000;
 const FORK_LIMIT_MS = 10_000;
-const SOCKETS = 3;
+/** Control, stdout and stderr; where it has a namespace, what process 1 says of the end. */
+const SOCKETS = 4;
 
+const endSchema = z.object({
+  exitCode: z.number().nullable().default(null),
+  signal: z.string().nullable().default(null),
+});
 const answerSchema = z.union([
   z.object({ ready: z.number() }),
   z.object({ forked: z.number(), pid: z.number() }),
   z.object({ failed: z.number(), reason: z.string() }),
-  z.object({
-    exited: z.number(),
-    exitCode: z.number().nullable().default(null),
-    signal: z.string().nullable().default(null),
-    alone: z.boolean(),
-  }),
+  z.object({ exited: z.number(), ...endSchema.shape, alone: z.boolean() }),
 ]);
 const listenerSchema = z.object({ id: z.number(), port: z.number() });
 type Answer = z.infer<typeof answerSchema>;
@@ -242,16 +242,18 @@ async function forkChild(state: State, zygote: ChildProcess, request: ForkReques
       (async () => {
         pid = await fork.pid.promise;
         const ended = state.endOf(pid);
-        const [control, stdout, stderr] = (await Promise.all(
-          fork.sockets.map((socket) => socket.promise),
-        )) as [Socket, Socket, Socket];
+        const wanted = fork.sockets.slice(0, walls.namespaces ? SOCKETS : SOCKETS - 1);
+        const [control, stdout, stderr, report] = (await Promise.all(
+          wanted.map((socket) => socket.promise),
+        )) as [Socket, Socket, Socket, Socket?];
         const answer = await readLine(control);
         if (answer === "+") {
           for (const port of ports) serve?.(port, await fork.listener(port).promise);
         }
         if (answer !== "+" || !ended) throw new Error(answer.slice(1) || "The fork ended at once");
         const pipes = { stdin: control, stdout, stderr, control };
-        return { pid, isWarm: true, pipes, ended, closed: haveClosed([control, stdout, stderr]) };
+        const closed = haveClosed([control, stdout, stderr]);
+        return { pid, isWarm: true, pipes, ended: report ? endFirst(ended, report) : ended, closed };
       })(),
     );
   } catch (error) {
@@ -263,6 +265,19 @@ async function forkChild(state: State, zygote: ChildProcess, request: ForkReques
   } finally {
     close();
   }
+}
+
+/** Whatever comes first: process 1 says that nothing is left beside it, or the zygote that it has ended itself. */
+async function endFirst(ended: Promise<ChildEnd>, report: Socket): Promise<ChildEnd> {
+  const told = readLine(report)
+    .then((line): ChildEnd => {
+      const { exitCode, signal } = endSchema.parse(JSON.parse(line));
+      return { exitCode, signal: signal as NodeJS.Signals | null, isAlone: true };
+    })
+    .catch(() => ended); // it was killed
+  const end = await Promise.race([ended, told]);
+  report.destroy();
+  return end;
 }
 
 /** The other end closes once no process of the execution has it any more. */

@@ -26,6 +26,7 @@ export async function followTool(
   });
   child.onStdout((chunk) => lines.push(chunk));
   child.onStderr((chunk) => lines.push(chunk));
+  child.onNotice?.((line) => emit.log("system", line));
   child.endInput();
   const onAbort = (): void => void child.kill(0);
   signal.addEventListener("abort", onAbort, { once: true });

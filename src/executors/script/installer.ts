@@ -1,6 +1,8 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type ExecutionContext, ExecutionError } from "../types.js";
 import { followTool } from "./follow-tool.js";
+import { findInstallerReach } from "./installer-reach.js";
 
 /** One run of a trusted tool in a folder of the cache. */
 export interface InstallerCommand {
@@ -18,7 +20,8 @@ const INSTALLER_MEMORY_MB = 4_096;
 
 /**
  * Installers run in the sandbox (limits, clean environment, the whole tree killed on cancel), though as the worker's
- * own user: they write to its cache. They run no code of the packages that they install.
+ * own user: they write to its cache. They run no code of the packages that they install. Where the sandbox has
+ * namespaces, they see the system, their folder and the cache, and reach the indexes that they are set up for.
  */
 export function createInstaller(deps: {
   readonly context: ExecutionContext;
@@ -28,8 +31,15 @@ export function createInstaller(deps: {
 }): RunInstaller {
   const { context, folder, cacheDir } = deps;
   const { sandbox, emit } = context;
+  const caches = {
+    PIP_CACHE_DIR: join(cacheDir, "pip-cache"),
+    npm_config_cache: join(cacheDir, "npm-cache"),
+  };
   return async ({ name, command, args, env }) => {
     emit.log("system", `${name} …`);
+    const { hosts, paths, proxy } = findInstallerReach({ ...caches, ...deps.env });
+    const writablePaths = Object.values(caches);
+    for (const path of writablePaths) await mkdir(path, { recursive: true });
     const child = await sandbox.start({
       command,
       args,
@@ -37,8 +47,7 @@ export function createInstaller(deps: {
       env: {
         TMPDIR: folder,
         HOME: folder,
-        PIP_CACHE_DIR: join(cacheDir, "pip-cache"),
-        npm_config_cache: join(cacheDir, "npm-cache"),
+        ...caches,
         ...deps.env,
         ...env,
       },
@@ -46,6 +55,8 @@ export function createInstaller(deps: {
       timeoutSeconds: context.timeoutSeconds,
       network: true,
       identity: "worker",
+      readOnlyPaths: paths.filter((path) => !writablePaths.includes(path)),
+      tool: { writablePaths, hosts, proxy },
     });
     const { exit, tail } = await followTool(child, context);
     if (exit.exitCode === 0) return;

@@ -33,6 +33,17 @@ export interface S3Location {
   readonly forcePathStyle: boolean;
 }
 
+/** How long a store may take, in milliseconds; the SDK itself waits without an end. Each request is tried three times. */
+export interface S3Limits {
+  readonly connectMs: number;
+  /** From a request to the head of its answer: a part of 8 MiB goes out meanwhile, or the store copies a gigabyte. */
+  readonly requestMs: number;
+  /** Without a byte in either direction. */
+  readonly idleMs: number;
+}
+
+const DEFAULT_LIMITS: S3Limits = { connectMs: 5_000, requestMs: 120_000, idleMs: 120_000 };
+
 /** S3 takes no smaller parts, but for the last. */
 const PART_BYTES = 8 * 1024 * 1024;
 const FRESH_MS = 24 * 3_600_000;
@@ -58,11 +69,20 @@ interface FoundObject {
  * bytes once. Small bytes go in one request; large ones in parts to a key of their own, from which they are copied, so
  * that a hash never names half an object. No more than one part is held in memory.
  */
-export function createS3ArtifactFiles(location: S3Location): ArtifactFiles {
+export function createS3ArtifactFiles(
+  location: S3Location,
+  limits: S3Limits = DEFAULT_LIMITS,
+): ArtifactFiles {
   const { bucket: name, prefix, endpoint, region, credentials, forcePathStyle } = location;
   const client = new S3Client({
     region,
     forcePathStyle,
+    requestHandler: {
+      connectionTimeout: limits.connectMs,
+      requestTimeout: limits.requestMs,
+      throwOnRequestTimeout: true,
+      socketTimeout: limits.idleMs,
+    },
     ...(endpoint && { endpoint }),
     ...(credentials && { credentials }),
   });
