@@ -1,6 +1,8 @@
 import type { LayeredGraph } from "./layered-layout.js";
 
-const SWEEPS = 8;
+/** Sweeps that look one way pull chains straight, those after them, that look both ways, keep them from drifting. */
+const SWEEPS = 12;
+const ONE_WAY_SWEEPS = 4;
 /** A bend of an edge takes less room than a node. */
 const BEND_SHARE = 0.35;
 
@@ -25,10 +27,11 @@ export function fitLayers(graph: LayeredGraph, gap: number): number[] {
       positions[node] = (offsets[at]?.[index] ?? 0) - middle;
     });
   });
+  const both = before.map((list, node) => [...list, ...(after[node] ?? [])]);
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
     const isForward = sweep % 2 === 0;
-    const neighbours = isForward ? before : after;
-    for (let step = 1; step < layers.length; step += 1) {
+    const neighbours = sweep >= ONE_WAY_SWEEPS ? both : isForward ? before : after;
+    for (let step = sweep >= ONE_WAY_SWEEPS ? 0 : 1; step < layers.length; step += 1) {
       const at = isForward ? step : layers.length - 1 - step;
       fitLayer(layers[at] ?? [], offsets[at] ?? [], neighbours, positions);
     }

@@ -209,7 +209,7 @@ function drawRun(sketch: Sketch, run: RunRow): void {
   const node = sketch.add(
     "workflow_run",
     run.id,
-    `Run of ${at.slice(0, 19).replace("T", " ")}`,
+    `Run ${at.slice(0, 16).replace("T", " ")}`,
     run.status,
     run.id,
     {

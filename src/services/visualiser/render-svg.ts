@@ -2,8 +2,8 @@ import { detailOf, lookOf, type RenderedGraph } from "./render-graph.js";
 
 const MARGIN = 24;
 /** Characters that fit into a box, at the sizes below. */
-const LABEL_FITS = 27;
-const DETAIL_FITS = 36;
+const LABEL_FITS = 23;
+const DETAIL_FITS = 34;
 const EDGE_LABEL_FITS = 24;
 /** XML 1.0 has no place for these, escaped or not. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be found
@@ -59,20 +59,32 @@ function drawEdge(
   target: Node,
   direction: "LR" | "TB",
 ): string {
-  const isAcross = direction === "LR";
-  const x1 = source.position.x + (isAcross ? source.width : source.width / 2);
-  const y1 = source.position.y + (isAcross ? source.height / 2 : source.height);
-  const x2 = target.position.x + (isAcross ? 0 : target.width / 2);
-  const y2 = target.position.y + (isAcross ? target.height / 2 : 0);
-  const reach = Math.max(30, Math.abs(isAcross ? x2 - x1 : y2 - y1) / 2);
-  const bend = isAcross
-    ? `C${x1 + reach} ${y1} ${x2 - reach} ${y2} ${x2} ${y2}`
-    : `C${x1} ${y1 + reach} ${x2} ${y2 - reach} ${x2} ${y2}`;
+  const { start, end, bend } = routeEdge(source, target, direction);
   const dashes = edge.data.kind === "data" ? "" : ' stroke-dasharray="5 4"';
-  const path = `<path d="M${x1} ${y1}${bend}" fill="none" stroke="#94a3b8" stroke-width="1.5"${dashes} marker-end="url(#end)"/>`;
+  const path = `<path d="M${start.x} ${start.y}${bend}" fill="none" stroke="#94a3b8" stroke-width="1.5"${dashes} marker-end="url(#end)"/>`;
   if (edge.label === "") return path;
   const text = escapeXml(cut(edge.label, EDGE_LABEL_FITS));
-  return `<g><title>${escapeXml(edge.label)}</title>${path}<text x="${(x1 + x2) / 2}" y="${(y1 + y2) / 2 - 4}" font-size="10" fill="#475569" text-anchor="middle" stroke="#ffffff" stroke-width="3" paint-order="stroke">${text}</text></g>`;
+  return `<g><title>${escapeXml(edge.label)}</title>${path}<text x="${(start.x + end.x) / 2}" y="${(start.y + end.y) / 2 - 4}" font-size="10" fill="#475569" text-anchor="middle" stroke="#ffffff" stroke-width="3" paint-order="stroke">${text}</text></g>`;
+}
+
+/** From side to side; what leads back, as to a later phase, goes from edge to edge the other way. */
+function routeEdge(source: Node, target: Node, direction: "LR" | "TB") {
+  const isAlong =
+    direction === "LR"
+      ? target.position.x >= source.position.x + source.width
+      : target.position.y >= source.position.y + source.height;
+  const isSideways = (direction === "LR") === isAlong;
+  const start = isSideways
+    ? { x: source.position.x + source.width, y: source.position.y + source.height / 2 }
+    : { x: source.position.x + source.width / 2, y: source.position.y + source.height };
+  const end = isSideways
+    ? { x: target.position.x, y: target.position.y + target.height / 2 }
+    : { x: target.position.x + target.width / 2, y: target.position.y };
+  const reach = Math.max(30, Math.abs(isSideways ? end.x - start.x : end.y - start.y) / 2);
+  const bend = isSideways
+    ? `C${start.x + reach} ${start.y} ${end.x - reach} ${end.y} ${end.x} ${end.y}`
+    : `C${start.x} ${start.y + reach} ${end.x} ${end.y - reach} ${end.x} ${end.y}`;
+  return { start, end, bend };
 }
 
 function cut(text: string, most: number): string {
