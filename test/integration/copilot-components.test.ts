@@ -19,7 +19,12 @@ const SCHEMAS: readonly (readonly [string, object, unknown, object])[] = [
   ],
   [
     "a sample that is too wide",
-    { type: "object", properties: { n: { type: "integer" } }, required: ["n", "m"], additionalProperties: false },
+    {
+      type: "object",
+      properties: { n: { type: "integer" } },
+      required: ["n", "m"],
+      additionalProperties: false,
+    },
     { n: "five", k: true },
     {
       type: "object",
@@ -28,7 +33,12 @@ const SCHEMAS: readonly (readonly [string, object, unknown, object])[] = [
       additionalProperties: false,
     },
   ],
-  ["nothing but a sample", {}, { n: 1 }, { type: "object", properties: { n: { type: "integer" } }, required: ["n"] }],
+  [
+    "nothing but a sample",
+    {},
+    { n: 1 },
+    { type: "object", properties: { n: { type: "integer" } }, required: ["n"] },
+  ],
 ];
 
 describe("the copilot on components, schemas and prompts, without a model", () => {
@@ -47,18 +57,51 @@ describe("the copilot on components, schemas and prompts, without a model", () =
     const config = { code: "x = 1", time_out_seconds: 60, timeoutSeconds: "60", memoryMb: "512", surely: 1 };
     const answer = await world.ask("component-config", { mcpType: "python_script", config });
     const [mending] = ofKind(answer, "invalid-config");
-    expect(patched(config, mending ?? {})).toEqual({ type: "python_script", code: "x = 1", timeoutSeconds: 60, memoryMb: 512 });
-    const hopeless = await world.ask("component-config", { mcpType: "python_script", config: { type: "python_script" } });
+    expect(patched(config, mending ?? {})).toEqual({
+      type: "python_script",
+      code: "x = 1",
+      timeoutSeconds: 60,
+      memoryMb: 512,
+    });
+    const hopeless = await world.ask("component-config", {
+      mcpType: "python_script",
+      config: { type: "python_script" },
+    });
     expect(hopeless.suggestions).toMatchObject([{ kind: "invalid-config", severity: "error" }]);
     expect(hopeless.suggestions[0]?.patch).toBeUndefined();
   });
 
   it.each<[string, string, object, object]>([
-    ["missing-requirement", "python_script", { code: "import os, pandas as pd\nfrom PIL import Image" }, { code: "import os\nimport json" }],
-    ["unpinned-requirement", "python_script", { code: "x = 1", requirements: ["requests"] }, { code: "x = 1", requirements: ["requests>=2"] }],
-    ["plain-secret", "python_script", { code: "x = 1", env: { API_KEY: "abcdef0123456789" } }, { code: "x = 1", env: { MODE: "fast" } }],
-    ["unbounded-answer", "llm_prompt", { model: "m", userPromptTemplate: "hi" }, { model: "m", userPromptTemplate: "hi", maxTokens: 9 }],
-    ["syntax-error", "typescript_script", { code: "export default (a => {" }, { code: "export default (a: number) => a" }],
+    [
+      "missing-requirement",
+      "python_script",
+      { code: "import os, pandas as pd\nfrom PIL import Image" },
+      { code: "import os\nimport json" },
+    ],
+    [
+      "unpinned-requirement",
+      "python_script",
+      { code: "x = 1", requirements: ["requests"] },
+      { code: "x = 1", requirements: ["requests>=2"] },
+    ],
+    [
+      "plain-secret",
+      "python_script",
+      { code: "x = 1", env: { API_KEY: "abcdef0123456789" } },
+      { code: "x = 1", env: { MODE: "fast" } },
+    ],
+    [
+      "unbounded-answer",
+      "llm_prompt",
+      { model: "m", userPromptTemplate: "hi" },
+      { model: "m", userPromptTemplate: "hi", maxTokens: 9 },
+    ],
+    [
+      "syntax-error",
+      "typescript_script",
+      { code: "export default (a => {" },
+      { code: "export default (a: number) => a" },
+    ],
     [
       "unpinned-package",
       "mcp_package",
@@ -101,11 +144,17 @@ describe("the copilot on components, schemas and prompts, without a model", () =
   it("has nothing to say of a schema that is good", async () => {
     const answer = await world.ask("schema-repair", { schema: { type: "object" }, sample: { x: 1 } });
     expect(answer.suggestions).toEqual([]);
-    expect(answer.modelOutcome).toMatchObject({ state: "not_configured", detail: expect.stringContaining("OPENAI_API_KEY") as unknown });
+    expect(answer.modelOutcome).toMatchObject({
+      state: "not_configured",
+      detail: expect.stringContaining("OPENAI_API_KEY") as unknown,
+    });
   });
 
   it.each(MCP_TYPES)("gives code of a %s that can be stored", async (mcpType) => {
-    const answer = await world.ask("code-snippet", { mcpType, prompt: 'Say "hello" {{ to }} everybody */ """' });
+    const answer = await world.ask("code-snippet", {
+      mcpType,
+      prompt: 'Say "hello" {{ to }} everybody */ """',
+    });
     const [template] = ofKind(answer, "template");
     expect(template?.code).toBeTruthy();
     const body = {
@@ -118,21 +167,24 @@ describe("the copilot on components, schemas and prompts, without a model", () =
 
   it("finds examples in the registry", async () => {
     const answer = await world.ask("code-snippet", { mcpType: "python_script", prompt: "extracting sales" });
-    expect(ofKind(answer, "registry-example")[0]).toMatchObject({ title: expect.stringContaining("sales-extract") as unknown });
+    expect(ofKind(answer, "registry-example")[0]).toMatchObject({
+      title: expect.stringContaining("sales-extract") as unknown,
+    });
   });
 
-  it.each(["Extract the sales of a day, then have the report writer write a report", "do something nice", "approve, then notify slack"])(
-    "drafts workflows that can be stored: %s",
-    async (prompt) => {
-      const answer = await world.ask("generate-workflow", { prompt });
-      expect(answer.suggestions.length).toBeGreaterThan(0);
-      for (const [at, { definition }] of answer.suggestions.entries()) {
-        const body = { name: `drafted-${prompt.length}-${at}`, definition };
-        const made = await world.request({ method: "POST", path: "/api/v1/workflow-definitions", body });
-        expect([made.status, made.text.slice(0, 300)]).toEqual([201, expect.anything()]);
-      }
-    },
-  );
+  it.each([
+    "Extract the sales of a day, then have the report writer write a report",
+    "do something nice",
+    "approve, then notify slack",
+  ])("drafts workflows that can be stored: %s", async (prompt) => {
+    const answer = await world.ask("generate-workflow", { prompt });
+    expect(answer.suggestions.length).toBeGreaterThan(0);
+    for (const [at, { definition }] of answer.suggestions.entries()) {
+      const body = { name: `drafted-${prompt.length}-${at}`, definition };
+      const made = await world.request({ method: "POST", path: "/api/v1/workflow-definitions", body });
+      expect([made.status, made.text.slice(0, 300)]).toEqual([201, expect.anything()]);
+    }
+  });
 
   it("chains components by what they give and take", async () => {
     const answer = await world.ask("generate-workflow", { prompt: "extract sales and write a report" });
@@ -140,7 +192,11 @@ describe("the copilot on components, schemas and prompts, without a model", () =
       inputs: { type: "object", properties: { day: { type: "string" } }, required: ["day"] },
       steps: [
         { id: "sales-extract", uses: "mcp:sales-extract@1.0.0", inputs: { day: { input: "/day" } } },
-        { id: "report-writer", uses: "mcp:report-writer@1.0.0", inputs: { rows: { step: "sales-extract", output: "/rows" } } },
+        {
+          id: "report-writer",
+          uses: "mcp:report-writer@1.0.0",
+          inputs: { rows: { step: "sales-extract", output: "/rows" } },
+        },
       ],
     });
   });

@@ -1,16 +1,38 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { newId } from "../../src/core/ids.js";
-import { type CopilotWorld, ofKind, patched, type RecordedStep, startCopilotWorld } from "../support/copilot-world.js";
+import {
+  type CopilotWorld,
+  ofKind,
+  patched,
+  type RecordedStep,
+  startCopilotWorld,
+} from "../support/copilot-world.js";
 
 let world: CopilotWorld;
 
-const fail = (code: string, message: string, more: Partial<RecordedStep> & { details?: unknown } = {}): RecordedStep => {
+const fail = (
+  code: string,
+  message: string,
+  more: Partial<RecordedStep> & { details?: unknown } = {},
+): RecordedStep => {
   const { details, ...rest } = more;
-  return { status: "failed", error: { code, message, ...(details === undefined ? {} : { details }) }, ...rest };
+  return {
+    status: "failed",
+    error: { code, message, ...(details === undefined ? {} : { details }) },
+    ...rest,
+  };
 };
-const fetchStep = { id: "work", uses: "builtin:http", inputs: { url: { value: "https://api.example.com/" } } };
+const fetchStep = {
+  id: "work",
+  uses: "builtin:http",
+  inputs: { url: { value: "https://api.example.com/" } },
+};
 const script = (more: object = {}) => ({ id: "work", uses: "mcp:script@1.0.0", ...more });
-const traceback = (line: string) => ["Traceback (most recent call last):", '  File "/tmp/x/main.py", line 4, in main', line];
+const traceback = (line: string) => [
+  "Traceback (most recent call last):",
+  '  File "/tmp/x/main.py", line 4, in main',
+  line,
+];
 
 /** Each failure, what explains it, and what its patch does. */
 const CASES: readonly (readonly [string, object, RecordedStep, string, object[] | undefined])[] = [
@@ -54,11 +76,35 @@ const CASES: readonly (readonly [string, object, RecordedStep, string, object[] 
     fetchStep,
     fail("upstream_error", "the server answered 503", { details: { status: 503 } }),
     "upstream",
-    [{ op: "add", path: "/steps/0/retry", value: { maxAttempts: 5, backoff: "exponential", delaySeconds: 2 } }],
+    [
+      {
+        op: "add",
+        path: "/steps/0/retry",
+        value: { maxAttempts: 5, backoff: "exponential", delaySeconds: 2 },
+      },
+    ],
   ],
-  ["a credential that is refused", fetchStep, fail("upstream_error", "answered 401", { details: { status: 401 } }), "upstream", undefined],
-  ["code that throws", script(), fail("script_error", "exit code 1", { logs: traceback("KeyError: 'dat'"), inputs: { date: 1 } }), "script-error", undefined],
-  ["an output that does not fit", script(), fail("invalid_output", "must be object"), "invalid-output", undefined],
+  [
+    "a credential that is refused",
+    fetchStep,
+    fail("upstream_error", "answered 401", { details: { status: 401 } }),
+    "upstream",
+    undefined,
+  ],
+  [
+    "code that throws",
+    script(),
+    fail("script_error", "exit code 1", { logs: traceback("KeyError: 'dat'"), inputs: { date: 1 } }),
+    "script-error",
+    undefined,
+  ],
+  [
+    "an output that does not fit",
+    script(),
+    fail("invalid_output", "must be object"),
+    "invalid-output",
+    undefined,
+  ],
   ["a worker that died", script(), fail("worker_lost", "its worker died"), "worker-lost", undefined],
 ];
 
@@ -83,7 +129,10 @@ describe("the copilot's diagnosis", () => {
     if (!found?.patch) return;
     if (found.target?.kind === "config") {
       expect(found.target.mcp).toBe("script@1.0.0");
-      const version = await world.request({ method: "GET", path: `/api/v1/mcp-versions/${found.target.mcpVersionId ?? ""}` });
+      const version = await world.request({
+        method: "GET",
+        path: `/api/v1/mcp-versions/${found.target.mcpVersionId ?? ""}`,
+      });
       const made = await world.request({
         method: "POST",
         path: "/api/v1/mcp-definitions/script/versions",
@@ -92,14 +141,21 @@ describe("the copilot's diagnosis", () => {
       expect(made.status).toBe(201);
     } else {
       const body = { definition: patched({ steps: [step] }, found) };
-      const verdict = await world.request({ method: "POST", path: "/api/v1/workflow-definitions/validate", body });
+      const verdict = await world.request({
+        method: "POST",
+        path: "/api/v1/workflow-definitions/validate",
+        body,
+      });
       expect(verdict.body).toMatchObject({ valid: true });
     }
   });
 
   it("flags what installs a package, and quotes the line that tells, without secrets", async () => {
     const workflow = await world.store({ steps: [script()] });
-    const logs = ["token ghp_abcdefghijklmnopqrstuvwxyz0123456789", ...traceback("ModuleNotFoundError: No module named 'pandas'")];
+    const logs = [
+      "token ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+      ...traceback("ModuleNotFoundError: No module named 'pandas'"),
+    ];
     const [runId] = await world.record(workflow, [{ work: fail("script_error", "exit code 1", { logs }) }]);
     const answer = await world.ask("diagnose", { runId });
     expect(ofKind(answer, "missing-module")[0]).toMatchObject({
@@ -112,7 +168,11 @@ describe("the copilot's diagnosis", () => {
 
   it("says how steady a failure is by the runs before it", async () => {
     const workflow = await world.store({ steps: [script()] });
-    const ids = await world.record(workflow, [{ work: {} }, { work: {} }, { work: fail("script_error", "ValueError: no") }]);
+    const ids = await world.record(workflow, [
+      { work: {} },
+      { work: {} },
+      { work: fail("script_error", "ValueError: no") },
+    ]);
     const answer = await world.ask("diagnose", { runId: ids.at(-1) });
     expect(ofKind(answer, "script-error")[0]?.detail).toContain("1 of 3 executions failed");
   });
@@ -122,7 +182,11 @@ describe("the copilot's diagnosis", () => {
     const [runId] = await world.record(workflow, [{ work: {} }]);
     expect((await world.ask("diagnose", { runId })).suggestions).toMatchObject([{ kind: "no-failure" }]);
     for (const unknown of [newId(), "nothing"]) {
-      const answer = await world.request({ method: "POST", path: "/api/v1/copilot/diagnose", body: { runId: unknown } });
+      const answer = await world.request({
+        method: "POST",
+        path: "/api/v1/copilot/diagnose",
+        body: { runId: unknown },
+      });
       expect(answer.status).toBe(404);
     }
   });

@@ -111,7 +111,13 @@ function wantsStream({ header }: Pick<RouteRequest, "header">): boolean {
 }
 
 async function whole(prepared: PreparedAnswer, signal: AbortSignal): Promise<RouteResponse> {
-  return { status: 200, body: await prepared.answer(() => undefined, signal) };
+  try {
+    return { status: 200, body: await prepared.answer(() => undefined, signal) };
+  } catch (error) {
+    // nobody is left to read it
+    if (signal.aborted) return { status: 204 };
+    throw error;
+  }
 }
 
 function streamed(
