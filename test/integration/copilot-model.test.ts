@@ -276,10 +276,10 @@ describe("the copilot and a model", () => {
       headers: { "content-type": "application/json", authorization: `Bearer ${world.tokens.editor}` },
       body: JSON.stringify({ workflow: workflow.name }),
     }).catch(() => undefined);
-    await waitUntil(() => server.requests.length === 1);
+    await waitUntil(async () => server.requests.length === 1);
     controller.abort();
     await asked;
-    await waitUntil(() => server.cutOff() === cut + 1);
+    await waitUntil(async () => server.cutOff() === cut + 1);
     expect(server.requests).toHaveLength(1);
   });
 
