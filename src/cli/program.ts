@@ -119,6 +119,16 @@ function addRunCommands(program: Command, act: Act): void {
       act(command, async (context) => (await import("./commands/runs.js")).printLogs(run, options, context)),
     );
   program
+    .command("diagnose")
+    .description("why a run failed, and what mends it; nothing is changed")
+    .argument("<run>", "run id")
+    .option("--no-model", "by analysis alone, whatever model is configured")
+    .action((run: string, options: { model: boolean }, command: Command) =>
+      act(command, async (context) =>
+        (await import("./commands/diagnose.js")).diagnoseRun(run, options, context),
+      ),
+    );
+  program
     .command("cancel")
     .description("cancel a run")
     .argument("<run>", "run id")

@@ -33,7 +33,7 @@ interface Call<Name extends CopilotCallName> {
   readonly name: Name;
   readonly summary: string;
   readonly body: ZodType<CopilotBodies[Name]>;
-  readonly missing?: string;
+  readonly missing?: RouteDefinition["answers"];
 }
 
 /** The copilot. Its calls change nothing: they answer suggestions, all at once or as they come. */
@@ -44,7 +44,7 @@ export function copilotRoutes(deps: CopilotRouteDeps): RouteDefinition[] {
       summary:
         "What could be better about a workflow: by analysis of its definition and runs, and by a model",
       body: optimizeWorkflowSchema,
-      missing: "No such workflow",
+      missing: { 404: { description: "No such workflow" } },
     }),
     toRoute(deps, {
       name: "component-config",
@@ -65,7 +65,7 @@ export function copilotRoutes(deps: CopilotRouteDeps): RouteDefinition[] {
       name: "diagnose",
       summary: "Why a run failed, and what mends it",
       body: diagnoseRunSchema,
-      missing: "No such run",
+      missing: { 404: { description: "No such run" } },
     }),
     toRoute(deps, {
       name: "generate-workflow",
@@ -93,7 +93,7 @@ function toRoute<Name extends CopilotCallName>(deps: CopilotRouteDeps, call: Cal
           "or `error`.",
         schema: copilotAnswerSchema,
       },
-      ...(missing && { 404: { description: missing } }),
+      ...missing,
     },
     async handler(request) {
       const prepared = await deps.copilot.prepare(name, request.body, request.actor);
@@ -111,7 +111,13 @@ function wantsStream({ header }: Pick<RouteRequest, "header">): boolean {
 }
 
 async function whole(prepared: PreparedAnswer, signal: AbortSignal): Promise<RouteResponse> {
-  return { status: 200, body: await prepared.answer(() => undefined, signal) };
+  try {
+    return { status: 200, body: await prepared.answer(() => undefined, signal) };
+  } catch (error) {
+    // nobody is left to read it
+    if (signal.aborted) return { status: 204 };
+    throw error;
+  }
 }
 
 function streamed(

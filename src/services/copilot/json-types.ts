@@ -74,16 +74,23 @@ export function nearestName(name: string, candidates: readonly string[]): string
   return best && best.distance !== second?.distance ? best.candidate : undefined;
 }
 
+/** Letters put in, left out, changed, or swapped with their neighbour. */
 function editDistance(one: string, other: string): number {
-  if (Math.abs(one.length - other.length) > 20) return 99;
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at);
+  if (Math.abs(one.length - other.length) > 20) return FAR;
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: other.length + 1 }, (_, at) => at);
   for (let at = 1; at <= one.length; at += 1) {
-    const next = [at];
+    const row = [at];
     for (let to = 1; to <= other.length; to += 1) {
-      const change = (row[to - 1] ?? 0) + (one[at - 1] === other[to - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[to] ?? 0) + 1, (next[to - 1] ?? 0) + 1));
+      const change = (last[to - 1] ?? FAR) + (one[at - 1] === other[to - 1] ? 0 : 1);
+      const isSwap = one[at - 1] === other[to - 2] && one[at - 2] === other[to - 1];
+      const swap = isSwap ? (beforeLast[to - 2] ?? FAR) + 1 : FAR;
+      row.push(Math.min(change, swap, (last[to] ?? FAR) + 1, (row[to - 1] ?? FAR) + 1));
     }
-    row = next;
+    beforeLast = last;
+    last = row;
   }
-  return row[other.length] ?? 99;
+  return last[other.length] ?? FAR;
 }
+
+const FAR = 99;

@@ -1,3 +1,4 @@
+import { secretNameSchema } from "../../contracts/workflow-definition.js";
 import { toPointer } from "../../core/json-pointer.js";
 import { isJsonObject, type JsonValue } from "../../core/json.js";
 
@@ -46,6 +47,8 @@ const PLACEHOLDER =
 export function findPlainSecrets(value: JsonValue): PlainSecret[] {
   const found: PlainSecret[] = [];
   const visit = (item: JsonValue, tokens: (string | number)[], name: string): void => {
+    // `{ secret: NAME }` is how it should be
+    if (name === "secret" && typeof item === "string" && secretNameSchema.safeParse(item).success) return;
     if (typeof item === "string") found.push(...inText(item, toPointer(tokens), name));
     else if (Array.isArray(item)) item.forEach((member, at) => visit(member, [...tokens, at], name));
     else if (isJsonObject(item)) {

@@ -23,7 +23,7 @@ export function createProviderFinder({ knex, keys, settings }: FindProviderDeps)
 
   return async function findProvider(name: string | undefined): Promise<LlmProvider> {
     const row = await LlmProviderModel.query(knex)
-      .where(name === undefined ? { isDefault: true } : { name })
+      .where(name === undefined ? { is_default: true } : { name })
       .first();
     if (row) {
       const { apiKey, headers } = openCredentials(cipher, row);

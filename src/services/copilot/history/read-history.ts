@@ -104,8 +104,10 @@ const SCOPED = `
     JOIN workflow_runs AS run ON run.workflow_version_id = pair.version_id AND run.id = ANY(?::uuid[])
   ),
   seen AS MATERIALIZED (
-    SELECT step.*, (extract(epoch FROM step.finished_at - step.started_at) * 1000)::float8 AS duration_ms
-    FROM step_runs AS step JOIN wanted USING (run_id, step_index)
+    SELECT step.*, file.size_bytes AS file_bytes, file.sha256 AS file_hash, (extract(epoch FROM step.finished_at - step.started_at) * 1000)::float8 AS duration_ms
+    FROM step_runs AS step
+    JOIN wanted ON wanted.run_id = step.run_id AND wanted.step_index = step.step_index
+    LEFT JOIN artifacts AS file ON file.id = step.output_artifact_id
     WHERE step.run_id = ANY(?::uuid[]) AND step.item_index < ${MOST_ITEMS}
   )`;
 
@@ -131,11 +133,10 @@ async function readSteps(trx: Knex, scope: Scope): Promise<StepRow[]> {
        (array_agg(DISTINCT run_id) FILTER (WHERE status = 'failed')) AS failed_run_ids,
        ${SPREAD("duration_ms", isFresh)} AS durations,
        ${SPREAD("duration_ms", `${isExecution} AND status = 'failed' AND duration_ms IS NOT NULL`)} AS failed_durations,
-       ${SPREAD("coalesce(octet_length(seen.output::text), file.size_bytes)::float8", "status = 'succeeded'")} AS output_bytes,
+       ${SPREAD("coalesce(octet_length(seen.output::text), seen.file_bytes)::float8", "status = 'succeeded'")} AS output_bytes,
        ${SPREAD("octet_length(seen.inputs::text)::float8", `${isExecution} AND seen.inputs IS NOT NULL`)} AS input_bytes,
        ${SPREAD("items_total::float8", "items_total IS NOT NULL")} AS items
-     FROM seen LEFT JOIN artifacts AS file ON file.id = seen.output_artifact_id
-     GROUP BY step_id`,
+     FROM seen GROUP BY step_id`,
     bindings(scope),
   );
   return rows;
@@ -163,8 +164,8 @@ async function readRepeats(trx: Knex, scope: Scope): Promise<RepeatRow[]> {
   const { rows } = await trx.raw<{ rows: RepeatRow[] }>(
     `WITH ${SCOPED}, results AS (
        SELECT step_id, run_id, md5(seen.inputs::text) AS inputs,
-         coalesce(md5(seen.output::text), file.sha256) AS output
-       FROM seen LEFT JOIN artifacts AS file ON file.id = seen.output_artifact_id
+         coalesce(md5(seen.output::text), file_hash) AS output
+       FROM seen
        WHERE status = 'succeeded' AND items_total IS NULL AND NOT cache_hit AND seen.inputs IS NOT NULL
      ), grouped AS (
        SELECT step_id, count(*) AS count, count(DISTINCT output) AS outputs, max(run_id::text) AS run_id

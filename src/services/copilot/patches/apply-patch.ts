@@ -5,8 +5,10 @@ import type { JsonValue } from "../../../core/json.js";
 
 /** Operations beyond this many are no suggestion but another document. */
 export const MOST_OPERATIONS = 200;
-/** Of the patch as JSON, and of what comes out of it. */
-const MOST_CHARACTERS = 1024 * 1024;
+/** Of the patch as JSON. */
+const MOST_CHARACTERS = 256 * 1024;
+/** Of what comes out of it. */
+const MOST_RESULT_CHARACTERS = 10 * 1024 * 1024;
 const MOST_DEPTH = 100;
 const FORBIDDEN_NAMES = new Set(["__proto__", "constructor", "prototype"]);
 
@@ -39,7 +41,7 @@ export function applyPatch(value: JsonValue, patch: readonly PatchOperation[]): 
   }
   if (holder.document === undefined) return { fault: "the patch removes everything" };
   const text = JSON.stringify(holder.document);
-  if (text.length > MOST_CHARACTERS * 10) return { fault: "what comes out of the patch is too large" };
+  if (text.length > MOST_RESULT_CHARACTERS) return { fault: "what comes out of the patch is too large" };
   // a copy through JSON: no part of the patch is shared, and arrays have no holes
   return { value: JSON.parse(text) as JsonValue };
 }
