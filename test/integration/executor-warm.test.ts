@@ -235,7 +235,7 @@ describe("a pool of warm processes", () => {
     const { worker, close } = await openWarm("process", 0);
     const { sandbox, workdirs } = worker;
     const ground = { sandbox, makeWorkdir: workdirs.make, removeWorkdir: workdirs.remove };
-    const pool = createWarmPool({ ground, maxProcesses: 3, idleMs: 1_500 });
+    const pool = createWarmPool({ ground, maxProcesses: 3, idleMs: 4_000 });
     const start = {
       command: "/bin/cat",
       args: [],
@@ -261,12 +261,12 @@ describe("a pool of warm processes", () => {
       }
       await eventually("what had to make room is gone", async () => (await countFolders()) <= 3);
       expect(pool.take("c")).toBeDefined();
-      await eventually("idle ones are ended", async () => (await countFolders()) === 1, 10_000); // the one that was taken is its taker's
+      await eventually("idle ones are ended", async () => (await countFolders()) === 1, 20_000); // the one that was taken is its taker's
     } finally {
       await pool.close();
       await close();
     }
-  }, 30_000);
+  }, 60_000);
 });
 
 /** Processes that fork interpreters for this test. */
