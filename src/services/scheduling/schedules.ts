@@ -235,8 +235,10 @@ async function triggerSchedule(deps: SchedulesDeps, nameOrId: string, by: By) {
   const schedule = { id, dueAt: await readNow(deps.knex) };
   const command = { workflow: workflowId, input, trigger: "manual" as const, schedule };
   const { runId } = await deps.commands.start(command, by.actor, by.origin);
-  await deps.knex("schedules").where({ id }).update({ last_run_id: runId, last_run_at: schedule.dueAt });
-  await deps.audit.record(deps.knex, { ...entryOf("schedule.trigger", id, by), after: { runId } });
+  await deps.knex.transaction(async (trx) => {
+    await trx("schedules").where({ id }).update({ last_run_id: runId, last_run_at: schedule.dueAt });
+    await deps.audit.record(trx, { ...entryOf("schedule.trigger", id, by), after: { runId } });
+  });
   return { runId };
 }
 
