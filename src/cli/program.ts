@@ -199,7 +199,9 @@ function addUserCommands(program: Command, act: Act): void {
 }
 
 function addSecretCommands(program: Command, act: Act): void {
-  const secrets = program.command("secrets").description("what is encrypted at rest, directly on the database");
+  const secrets = program
+    .command("secrets")
+    .description("what is encrypted at rest, directly on the database");
   secrets
     .command("keys")
     .description("which encryption keys are in use; exit 1 when one is not at hand")

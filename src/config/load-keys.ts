@@ -58,7 +58,9 @@ export type KeySettings = Pick<Settings, "DATA_DIR" | "JWT_SECRET" | "ENCRYPTION
  */
 export function renewKeptEncryptionKey(settings: KeySettings): void {
   if (settings.ENCRYPTION_KEY !== undefined)
-    throw new SettingsError("ENCRYPTION_KEY is set: put the new key there, and the present one in DECRYPTION_KEYS");
+    throw new SettingsError(
+      "ENCRYPTION_KEY is set: put the new key there, and the present one in DECRYPTION_KEYS",
+    );
   const { encryptionKey, oldEncryptionKeys = [], ...kept } = loadKeptKeys(settings.DATA_DIR);
   replaceKeptKeys(settings.DATA_DIR, {
     ...kept,

@@ -53,10 +53,12 @@ interface Call {
   readonly params?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly headers?: Record<string, string>;
+  /** Tables with rows that are worked out for it beforehand, and mean nothing by themselves. */
+  readonly workedOut?: RegExp;
 }
 
 /** Sends what the route wants, and demands an entry in every transaction that changed something. */
-async function change({ route, params = {}, body, headers }: Call): Promise<TestResponse> {
+async function change({ route, params = {}, body, headers, workedOut }: Call): Promise<TestResponse> {
   const [method = "", template = ""] = route.split(" ");
   const path = Object.entries(params).reduce(
     (left, [name, value]) => left.replace(`{${name}}`, value),
@@ -71,7 +73,7 @@ async function change({ route, params = {}, body, headers }: Call): Promise<Test
   expect([route, answer.status, answer.status < 300 ? "" : answer.text]).toEqual([route, answer.status, ""]);
   const rows: { tx: string; name: string }[] = await test.platform.knex("test_changes").select("tx", "name");
   const audited = new Set(rows.filter(({ name }) => name === "action_logs").map(({ tx }) => tx));
-  const changed = rows.filter(({ name }) => !DERIVED.test(name));
+  const changed = rows.filter(({ name }) => !DERIVED.test(name) && !workedOut?.test(name));
   const unaudited = changed.filter(({ tx }) => !audited.has(tx)).map(({ name }) => name);
   if (!HARMLESS.has(route)) {
     expect([route, [...new Set(unaudited)]]).toEqual([route, []]);
@@ -151,8 +153,9 @@ describe("the audit log over all routes", () => {
     await change({ route: "PATCH /llm-providers/{id}", params: provider, body: { isDefault: true } });
     await change({ route: "POST /llm-providers/{id}/test", params: provider });
     await change({ route: "DELETE /llm-providers/{id}", params: provider });
-    const limit = { scope: "all", period: "day", limitUsd: 1 };
+    const limit = { name: "b", scope: "day", period: "day", maxCost: 1 };
     const budget = { id: idOf(await change({ route: "POST /llm-budgets", body: limit })) };
+    await change({ route: "PATCH /llm-budgets/{id}", params: budget, body: { enabled: false } });
     await change({ route: "DELETE /llm-budgets/{id}", params: budget });
   });
 
@@ -171,6 +174,7 @@ describe("the audit log over all routes", () => {
       route: "POST /mcp-versions/{versionId}/test",
       params: { versionId: idOf(added) },
       body: { inputs: {} },
+      workedOut: /^workflow_version/,
     });
     await change({ route: "POST /mcp-versions/{id}/deprecate", params: { id: idOf(added) } });
     await change({ route: "POST /workflow-definitions/validate", body: { definition: { steps: WAIT } } });
@@ -189,6 +193,7 @@ describe("the audit log over all routes", () => {
     await change({ route: "POST /workflow-definitions/{id}/resume", params: workflow });
     await change({ route: "DELETE /workflow-definitions/{id}/cache", params: workflow });
     await change({ route: "DELETE /workflow-definitions/{id}", params: workflow });
+    await change({ route: "DELETE /mcp-versions/{id}/cache", params: { id: idOf(added) } });
     await change({ route: "DELETE /mcp-definitions/{id}/cache", params });
     const unused = { name: "unused", mcpType: "python_script", version: first };
     const other = { id: idOf(await change({ route: "POST /mcp-definitions", body: unused })) };
@@ -227,6 +232,7 @@ describe("the audit log over all routes", () => {
     const params = { id: await start() };
     await change({ route: "POST /workflow-runs/{id}/cancel", params });
     await change({ route: "POST /workflow-runs/{id}/rerun", params, body: { from: "start" } });
+    await change({ route: "POST /workflow-runs/{id}/replay", params });
     await change({ route: "POST /workflow-runs/{id}/pin", params });
     await change({ route: "POST /workflow-runs/{id}/unpin", params });
     for (const verb of ["approve", "reject"]) {
@@ -252,8 +258,8 @@ describe("the audit log over all routes", () => {
       await change({ route: `POST /workflow-runs/{id}/steps/{stepId}/${verb}`, params: step, body: {} });
     }
     const bulk = { action: "cancel", filter: { workflow: "ask" } };
-    const operation = await change({ route: "POST /bulk-operations", body: bulk });
-    await change({ route: "POST /bulk-operations/{id}/cancel", params: { id: idOf(operation) } });
+    const operation = await change({ route: "POST /workflow-runs/bulk", body: bulk });
+    await change({ route: "POST /workflow-runs/bulk/{id}/cancel", params: { id: idOf(operation) } });
   });
 
   it("leaves no route out, and the chain holds", async () => {

@@ -148,7 +148,8 @@ export class LiveApp {
 
   log(stream: LogStream, line: string, cut?: LineCut): void {
     // a step that has ended takes no more lines
-    if (this.#serving === undefined || !this.isUp || this.isAwaited) this.execution.emit.log(stream, line, cut);
+    if (this.#serving === undefined || !this.isUp || this.isAwaited)
+      this.execution.emit.log(stream, line, cut);
     // half a character at the cut would be refused by PostgreSQL, and with it the heartbeat of every app here
     const shown = toStorableText(this.execution.mask.text(line).slice(0, TAIL_CHARACTERS));
     this.#tail.push(shown, cut ?? { continues: false });

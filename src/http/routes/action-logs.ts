@@ -36,7 +36,8 @@ export function actionLogRoutes(deps: { readonly audit: AuditLog }): RouteDefini
       method: "get",
       path: `${PATH}/verify`,
       permission: "audit:read",
-      summary: "Recompute the chain of hashes; names the first entry that does not fit. An anchor kept elsewhere shows removal at the end",
+      summary:
+        "Recompute the chain of hashes; names the first entry that does not fit. An anchor kept elsewhere shows removal at the end",
       tag: TAG,
       answers: { 200: { description: "Whether the chain holds", schema: chainVerdictSchema } },
       query: verifyQuerySchema,

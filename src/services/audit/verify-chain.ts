@@ -49,7 +49,10 @@ export async function verifyChain(
     const checkpoints = await readCheckpoints(trx);
     const pruned = checkpoints
       .filter(({ kind }) => kind === "prune")
-      .reduce<SignedCheckpoint | undefined>((last, each) => (last && last.seq > each.seq ? last : each), undefined);
+      .reduce<SignedCheckpoint | undefined>(
+        (last, each) => (last && last.seq > each.seq ? last : each),
+        undefined,
+      );
     const expected = new Map(checkpoints.map(({ seq, hash }) => [seq, hash.toString("hex")]));
     if (anchor) expected.set(anchor.seq, anchor.hash.toLowerCase());
     const forged = checkpoints.find((each) => signer?.judge(each) === "bad");

@@ -80,7 +80,7 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
       const version = await deps.versions.resolveForRun(command.workflow, command.version, actor);
       const input = command.input ?? {};
       await checkInput(deps, version, input);
-      const run = withEntry(toNewRun(command, version, input, actor), actor, origin);
+      const run = withEntry(toNewRun(command, version, input, actor), command.askedBy ?? { actor, origin });
       if (command.idempotencyKey !== undefined) return await createReserved(command, version, run, actor);
       await admission.create(run, version.isPaused ?? false);
       return { runId: run.id, replayed: false };
@@ -90,7 +90,7 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
       const version = await deps.versions.ensureTestVersion(mcpVersionId);
       await checkInput(deps, version, inputs);
       const made = toNewRun({ workflow: version.name, trigger: "test" }, version, inputs, actor);
-      const run = withEntry(made, actor, origin);
+      const run = withEntry(made, { actor, origin });
       await engine.commit.create(run);
       return { runId: run.id };
     },
@@ -100,7 +100,13 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
       if (!run) throw notFound("Run");
       if (isRunTerminal(run.status as RunStatus)) throw conflict(`the run has ${run.status}`);
       const waiting = await queuedJobs(knex, runId, run.workflow_version_id);
-      const outcome = await engine.commit.apply(runId, run.workflow_version_id, { kind: "cancel" }, undefined, cancelEntry(runId, actor, origin));
+      const outcome = await engine.commit.apply(
+        runId,
+        run.workflow_version_id,
+        { kind: "cancel" },
+        undefined,
+        cancelEntry(runId, actor, origin),
+      );
       if (outcome.refusal) throw conflict("the run has ended");
       deps.runQueue
         .removeSteps(waiting)
@@ -132,7 +138,10 @@ function cancelEntry(runId: string, actor: Actor, origin: RequestOrigin) {
 }
 
 /** What a person starts is in the audit log; of what runs start by themselves, the run itself says why. */
-function withEntry(run: NewRun, actor: Actor, origin: RequestOrigin): NewRun {
+function withEntry(
+  run: NewRun,
+  { actor, origin }: { readonly actor: Actor; readonly origin: RequestOrigin },
+): NewRun {
   if (actor.type === "system") return run;
   const { id, workflowName: workflow, workflowVersion: version, trigger } = run;
   const about = { action: "run.start", entityType: "workflow_run", entityId: id };

@@ -28,5 +28,7 @@ export function sealCredentials(cipher: Cipher, providerId: string, given: Provi
 export function openCredentials(cipher: Cipher, row: LlmProviderModel): ProviderCredentials {
   const { id, credentialsKeyId: keyId, credentialsCiphertext: ciphertext } = row;
   if (keyId === null || ciphertext === null) return { headers: {} };
-  return JSON.parse(cipher.unseal({ keyId, ciphertext }, sealContext("llm-provider", id))) as ProviderCredentials;
+  return JSON.parse(
+    cipher.unseal({ keyId, ciphertext }, sealContext("llm-provider", id)),
+  ) as ProviderCredentials;
 }

@@ -84,7 +84,7 @@ export function createSchedules(deps: SchedulesDeps): Schedules {
     trigger: async (nameOrId, by) => await triggerSchedule(deps, nameOrId, by),
     async backfill(nameOrId, span, by) {
       const row = await getScheduleByNameOrId(knex, nameOrId);
-      const answer = await backfillSchedule(deps, row, span);
+      const answer = await backfillSchedule(deps, row, span, by);
       const { count, alreadyRun } = answer;
       const entry = entryOf("schedule.backfill", row.id, by);
       await deps.audit.record(knex, { ...entry, after: { ...span, count, alreadyRun } });

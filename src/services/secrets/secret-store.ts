@@ -71,7 +71,10 @@ export function createSecretStore(deps: {
   async function readBound(names: readonly string[]): Promise<Map<string, SecretValue>> {
     const rows = names.length === 0 ? [] : await SecretModel.query(knex).findByIds([...new Set(names)]);
     return new Map(
-      rows.map((row) => [row.name, { value: cipher.unseal(row, sealContext("secret", row.name)), hosts: row.hosts }]),
+      rows.map((row) => [
+        row.name,
+        { value: cipher.unseal(row, sealContext("secret", row.name)), hosts: row.hosts },
+      ]),
     );
   }
 
