@@ -18,7 +18,10 @@ async function post(path: string, body: object, status: number): Promise<Record<
 }
 
 /** Runs code with the databases that it names. */
-async function run(config: object & { type: string }, externalDbConfigs = ["sales", "notes"]) {
+async function run(
+  config: { type: string; [member: string]: unknown },
+  externalDbConfigs = ["sales", "notes"],
+) {
   count += 1;
   const name = `code-${count}`;
   const version = { version: "1.0.0", config, externalDbConfigs };
@@ -125,7 +128,7 @@ def main():
     ]);
     expect(said[0]?.[2]).toContain("read-only");
     expect(changed).toBe(1);
-    expect(await database.knex("customer").count()).toEqual([{ count: "2" }]);
+    expect(await database.knex("customer").count()).toEqual([{ count: 2 }]);
     const none = await run(python('import headrace\nheadrace.connection("sales")'), []);
     expect(none?.error?.message).toContain("externalDbConfigs");
   });
@@ -160,7 +163,7 @@ export async function main() {
     const source = `import headrace
 outputs = {"rows": list(headrace.connection("sales").query("SELECT name FROM customer ORDER BY id")),
            "one": headrace.connection("notes").query("SELECT 1 AS one")[0]["one"]}`;
-    const step = await run({ type: "jupyter_notebook", cells: [{ cellType: "code", source }] } as never);
+    const step = await run({ type: "jupyter_notebook", cells: [{ cellType: "code", source }] });
     expect([step?.error, step?.output["result"]]).toEqual([
       null,
       { rows: [{ name: "Ada" }, { name: "Grace" }], one: 1 },
@@ -191,7 +194,7 @@ def main():
     expect(output["big"]).toEqual([0, "20000000"]);
     expect(output["bulk"]).toBe(20_000 * 1_001 - 1);
     expect(output["writer"]).toEqual([0, "UPDATE 1"]);
-    expect(await database.knex("customer").count()).toEqual([{ count: "2" }]);
+    expect(await database.knex("customer").count()).toEqual([{ count: 2 }]);
   });
 
   it("say what is wrong with the database, without its password", async () => {

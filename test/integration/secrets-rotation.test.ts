@@ -45,7 +45,7 @@ async function addOthers(): Promise<Record<string, string>> {
   });
   const hook = seal("webhook", ids.webhooks);
   await database.knex("webhooks").insert({
-    ...{ id: ids.webhooks, name: "hook", token_hash: Buffer.alloc(32), mode: "async", wait_seconds: 30 },
+    ...{ id: ids.webhooks, name: "hook", token_hash: Buffer.alloc(32), mode: "accepted", wait_seconds: 30 },
     ...{ secret_key_id: hook.keyId, secret_ciphertext: hook.ciphertext },
   });
   const llm = seal("llm-provider", ids.llm_providers);

@@ -132,7 +132,7 @@ async function writeClients(
     [...rows.values()].map((row): [string, JsonObject] => {
       const session = sessions.get(row.name);
       const database = String(row.config["databaseName"] ?? "");
-      const more = session === undefined ? {} : { session: { folder: session, database } };
+      const more = session === undefined ? undefined : { session: { folder: session, database } };
       return [row.name, { dbType: row.dbType, ...more }];
     }),
   );
