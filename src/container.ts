@@ -85,8 +85,8 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   const runQueue = createRunQueue(queues);
   const engine = createEngine({ databaseUrl, knex, runQueue, pubSub, logger, metrics });
   const evaluator = createSafeEvaluator();
-  const audit = createAuditLog({ knex });
   const keys = loadKeys(settings);
+  const audit = createAuditLog({ knex, keys });
   const secrets = createSecretStore({ knex, audit, keys });
   const connections = openConnections({ settings, knex, keys });
   const parts = openRunServices({ settings, knex, engine, evaluator, secrets, logger });

@@ -108,7 +108,7 @@ function createRunAttempt(platform: Platform, worker: StepsWorker): AttemptRunne
 
 /** Runs components, which may call each other. */
 function createRunExecutor(
-  { knex, evaluator, artifacts, logger, settings, toolContracts }: Platform,
+  { knex, evaluator, artifacts, connections, logger, settings, toolContracts }: Platform,
   { executors, isolation }: StepsWorker,
   shared: Pick<ComponentDoorDeps, "getComponent" | "readSecrets">,
 ): ComponentDoorDeps["runExecutor"] {
@@ -121,6 +121,7 @@ function createRunExecutor(
     sandbox,
     workdirs,
     artifacts,
+    connections,
     logger,
     maxOutputBytes: settings.MAX_OUTPUT_BYTES,
     openDoor: createComponentDoors({

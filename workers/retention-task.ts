@@ -1,5 +1,6 @@
 import { schedule } from "node-cron";
 import type { Platform } from "../src/container.js";
+import { createAuditKeeper } from "../src/services/audit/audit-keeper.js";
 import { createLeadership } from "../src/services/engine/leadership.js";
 import { createRetention } from "../src/services/retention/retention.js";
 import { createStepCache } from "../src/services/step-cache/step-cache.js";
@@ -7,11 +8,14 @@ import type { Loop } from "./loop.js";
 
 /** At night, UTC; and once when a process starts, for installations that do not run through the night. */
 const RETENTION_CRON = "23 3 * * *";
+/** Each hour a checkpoint of the audit log. */
+const AUDIT_CRON = "7 * * * *";
 const CACHE_CRON = "47 * * * *";
 const LEASE_MS = 3_600_000;
 
 /**
- * Removal of what is old: runs by `RETENTION_DAYS`, if it is set, and cached results that have expired. Every process
+ * Removal of what is old: runs by `RETENTION_DAYS`, if it is set, entries of the audit log by `AUDIT_RETENTION_DAYS`, and
+ * cached results that have expired; and checkpoints of the audit log. Every process
  * with housekeeping has it; the one that is first does the work.
  */
 export function startRetention(platform: Platform): Loop {
@@ -40,7 +44,19 @@ export function startRetention(platform: Platform): Loop {
   }
 
   const options = { timezone: "UTC", noOverlap: true, unref: true, logger: toCronLogger(logger) };
-  const tasks = [schedule(CACHE_CRON, () => start(async () => await cache.tidy(stopping.signal)), options)];
+  const keeper = createAuditKeeper({
+    ...{ knex, logger, keys: platform.keys },
+    days: settings.AUDIT_RETENTION_DAYS,
+  });
+  const keepAudit = () =>
+    start(async () => {
+      await keeper.prune(stopping.signal);
+      await keeper.noteHead();
+    });
+  const tasks = [
+    schedule(AUDIT_CRON, keepAudit, options),
+    schedule(CACHE_CRON, () => start(async () => await cache.tidy(stopping.signal)), options),
+  ];
   if (settings.RETENTION_DAYS !== undefined) {
     const files = platform.artifactFiles;
     const retention = createRetention({ knex, files, audit, logger, days: settings.RETENTION_DAYS });

@@ -32,6 +32,7 @@ export function createProgram(): { run(argv: readonly string[]): Promise<ExitCod
   addRunCommands(program, act);
   addDefinitionCommands(program, act);
   addUserCommands(program, act);
+  addSecretCommands(program, act);
   addDoctor(program, act);
   return {
     async run(argv) {
@@ -204,6 +205,28 @@ function addUserCommands(program: Command, act: Act): void {
     .argument("<email>")
     .action((email: string, _: object, command: Command) =>
       act(command, async (context) => (await import("./commands/users.js")).deactivateUser(email, context)),
+    );
+}
+
+function addSecretCommands(program: Command, act: Act): void {
+  const secrets = program
+    .command("secrets")
+    .description("what is encrypted at rest, directly on the database");
+  secrets
+    .command("keys")
+    .description("which encryption keys are in use; exit 1 when one is not at hand")
+    .action((_: object, command: Command) =>
+      act(command, async (context) => (await import("./commands/secrets.js")).listKeys(context)),
+    );
+  secrets
+    .command("rotate")
+    .description("encrypt everything anew with the present ENCRYPTION_KEY; safe while Headrace runs")
+    .option("--new-key", "make a new key first, where keys.json under DATA_DIR holds it")
+    .option("--forget-old", "remove the earlier keys from keys.json, once every process was restarted")
+    .action((options: { newKey?: boolean; forgetOld?: boolean }, command: Command) =>
+      act(command, async (context) =>
+        (await import("./commands/secrets.js")).rotateSecrets(options, context),
+      ),
     );
 }
 

@@ -1,5 +1,5 @@
 import { createHash, hkdfSync, randomBytes } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SettingsError } from "./load-settings.js";
 import type { Settings } from "./settings-schema.js";
@@ -16,6 +16,10 @@ export interface Keys {
 export interface EncryptionKey {
   readonly id: string;
   readonly key: Buffer;
+  /** Further keys: what they made can still be read, and nothing new is made with them. */
+  readonly readable?: readonly EncryptionKey[];
+  /** The keys as they are stored now, where a command may have renewed them while this process runs. */
+  readReadable?(): readonly EncryptionKey[];
 }
 
 /**
@@ -23,13 +27,69 @@ export interface EncryptionKey {
  * Two processes that start at once end up with the same keys.
  * @throws SettingsError when the file cannot be read or written.
  */
-export function loadKeys(settings: Pick<Settings, "DATA_DIR" | "JWT_SECRET" | "ENCRYPTION_KEY">): Keys {
+export function loadKeys(settings: KeySettings): Keys {
   const isGiven = settings.JWT_SECRET !== undefined && settings.ENCRYPTION_KEY !== undefined;
   const kept = isGiven ? undefined : loadKeptKeys(settings.DATA_DIR);
+  const present = settings.ENCRYPTION_KEY ?? kept?.encryptionKey ?? "";
+  const others = [...(settings.DECRYPTION_KEYS ?? []), ...(kept?.oldEncryptionKeys ?? [])];
+  const readable = others.filter((each) => each !== present).map(deriveEncryptionKey);
   return Object.freeze({
     jwtSecret: settings.JWT_SECRET ?? kept?.jwtSecret ?? "",
-    encryption: deriveEncryptionKey(settings.ENCRYPTION_KEY ?? kept?.encryptionKey ?? ""),
+    encryption: {
+      ...deriveEncryptionKey(present),
+      ...(readable.length > 0 && { readable }),
+      ...(settings.ENCRYPTION_KEY === undefined && { readReadable: () => readKeptEncryptionKeys(settings) }),
+    },
   });
+}
+
+function readKeptEncryptionKeys({ DATA_DIR }: KeySettings): EncryptionKey[] {
+  const { encryptionKey, oldEncryptionKeys = [] } = loadKeptKeys(DATA_DIR);
+  return [encryptionKey, ...oldEncryptionKeys].map(deriveEncryptionKey);
+}
+
+/** The settings that keys come from. */
+export type KeySettings = Pick<Settings, "DATA_DIR" | "JWT_SECRET" | "ENCRYPTION_KEY"> &
+  Partial<Pick<Settings, "DECRYPTION_KEYS">>;
+
+/**
+ * Puts a new encryption key into `<DATA_DIR>/keys.json`; what the present one made stays readable.
+ * @throws SettingsError when the key comes from the settings, or the file cannot be written.
+ */
+export function renewKeptEncryptionKey(settings: KeySettings): void {
+  if (settings.ENCRYPTION_KEY !== undefined)
+    throw new SettingsError(
+      "ENCRYPTION_KEY is set: put the new key there, and the present one in DECRYPTION_KEYS",
+    );
+  const { encryptionKey, oldEncryptionKeys = [], ...kept } = loadKeptKeys(settings.DATA_DIR);
+  replaceKeptKeys(settings.DATA_DIR, {
+    ...kept,
+    encryptionKey: makeKey(),
+    oldEncryptionKeys: [encryptionKey, ...oldEncryptionKeys],
+  });
+}
+
+/** Forgets the old keys of `<DATA_DIR>/keys.json`, once nothing is left that they made. */
+export function forgetKeptEncryptionKeys(settings: KeySettings): void {
+  if (settings.ENCRYPTION_KEY !== undefined && settings.JWT_SECRET !== undefined) return;
+  const { oldEncryptionKeys, ...kept } = loadKeptKeys(settings.DATA_DIR);
+  if (oldEncryptionKeys !== undefined) replaceKeptKeys(settings.DATA_DIR, kept);
+}
+
+function replaceKeptKeys(folder: string, keys: KeptKeys): void {
+  const path = join(folder, "keys.json");
+  const made = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
+  try {
+    writeFileSync(made, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600, flag: "wx", flush: true });
+    renameSync(made, path);
+  } catch {
+    rmSync(made, { force: true });
+    throw new SettingsError(`Bad setting: DATA_DIR: ${path} cannot be written`);
+  }
+}
+
+function makeKey(): string {
+  return randomBytes(48).toString("base64url");
 }
 
 /** The AES key that belongs to a passphrase. Its id is a digest that says nothing about the key. */
@@ -42,6 +102,8 @@ export function deriveEncryptionKey(passphrase: string): EncryptionKey {
 interface KeptKeys {
   readonly jwtSecret: string;
   readonly encryptionKey: string;
+  /** The newest first. */
+  readonly oldEncryptionKeys?: readonly string[];
 }
 
 function loadKeptKeys(folder: string): KeptKeys {
@@ -73,8 +135,8 @@ function makeKeptKeys(folder: string, path: string): KeptKeys {
   mkdirSync(folder, { recursive: true });
   const made = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;
   const keys: KeptKeys = {
-    jwtSecret: randomBytes(48).toString("base64url"),
-    encryptionKey: randomBytes(48).toString("base64url"),
+    jwtSecret: makeKey(),
+    encryptionKey: makeKey(),
   };
   writeFileSync(made, `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600, flag: "wx" });
   try {

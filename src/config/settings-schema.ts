@@ -58,6 +58,16 @@ export const settingsSchema = z.object({
     .min(32, "must have at least 32 characters")
     .optional()
     .describe("Encrypts secrets at rest; made under DATA_DIR when unset outside production."),
+  DECRYPTION_KEYS: list
+    .refine((keys) => keys.every((key) => key.length >= 32), "must be keys of at least 32 characters each")
+    .default([])
+    .describe(
+      "Earlier (or coming) encryption keys, comma-separated: what they made is read, nothing new is made with them.",
+    ),
+  AUDIT_RETENTION_DAYS: positive
+    .max(36_500)
+    .optional()
+    .describe("Age in days at which entries of the audit log go; unset: they are kept for ever."),
   ADMIN_EMAIL: z
     .string()
     .regex(/^[^@\s]+@[^@\s]+$/, "must be an e-mail address")

@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type { ZodType } from "zod";
 import type { DbType } from "../contracts/api/external-db-configs.js";
 import type { JsonObject, JsonValue } from "../core/json.js";
@@ -78,7 +79,23 @@ export interface Connector {
   query(request: QueryRequest): Promise<QueryResult>;
   /** @throws ConnectorError */
   scanSchema(signal: AbortSignal): Promise<DatabaseSchema>;
+  /**
+   * A session of its own, signed in, for a program that speaks the database's protocol; where the type has that.
+   * `readOnly` is how the session begins, and no wall: its program may ask for more, as far as the user's rights go.
+   * @throws ConnectorError
+   */
+  openSession?(options: { readonly readOnly: boolean; readonly signal: AbortSignal }): Promise<WireSession>;
   close(): Promise<void>;
+}
+
+/** A connection to a server that waits for its first query. */
+export interface WireSession {
+  readonly stream: Duplex;
+  /** What the server has said of itself. */
+  readonly parameters: ReadonlyMap<string, string>;
+  /** What cancels its queries. */
+  readonly processId: number;
+  readonly secretKey: number;
 }
 
 /** The world of connectors. */

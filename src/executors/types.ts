@@ -142,7 +142,8 @@ export interface SecretMask {
 
 /** Events that an executor may report while it works. Secrets are hidden in all of them. */
 export interface ExecutorEmitter {
-  log(stream: LogStream, message: string): void;
+  /** @param cut `continues`: the line was cut, and goes on in the next call for this stream. */
+  log(stream: LogStream, message: string, cut?: { readonly continues: boolean }): void;
   /**
    * Of several reports that come within a tenth of a second, only the last is kept, unless they say `isMilestone`:
    * a milestone is an event of its own. Keep those few.

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { deriveEncryptionKey } from "../../src/config/load-keys.js";
 import { systemActor } from "../../src/core/actor.js";
+import { createLogger } from "../../src/observability/logger.js";
+import { createAuditKeeper } from "../../src/services/audit/audit-keeper.js";
+import { createAuditLog } from "../../src/services/audit/audit-log.js";
 import { createSecretStore } from "../../src/services/secrets/secret-store.js";
 import { startTestServer, type TestServer } from "../support/test-server.js";
 
@@ -63,6 +66,15 @@ describe("audit log", () => {
       "append-only",
     );
     await expect(server.knex("action_logs").where({ seq: 3 }).delete()).rejects.toThrow("append-only");
+    await expect(server.knex.raw("TRUNCATE action_logs")).rejects.toThrow("append-only");
+    await expect(server.knex.raw("TRUNCATE action_logs, audit_checkpoints CASCADE")).rejects.toThrow(
+      "append-only",
+    );
+    const asReplica = server.knex.transaction(async (trx) => {
+      await trx.raw("SET LOCAL session_replication_role = replica");
+      await trx("action_logs").where({ seq: 3 }).delete();
+    });
+    await expect(asReplica).rejects.toThrow("append-only");
   });
 
   it.each([
@@ -74,15 +86,94 @@ describe("audit log", () => {
   ])("verify names the first bad one: %s", async (_name, sql, seq) => {
     const trx = await server.knex.transaction();
     try {
-      await trx.raw("ALTER TABLE action_logs DISABLE TRIGGER action_logs_append_only");
+      await trx.raw("ALTER TABLE action_logs DISABLE TRIGGER USER");
       await trx.raw(sql);
-      const { createAuditLog } = await import("../../src/services/audit/audit-log.js");
       const verdict = await createAuditLog({ knex: trx }).verify(AbortSignal.timeout(5000));
       expect(verdict).toMatchObject({ valid: false, firstBadSeq: seq });
     } finally {
       await trx.rollback();
     }
     expect(await verify()).toMatchObject({ valid: true });
+  });
+
+  describe("checkpoints", () => {
+    const keeperOf = (days?: number) =>
+      createAuditKeeper({
+        knex: server.knex,
+        keys: { encryption: deriveEncryptionKey("test-encryption-key-test-encryption") },
+        logger: createLogger({ level: "silent", name: "test" }),
+        days,
+      });
+    /** What somebody who owns the database may do; taken back afterwards. */
+    async function tamper(...statements: readonly string[]) {
+      const trx = await server.knex.transaction();
+      try {
+        await trx.raw("ALTER TABLE action_logs DISABLE TRIGGER USER");
+        await trx.raw("ALTER TABLE audit_checkpoints DISABLE TRIGGER USER");
+        for (const sql of statements) await trx.raw(sql);
+        const keys = { encryption: deriveEncryptionKey("test-encryption-key-test-encryption") };
+        return await createAuditLog({ knex: trx, keys }).verify(AbortSignal.timeout(5000));
+      } finally {
+        await trx.rollback();
+      }
+    }
+
+    it("show that the end was removed, or the whole chain computed anew", async () => {
+      expect(await keeperOf().noteHead()).toBe(true);
+      expect(await keeperOf().noteHead()).toBe(false);
+      const { head } = (await verify()) as { head: { seq: number; hash: string } };
+      const cut = await tamper(`DELETE FROM action_logs WHERE seq > ${head.seq - 2}`);
+      expect(cut).toMatchObject({ valid: false, firstBadSeq: head.seq - 1 });
+      expect(cut.reason).toContain("removed at the end");
+      // an honest chain over a changed entry: only the checkpoint knows better
+      const anew = await tamper(
+        `UPDATE action_logs SET actor_name = 'somebody else' WHERE seq = ${head.seq}`,
+        `UPDATE action_logs SET hash = sha256('made up') WHERE seq = ${head.seq}`,
+      );
+      expect(anew).toMatchObject({ valid: false, firstBadSeq: head.seq });
+      const forged = await tamper(
+        `UPDATE audit_checkpoints SET hash = sha256('made up'), seq = ${head.seq - 5}`,
+      );
+      expect(forged).toMatchObject({ valid: false });
+      for (const sql of ["DELETE FROM audit_checkpoints", "UPDATE audit_checkpoints SET seq = 1"])
+        await expect(server.knex.raw(sql)).rejects.toThrow("append-only");
+    });
+
+    it("are not needed where the head was kept elsewhere", async () => {
+      const { head } = (await verify()) as { head: { seq: number; hash: string } };
+      const ask = async (seq: number, hash: string) =>
+        (await server.request({ as: "admin", path: `${LOGS}/verify?seq=${seq}&hash=${hash}` })).body;
+      expect(await ask(head.seq, head.hash.toUpperCase())).toMatchObject({ valid: true });
+      expect(await ask(head.seq + 1, head.hash)).toMatchObject({ valid: false, firstBadSeq: head.seq + 1 });
+      expect(await ask(head.seq, "0".repeat(64))).toMatchObject({ valid: false, firstBadSeq: head.seq });
+      expect((await server.request({ as: "admin", path: `${LOGS}/verify?seq=1` })).status).toBe(422);
+    });
+
+    it("take the place of what retention removes, and nothing else may go", async () => {
+      expect(await keeperOf(1).prune(AbortSignal.timeout(5000))).toBe(0);
+      const trx = await server.knex.transaction();
+      try {
+        await trx.raw("ALTER TABLE action_logs DISABLE TRIGGER USER");
+        // as if they had been written long ago: the chain is computed anew over the new times
+        await trx.raw("UPDATE action_logs SET at = at - interval '40 days' WHERE seq <= 10");
+        await trx.raw("ALTER TABLE action_logs ENABLE TRIGGER USER");
+        await trx.raw("ALTER TABLE action_logs ENABLE ALWAYS TRIGGER action_logs_no_removal");
+        const keys = { encryption: deriveEncryptionKey("test-encryption-key-test-encryption") };
+        const logger = createLogger({ level: "silent", name: "test" });
+        const keeper = createAuditKeeper({ knex: trx, keys, logger, days: 30 });
+        expect(await keeper.prune(AbortSignal.timeout(5000))).toBe(10);
+        const verdict = await createAuditLog({ knex: trx, keys }).verify(AbortSignal.timeout(5000));
+        expect(verdict).toMatchObject({ valid: true, prunedThrough: 10 });
+        expect(await trx("action_logs").where("action", "audit.prune").first()).toMatchObject({
+          after: { throughSeq: 10, count: 10, olderThanDays: 30 },
+        });
+        const more = trx.transaction(async (inner) => await inner("action_logs").where("seq", 11).delete());
+        await expect(more).rejects.toThrow("append-only");
+      } finally {
+        await trx.rollback();
+      }
+      expect(await verify()).toMatchObject({ valid: true, prunedThrough: null });
+    });
   });
 
   it("keeps no secrets, by name or by look", async () => {

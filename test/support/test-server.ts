@@ -83,11 +83,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   const knex = options.knex ?? database.knex;
   const logger = options.logger ?? createLogger({ level: "silent", name: "test" });
   const metrics = createMetrics({ collectDefaults: false });
-  const audit = createAuditLog({ knex });
   const keys = {
     jwtSecret: TEST_JWT_SECRET,
     encryption: deriveEncryptionKey("test-encryption-key-test-encryption"),
   };
+  const audit = createAuditLog({ knex, keys });
   const auth = createAuthServices({
     knex,
     audit,

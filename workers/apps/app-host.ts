@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { systemActor } from "../../src/core/actor.js";
 import { newId } from "../../src/core/ids.js";
 import type { JsonValue } from "../../src/core/json.js";
 import { type AppStarter, ExecutionError, type OpenedApp, type Sandbox } from "../../src/executors/types.js";
@@ -7,6 +8,7 @@ import type { AppRows } from "../../src/services/apps/app-rows.js";
 import { toAppUrl } from "../../src/services/apps/apps.js";
 import type { ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import { toStorableOutput } from "../../src/services/artifacts/storable-output.js";
+import type { AuditEntry } from "../../src/services/audit/audit-entry.js";
 import type { Engine } from "../../src/services/engine/engine.js";
 import type { OutcomeFollower } from "../../src/services/engine/follow-outcome.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
@@ -211,13 +213,27 @@ async function takeSubmit(deps: AppHostDeps, app: LiveApp, values: JsonValue): P
   } as const;
   const artifact =
     large === undefined ? undefined : await deps.artifacts.saveBytes(owner, content, Buffer.from(large));
-  const outcome = await commitResult(deps, runId, versionId, {
+  const transition = {
     kind: "succeed",
     ...{ stepIndex, itemIndex, token, output },
     ...(artifact ? { outputArtifactId: artifact.id } : {}),
-  });
+  } as const;
+  const outcome = await commitResult(deps, runId, versionId, transition, toSubmitEntry(app));
   if (outcome.refusal) return { ok: false, error: "The step does not wait for values any more" };
   await deps.rows.noteSubmit(app.id);
   await deps.followOutcome(runId, versionId, outcome);
   return { ok: true };
+}
+
+/** It comes from the app's own program, which has no person to name: the log says which app, of which step. */
+function toSubmitEntry({ id, execution }: LiveApp): AuditEntry {
+  const { runId, stepId, itemIndex, name } = execution;
+  return {
+    actor: systemActor(`app ${name}`),
+    origin: null,
+    action: "app.submit",
+    entityType: "app",
+    entityId: id,
+    after: { runId, stepId, ...(itemIndex < 0 ? {} : { itemIndex }) },
+  };
 }

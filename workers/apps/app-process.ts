@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { createLineSplitter } from "../../src/executors/script/line-splitter.js";
+import { createLineSplitter, type LineCut } from "../../src/executors/script/line-splitter.js";
 import {
   type AppServing,
   ExecutionError,
@@ -17,7 +17,7 @@ export interface AppProcessOptions {
   readonly folder: string;
   readonly serving: Extract<AppServing, { kind: "process" }>;
   readonly limits?: Partial<AppProcessLimits>;
-  onLine(stream: LogStream, line: string): void;
+  onLine(stream: LogStream, line: string, cut?: LineCut): void;
   /** It answers: at first, and again after each restart. */
   onUp(restarts: number): void;
   /** It has crashed and will be started again. */
@@ -133,7 +133,7 @@ function readLines(started: SandboxProcess, { onLine }: AppProcessOptions): void
     ["stdout", started.onStdout],
     ["stderr", started.onStderr],
   ] as const) {
-    const lines = createLineSplitter((line) => onLine(stream, line));
+    const lines = createLineSplitter((line, cut) => onLine(stream, line, cut));
     listen((chunk) => lines.push(chunk));
     void started.exited.then(() => lines.flush());
   }

@@ -1,6 +1,8 @@
 import type { JsonValue } from "../../src/core/json.js";
 import { toStorableText } from "../../src/core/storable-text.js";
 import type { Transition } from "../../src/core/transition.js";
+import type { LineCut } from "../../src/executors/script/line-splitter.js";
+import { createLineTail } from "../../src/executors/script/line-tail.js";
 import {
   type AppServing,
   ExecutionError,
@@ -69,7 +71,7 @@ export class LiveApp {
   readonly folder: string;
   readonly idleTimeoutSeconds: number;
   readonly #deps: LiveAppDeps;
-  readonly #tail: string[] = [];
+  readonly #tail = createLineTail(TAIL_LINES);
   #link: LinkServer | undefined;
   #serving: AppServing | undefined;
   #process: AppProcess | undefined;
@@ -118,7 +120,7 @@ export class LiveApp {
   }
 
   get logTail(): readonly string[] {
-    return this.#tail;
+    return this.#tail.lines;
   }
 
   hold(link: LinkServer): void {
@@ -144,12 +146,13 @@ export class LiveApp {
     this.log("system", `The app ${this.id} runs`);
   }
 
-  log(stream: LogStream, line: string): void {
+  log(stream: LogStream, line: string, cut?: LineCut): void {
     // a step that has ended takes no more lines
-    if (this.#serving === undefined || !this.isUp || this.isAwaited) this.execution.emit.log(stream, line);
+    if (this.#serving === undefined || !this.isUp || this.isAwaited)
+      this.execution.emit.log(stream, line, cut);
     // half a character at the cut would be refused by PostgreSQL, and with it the heartbeat of every app here
-    this.#tail.push(toStorableText(this.execution.mask.text(line).slice(0, TAIL_CHARACTERS)));
-    if (this.#tail.length > TAIL_LINES) this.#tail.shift();
+    const shown = toStorableText(this.execution.mask.text(line).slice(0, TAIL_CHARACTERS));
+    this.#tail.push(shown, cut ?? { continues: false });
   }
 
   async submit(values: JsonValue): Promise<SubmitAnswer> {
@@ -183,7 +186,7 @@ export class LiveApp {
       folder: this.folder,
       serving,
       limits: processLimits,
-      onLine: (stream, line) => this.log(stream, line),
+      onLine: (stream, line, cut) => this.log(stream, line, cut),
       onUp: (restarts) => note(rows.setStatus(this.id, "running", restarts)),
       onDown: (restarts) => note(rows.setStatus(this.id, "starting", restarts)),
       onGivenUp: (reason) => {
@@ -194,7 +197,7 @@ export class LiveApp {
     try {
       await this.#process.start();
     } catch (error) {
-      const tail = this.#tail.slice(-20).join("\n");
+      const tail = this.logTail.slice(-20).join("\n");
       const message = error instanceof Error ? error.message : String(error);
       await this.end({ status: "failed", reason: message });
       throw new ExecutionError("script_error", message, { details: { output: tail }, cause: error });

@@ -1,5 +1,6 @@
 import type { Transition } from "../../src/core/transition.js";
 import type { Logger } from "../../src/observability/logger.js";
+import type { AuditEntry } from "../../src/services/audit/audit-entry.js";
 import type { Engine } from "../../src/services/engine/engine.js";
 import type { TransitionOutcome } from "../../src/services/engine/apply-batch.js";
 import type { ResultSpool } from "./result-spool.js";
@@ -15,6 +16,7 @@ export async function commitResult(
   runId: string,
   versionId: string,
   transition: Extract<Transition, { token: string }>,
+  entry?: AuditEntry,
 ): Promise<TransitionOutcome> {
   const { engine, logger, spool } = deps;
   let kept: Promise<void> | undefined;
@@ -29,7 +31,7 @@ export async function commitResult(
           kept = spool.keep({ runId, versionId, transition });
         },
       },
-      () => engine.commit.apply(runId, versionId, transition),
+      () => engine.commit.apply(runId, versionId, transition, undefined, entry),
     );
   } finally {
     if (kept) {

@@ -9,6 +9,8 @@ export interface Component {
   readonly inputSchema: JsonValue | null;
   readonly outputSchema: JsonValue | null;
   readonly secrets: readonly string[];
+  /** The external databases that it may use, by name. */
+  readonly externalDbs: readonly string[];
 }
 
 const MOST_COMPONENTS = 200;
@@ -21,7 +23,7 @@ export function createComponentCache(deps: { knex: Knex }) {
     if (known) return known;
     const row = await deps
       .knex("mcp_versions")
-      .first("config", "input_schema", "output_schema", "secrets")
+      .first("config", "input_schema", "output_schema", "secrets", "external_db_configs")
       .where("id", mcpVersionId);
     if (!row) throw new Error(`MCP version ${mcpVersionId} is gone`);
     const component: Component = {
@@ -30,6 +32,7 @@ export function createComponentCache(deps: { knex: Knex }) {
       inputSchema: row.input_schema,
       outputSchema: row.output_schema,
       secrets: row.secrets,
+      externalDbs: row.external_db_configs,
     };
     components.set(mcpVersionId, component);
     const [oldest] = components.keys();

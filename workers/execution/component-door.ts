@@ -154,8 +154,8 @@ function maskError(error: unknown, mask: ReturnType<typeof createSecretMask>): u
   // one of a class of its own is a word to the runner and holds nothing of the component
   if (!(error instanceof ExecutionError) || error.constructor !== ExecutionError) return error;
   const { code, details, retryable } = error;
-  return new ExecutionError(code, mask.text(error.message), {
-    ...(details === undefined ? {} : { details: mask.json(details) }),
+  return new ExecutionError(code, String(mask.cut(error.message)), {
+    ...(details === undefined ? {} : { details: mask.cut(details) }),
     retryable,
     cause: error,
   });

@@ -3,7 +3,7 @@ import type { LogLine } from "../../src/contracts/run-events.js";
 import type { JsonObject, JsonValue } from "../../src/core/json.js";
 import type { EventDraft } from "../../src/core/transition.js";
 import type { ExecutorEmitter, LogStream } from "../../src/executors/types.js";
-import type { StreamMask } from "./secret-mask.js";
+import { createCutLines, type CutLines, type StreamMask } from "./secret-mask.js";
 
 /** Lines and tokens are gathered this long before they become an event. */
 const FLUSH_AFTER_MS = 100;
@@ -52,13 +52,19 @@ export class EventCollector implements ExecutorEmitter {
   /** Set while batches that could not be stored are tried again. */
   #backlog: Promise<void> | undefined;
 
+  readonly #cutLines: CutLines<LogStream>;
+
   constructor(deps: EventCollectorDeps) {
     this.#deps = deps;
+    this.#cutLines = createCutLines(deps.mask);
   }
 
-  log(stream: LogStream, message: string): void {
+  log(stream: LogStream, message: string, cut?: { readonly continues: boolean }): void {
     if (this.#isTruncated) return;
-    const text = this.#deps.mask.text(storable(message));
+    this.#take(stream, this.#cutLines.mask(stream, storable(message), cut));
+  }
+
+  #take(stream: LogStream, text: string): void {
     const bytes = text.length + LINE_OVERHEAD_BYTES;
     this.#logBytes += bytes;
     if (this.#logBytes > this.#deps.maxLogBytes) {
@@ -79,7 +85,7 @@ export class EventCollector implements ExecutorEmitter {
     this.#closeLines();
     const last = this.#drafts.at(-1);
     if (!isMilestone && last !== undefined && last === this.#replaceable) this.#drafts.pop();
-    const draft: EventDraft = { type: "step.progress", data: this.#deps.mask.json(data) };
+    const draft: EventDraft = { type: "step.progress", data: this.#deps.mask.cut(data) };
     this.#drafts.push(draft);
     this.#replaceable = isMilestone ? undefined : draft;
     this.#later(isMilestone ? JSON.stringify(data).length : LINE_OVERHEAD_BYTES);
@@ -109,6 +115,7 @@ export class EventCollector implements ExecutorEmitter {
   async finish(): Promise<void> {
     if (this.#heldBack !== "") this.#addToken(this.#heldBack);
     this.#heldBack = "";
+    for (const { stream, text } of this.#cutLines.end()) if (!this.#isTruncated) this.#take(stream, text);
     this.#confessDrops();
     this.#flush();
     await this.#backlog;

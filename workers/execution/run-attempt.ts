@@ -4,6 +4,7 @@ import type { PlanStep, RunPlan } from "../../src/core/plan.js";
 import type { RunError } from "../../src/core/statuses.js";
 import { toStorableJson, toStorableText } from "../../src/core/storable-text.js";
 import type { FreeWorker, Hold, Transition } from "../../src/core/transition.js";
+import { AppError } from "../../src/errors/app-error.js";
 import { codeOf, isUnreachable } from "../../src/errors/is-unreachable.js";
 import { ApprovalNeededError, ExecutionError } from "../../src/executors/types.js";
 import type { Logger } from "../../src/observability/logger.js";
@@ -234,15 +235,16 @@ function toEnding(
 export function toShownError({ code, message, details }: ExecutionError, mask: StreamMask): RunError {
   return {
     code,
-    message: toStorableText(mask.text(toStorableText(message)).slice(0, MOST_MESSAGE_CHARS)),
-    ...(details === undefined ? {} : { details: toStorableJson(mask.json(details)) }),
+    // executors shorten what programs say: a secret may have been cut
+    message: toStorableText(String(mask.cut(toStorableText(message))).slice(0, MOST_MESSAGE_CHARS)),
+    ...(details === undefined ? {} : { details: toStorableJson(mask.cut(details)) }),
   };
 }
 
 /** Whoever may decide approvals may let the step go on. */
 function toHold({ request }: ApprovalNeededError, mask: StreamMask, inputs: JsonValue): Hold {
   const { reason, subject } = request;
-  const detail = mask.text(toStorableText(request.detail)).slice(0, 1_000);
+  const detail = String(mask.cut(toStorableText(request.detail))).slice(0, 1_000);
   const approvers = { roles: [], users: [], required: 1 };
   return {
     approval: {
@@ -286,6 +288,9 @@ export function toFault(error: unknown, signal: AbortSignal): ExecutionError {
   if (error instanceof ExecutionError) return error;
   if (error instanceof MappingError)
     return new ExecutionError("invalid_input", error.message, { cause: error });
+  // what a secret's key or the sandbox lacks is said in words of ours
+  if (error instanceof AppError && error.code === "NOT_READY")
+    return new ExecutionError("internal", error.detail, { cause: error });
   const isFull = ["ENOSPC", "EDQUOT"].includes(codeOf(error));
   const message = isFull
     ? "No space is left on the worker's disk (DATA_DIR): the step's files could not be kept"

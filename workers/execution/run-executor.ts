@@ -15,6 +15,8 @@ import type { Logger } from "../../src/observability/logger.js";
 import type { ArtifactOwner, ArtifactStore } from "../../src/services/artifacts/artifact-store.js";
 import type { SafeEvaluator } from "../../src/services/evaluation-types.js";
 import type { SecretValue } from "../../src/services/secrets/secret-store.js";
+import type { ConnectionManager } from "../../src/services/external-dbs/connection-manager.js";
+import { type OfferedConnections, offerConnections } from "../connections/offer-connections.js";
 import type { Workdirs } from "../sandbox/workdir.js";
 import type { ComponentCache } from "./component-cache.js";
 import { retryWhileAway } from "./retry-while-away.js";
@@ -29,9 +31,14 @@ export interface ExecutorRunDeps {
   readonly artifacts: ArtifactStore;
   readonly logger: Logger;
   readonly maxOutputBytes: number;
+  /** The ways to external databases. */
+  readonly connections: Pick<ConnectionManager, "find" | "use">;
   /** The door by which this execution calls other components. */
   readonly openDoor: (run: ExecutorRun) => ComponentDoor;
 }
+
+/** Components whose own code speaks with the databases that they name. */
+const CONNECTING: ReadonlySet<McpType> = new Set(["python_script", "typescript_script", "jupyter_notebook"]);
 
 /** One execution of a component: a step's own, or one that another component asks for. */
 export interface ExecutorRun {
@@ -76,7 +83,14 @@ export function createExecutorRunner(deps: ExecutorRunDeps) {
     const { owner, stepId, input } = run;
     const upcoming = { runId: owner.runId, stepId, attempt: owner.attempt, input };
     const workdir = executor.takeWorkdir?.(component.config, upcoming) ?? (await deps.workdirs.make());
+    const names = CONNECTING.has(component.type) ? component.externalDbs : [];
+    let offered: OfferedConnections | undefined;
     try {
+      if (names.length > 0)
+        offered = await offerConnections({
+          ...{ workdir, names, connections: deps.connections },
+          ...{ signal: run.signal, timeoutSeconds: run.timeoutSeconds },
+        });
       const output = await executor.execute(component.config, run.input, toContext(deps, run, workdir));
       await collectArtifacts(deps, workdir, run);
       if (!executor.hasSubmittedOutput) await check("invalid_output", component.outputSchema, output);
@@ -87,6 +101,7 @@ export function createExecutorRunner(deps: ExecutorRunDeps) {
         await collectArtifacts(deps, workdir, run).catch((fault: unknown) => onLeft(fault, run));
       throw error;
     } finally {
+      await offered?.close();
       if (!executor.keepsWorkdir?.(workdir)) deps.workdirs.removeSoon(workdir);
     }
   };

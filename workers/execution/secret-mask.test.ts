@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { createSecretMask } from "./secret-mask.js";
+import { createCutLines, createSecretMask } from "./secret-mask.js";
 
 const SECRET = "p@ss/wörd 'x+1'";
 const mask = createSecretMask([SECRET]);
@@ -55,6 +55,45 @@ describe("the secret mask", () => {
       "",
     ]);
     expect(createSecretMask([]).countOpenEnd("abab")).toBe(0);
+  });
+
+  it("hides what is left of a secret where a text was cut, and leaves shorter likenesses", () => {
+    expect(mask.cut(`told ${SECRET.slice(0, 9)}`)).toBe("told ••••••");
+    expect(mask.cut(`${SECRET.slice(-9)} was told`)).toBe("•••••• was told");
+    expect(mask.cut({ list: [`${SECRET.slice(5)}|${SECRET}|${SECRET.slice(0, 8)}`] })).toEqual({
+      list: ["••••••|••••••|••••••"],
+    });
+    expect(mask.cut("a p@ss")).toBe("a p@ss");
+  });
+
+  it("hides a secret wherever a line is cut in two or three, and loses nothing else", () => {
+    for (const form of [SECRET, encodeURIComponent(SECRET), Buffer.from(SECRET).toString("base64")]) {
+      const line = `x${form}y`;
+      for (let first = 0; first <= line.length; first += 1) {
+        const second = Math.min(line.length, first + 3);
+        const lines = createCutLines<"stdout">(mask);
+        const shown = [
+          lines.mask("stdout", line.slice(0, first), { continues: true }),
+          lines.mask("stdout", line.slice(first, second), { continues: true }),
+          lines.mask("stdout", line.slice(second), { continues: false }),
+        ].join("");
+        expect([first, shown]).toEqual([first, mask.text(line)]);
+        expect(shown).toContain("••••••");
+        expect(lines.end()).toEqual([]);
+      }
+    }
+    const left = createCutLines<"stdout">(mask);
+    expect(left.mask("stdout", "so p@ss", { continues: true })).toBe("so ");
+    expect(left.end()).toEqual([{ stream: "stdout", text: "p@ss" }]);
+  });
+
+  it("is quick with secrets of many kilobytes", () => {
+    const long = createSecretMask(["ab".repeat(32_000)]);
+    const startedAt = performance.now();
+    expect(long.countOpenEnd(`x${"ab".repeat(31_000)}`)).toBe(62_000);
+    expect(long.text(`x${"ab".repeat(32_000)}y`)).toBe("x••••••y");
+    expect(long.countOpenEnd(`${"ab".repeat(32_000)}yab`)).toBe(2);
+    expect(performance.now() - startedAt).toBeLessThan(500);
   });
 
   it("does nothing without secrets, or with ones too short to hide", () => {

@@ -7,6 +7,11 @@ const SHORTEST = 4;
 
 /** A mask for text that comes in pieces, too. */
 export interface StreamMask extends SecretMask {
+  /**
+   * Masks text that was shortened somewhere on its way, as messages of errors are: also what stands at the beginning
+   * or the end of a text and may be the rest of a secret.
+   */
+  cut(value: JsonValue): JsonValue;
   /** How many characters at the end of a text may be the beginning of a secret, of which the rest is to come. */
   countOpenEnd(text: string): number;
 }
@@ -19,30 +24,120 @@ export function createSecretMask(secrets: readonly string[]): StreamMask {
   const parts = secrets.flatMap((secret) => [secret, ...secret.split(/\r?\n/)]).map((part) => part.trim());
   const forms = [...new Set(parts.filter((part) => part.length >= SHORTEST).flatMap(formsOf))];
   const usable = forms.filter((form) => form.length >= SHORTEST);
-  if (usable.length === 0) return { text: (value) => value, json: (value) => value, countOpenEnd: () => 0 };
+  if (usable.length === 0) return NO_MASK;
   // the longest first, so that a secret which contains another is hidden whole
   usable.sort((one, other) => other.length - one.length);
-  const pattern = new RegExp(usable.map(escapeRegExp).join("|"), "g");
-  const text = (value: string) => value.replace(pattern, HIDDEN_TEXT);
+  const isLong = (form: string) => form.length > MOST_PATTERN_CHARS;
+  const long = usable.filter(isLong);
+  const short = usable.filter((form) => !isLong(form));
+  const pattern = short.length === 0 ? undefined : new RegExp(short.map(escapeRegExp).join("|"), "g");
+  const text = (value: string) => {
+    const rest = long.reduce((left, form) => left.replaceAll(form, HIDDEN_TEXT), value);
+    return pattern === undefined ? rest : rest.replace(pattern, HIDDEN_TEXT);
+  };
+  const countOpenEnd = createOverlap(usable);
+  const hideEdges = createEdgeHider(usable, countOpenEnd);
   return {
     text,
     json: (value) => maskJson(value, text),
+    cut: (value) => maskJson(value, (each) => hideEdges(text(each))),
     countOpenEnd: (value) => {
       // a secret that is there as a whole is hidden as a whole: only what follows it may be held back
-      const [...whole] = value.matchAll(pattern);
-      const last = whole.at(-1);
-      return countOpenEnd(last ? value.slice(last.index + last[0].length) : value, usable);
+      return countOpenEnd(value.slice(findEndOfLast(value, long, pattern)));
     },
   };
 }
 
-function countOpenEnd(text: string, forms: readonly string[]): number {
-  const longest = Math.min(text.length, (forms[0]?.length ?? 0) - 1);
-  for (let count = longest; count > 0; count -= 1) {
-    const end = text.slice(-count);
-    if (forms.some((form) => form.length > count && form.startsWith(end))) return count;
+/** A regular expression of all forms has a limit, which forms of large secrets would exceed. */
+const MOST_PATTERN_CHARS = 1_000;
+
+function findEndOfLast(text: string, long: readonly string[], pattern: RegExp | undefined): number {
+  const [...matches] = pattern === undefined ? [] : text.matchAll(pattern);
+  const last = matches.at(-1);
+  const ends = long.map((form) => text.lastIndexOf(form) + (text.includes(form) ? form.length : 1));
+  return Math.max(0, last ? last.index + last[0].length : 0, ...ends);
+}
+
+const NO_MASK: StreamMask = {
+  text: (value) => value,
+  json: (value) => value,
+  cut: (value) => value,
+  countOpenEnd: () => 0,
+};
+
+/** Shorter rests of secrets are left: they would be found in many an innocent text. */
+const SHORTEST_REST = 6;
+
+function createEdgeHider(forms: readonly string[], countOpenEnd: Overlap): (text: string) => string {
+  const longest = forms[0]?.length ?? 0;
+  let countOpenStart: Overlap | undefined;
+  return (text) => {
+    const atEnd = countOpenEnd(text);
+    const head = atEnd < SHORTEST_REST ? text : `${text.slice(0, -atEnd)}${HIDDEN_TEXT}`;
+    countOpenStart ??= createOverlap(forms.map(reverse));
+    const atStart = countOpenStart(reverse(head.slice(0, longest)));
+    return atStart < SHORTEST_REST ? head : `${HIDDEN_TEXT}${head.slice(atStart)}`;
+  };
+}
+
+/** Lines that were cut are masked as if they had not been: what may be the beginning of a secret waits for the rest. */
+export interface CutLines<Stream extends string> {
+  mask(stream: Stream, message: string, cut?: { readonly continues: boolean }): string;
+  /** What still waits: the line that was begun will not go on. */
+  end(): { readonly stream: Stream; readonly text: string }[];
+}
+
+/** See {@link CutLines}. */
+export function createCutLines<Stream extends string>(mask: StreamMask): CutLines<Stream> {
+  const open = new Map<Stream, string>();
+  return {
+    mask(stream, message, cut) {
+      const text = (open.get(stream) ?? "") + message;
+      const held = cut?.continues === true ? mask.countOpenEnd(text) : 0;
+      if (held > 0) open.set(stream, text.slice(text.length - held));
+      else open.delete(stream);
+      return mask.text(text.slice(0, text.length - held));
+    },
+    end() {
+      const rest = [...open].map(([stream, text]) => ({ stream, text: mask.text(text) }));
+      open.clear();
+      return rest;
+    },
+  };
+}
+
+/** How many characters at the end of a text are the beginning of a form, and not all of it: at most, of several. */
+type Overlap = (text: string) => number;
+
+function createOverlap(forms: readonly string[]): Overlap {
+  // prefix tables (Knuth, Morris, Pratt): secrets may be long, and this is asked for every token of a stream
+  const tables = forms.map((form) => ({ form, table: [0] }));
+  for (const { form, table } of tables) {
+    for (let at = 1, count = 0; at < form.length; at += 1) {
+      count = extend(form, table, count, form[at]);
+      table.push(count);
+    }
   }
-  return 0;
+  return (text) =>
+    tables.reduce((most, { form, table }) => {
+      let count = 0;
+      for (let at = Math.max(0, text.length - form.length + 1); at < text.length; at += 1)
+        count = extend(form, table, count, text[at]);
+      return Math.max(most, count);
+    }, 0);
+}
+
+function extend(form: string, table: readonly number[], from: number, next: string | undefined): number {
+  let count = from;
+  while (count > 0 && form[count] !== next) count = table[count - 1] ?? 0;
+  return form[count] === next ? count + 1 : count;
+}
+
+/** By code units, as positions in a text are counted. */
+function reverse(text: string): string {
+  let reversed = "";
+  for (let at = text.length - 1; at >= 0; at -= 1) reversed += text[at];
+  return reversed;
 }
 
 function formsOf(secret: string): string[] {

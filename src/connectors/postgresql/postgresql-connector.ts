@@ -13,6 +13,7 @@ import {
 } from "../types.js";
 import type { PostgresqlConfig } from "./definition.js";
 import { CarefulClient } from "./careful-client.js";
+import { openPostgresqlSession } from "./open-session.js";
 import { readRows } from "./read-rows.js";
 import { scanPostgresql } from "./scan-postgresql.js";
 
@@ -78,6 +79,7 @@ export function openPostgresql(
       await use({ seconds: request.timeoutSeconds, signal: request.signal }, async (client) =>
         runStatement(client, request),
       ),
+    openSession: async (options) => await openPostgresqlSession(config, secrets, ground, options),
     scanSchema: async (signal) => await use({ seconds: SCAN_SECONDS, signal }, scanPostgresql),
     async close() {
       await pool?.end();

@@ -50,6 +50,20 @@ export type ActionLog = z.infer<typeof actionLogSchema>;
 /** Answer of `GET /action-logs`. */
 export const actionLogPageSchema = pageOf(actionLogSchema);
 
+/** Query of `GET /action-logs/verify`: an entry's number and hash, as somebody has kept them elsewhere. */
+export const verifyQuerySchema = z
+  .strictObject({
+    seq: z.coerce.number().int().min(1).optional(),
+    hash: z
+      .string()
+      .regex(/^[0-9a-fA-F]{64}$/, "must be 64 hexadecimal digits")
+      .optional(),
+  })
+  .refine(({ seq, hash }) => (seq === undefined) === (hash === undefined), {
+    path: ["hash"],
+    error: "seq and hash come together",
+  });
+
 /** Answer of `GET /action-logs/verify`. */
 export const chainVerdictSchema = z
   .object({
@@ -58,5 +72,13 @@ export const chainVerdictSchema = z
     firstBadSeq: z.int().nullable(),
     reason: z.string().nullable(),
     head: z.object({ seq: z.int(), hash: z.string() }).nullable(),
+    prunedThrough: z
+      .int()
+      .nullable()
+      .meta({ description: "The last entry that retention removed; the chain begins after it." }),
+    checkpoints: z.object({
+      checked: z.int(),
+      unknownKey: z.int().meta({ description: "Checkpoints whose signing key is not at hand any more." }),
+    }),
   })
   .meta({ id: "ChainVerdict" });

@@ -121,8 +121,8 @@ async function startServer(
   // at once: what nobody listens to is thrown away
   const transport = createStdioTransport(child, { limits, onText: (text) => emit.log("stdout", text) });
   const stderrTail: string[] = [];
-  const lines = createLineSplitter((text) => {
-    emit.log("stderr", text);
+  const lines = createLineSplitter((text, cut) => {
+    emit.log("stderr", text, cut);
     stderrTail.push(text.slice(0, 500));
     if (stderrTail.length > STDERR_LINES) stderrTail.shift();
   });

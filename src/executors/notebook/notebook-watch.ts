@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from "../../core/json.js";
 import { createLineSplitter } from "../script/line-splitter.js";
+import { createLineTail } from "../script/line-tail.js";
 import type { ExecutionContext } from "../types.js";
 import { createCellEvents } from "./cell-events.js";
 import type { HelperMessageOf } from "./helper-messages.js";
@@ -24,12 +25,11 @@ export function watchNotebook(notebook: NotebookDocument, context: ExecutionCont
   const { emit } = context;
   const { cells, metadata } = notebook;
   const events = createCellEvents(context);
-  const stderrTail: string[] = [];
-  const stdoutLines = createLineSplitter((line) => emit.log("stdout", line));
-  const stderrLines = createLineSplitter((line) => {
-    emit.log("stderr", line);
-    stderrTail.push(line);
-    if (stderrTail.length > TAIL_LINES) stderrTail.shift();
+  const tail = createLineTail(TAIL_LINES);
+  const stdoutLines = createLineSplitter((line, cut) => emit.log("stdout", line, cut));
+  const stderrLines = createLineSplitter((line, cut) => {
+    emit.log("stderr", line, cut);
+    tail.push(line, cut);
   });
   // artifacts are saved on the way to an event, which must not overtake the one before it
   let reported: Promise<void> = Promise.resolve();
@@ -43,7 +43,7 @@ export function watchNotebook(notebook: NotebookDocument, context: ExecutionCont
   }
 
   return {
-    stderrTail,
+    stderrTail: tail.lines,
     onStdout: (chunk) => stdoutLines.push(chunk),
     onStderr: (chunk) => stderrLines.push(chunk),
     takeReady({ languageInfo, displayName }) {

@@ -5,6 +5,11 @@ export interface LineSplitter {
   flush(): void;
 }
 
+/** Whether the line goes on in the next piece: it was too long to be handed out whole. */
+export interface LineCut {
+  readonly continues: boolean;
+}
+
 /** Longer lines are cut: a log line is a database row. */
 const MAX_LINE_BYTES = 64 * 1024;
 
@@ -16,7 +21,7 @@ const CARRIAGE_RETURN = 13;
  * A line over `maxLineBytes` is handed out in pieces that never cut a character.
  */
 export function createLineSplitter(
-  onLine: (line: string) => void,
+  onLine: (line: string, cut: LineCut) => void,
   maxLineBytes: number = MAX_LINE_BYTES,
 ): LineSplitter {
   let pending: Buffer[] = [];
@@ -28,7 +33,7 @@ export function createLineSplitter(
     while (pendingBytes > maxLineBytes) {
       const all = take();
       const end = findCharacterStart(all, maxLineBytes);
-      onLine(decodeText(all.subarray(0, end)));
+      onLine(decodeText(all.subarray(0, end)), { continues: true });
       pending = [all.subarray(end)];
       pendingBytes = all.length - end;
     }
@@ -44,7 +49,7 @@ export function createLineSplitter(
 
   function endLine(): void {
     const line = take();
-    onLine(decodeText(line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line));
+    onLine(decodeText(line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line), { continues: false });
   }
 
   return {

@@ -9,7 +9,10 @@ import { fileURLToPath } from "node:url";
  */
 export async function findRuntimeFile(name: string, from: string = import.meta.url): Promise<string> {
   const beside = fileURLToPath(new URL(`./runtime/${name}`, from));
-  const source = beside.replace(/([\\/])dist[\\/]src[\\/](?!.*[\\/]dist[\\/]src[\\/])/, "$1src$1");
+  const source = beside.replace(
+    /([\\/])dist[\\/](src|workers)[\\/](?!.*[\\/]dist[\\/](?:src|workers)[\\/])/,
+    "$1$2$1",
+  );
   const places = [...new Set([source, beside])];
   for (const place of places) {
     if (await canRead(place)) return place;

@@ -2,6 +2,7 @@ import type { JsonObject } from "../../core/json.js";
 import type { ExecutionContext, SandboxProcess } from "../types.js";
 import { type ControlMessage, createControlChannel } from "./control-channel.js";
 import { cleanText, createLineSplitter } from "./line-splitter.js";
+import { createLineTail } from "./line-tail.js";
 import { createStdoutCapture, type StdoutCapture } from "./output-value.js";
 import { createProgressThrottle } from "./progress-throttle.js";
 
@@ -41,13 +42,12 @@ export function watchScript(
     isOversized: false,
     finish,
   };
-  const stderrTail: string[] = [];
-  state.stderrTail = stderrTail;
-  const stdoutLines = createLineSplitter((line) => emit.log("stdout", line));
-  const stderrLines = createLineSplitter((line) => {
-    emit.log("stderr", line);
-    stderrTail.push(line);
-    if (stderrTail.length > TAIL_LINES) stderrTail.shift();
+  const tail = createLineTail(TAIL_LINES);
+  state.stderrTail = tail.lines;
+  const stdoutLines = createLineSplitter((line, cut) => emit.log("stdout", line, cut));
+  const stderrLines = createLineSplitter((line, cut) => {
+    emit.log("stderr", line, cut);
+    tail.push(line, cut);
   });
   const progress = createProgressThrottle((data) => emit.progress(data));
   const control = createControlChannel({

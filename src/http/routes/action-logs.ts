@@ -4,6 +4,7 @@ import {
   actionLogPageSchema,
   actionLogQuerySchema,
   chainVerdictSchema,
+  verifyQuerySchema,
 } from "../../contracts/api/action-logs.js";
 import type { AuditLog } from "../../services/audit/audit-log.js";
 import { CSV_HEADER, presentActionLog, toCsvLine } from "../../services/audit/present-action-log.js";
@@ -35,10 +36,15 @@ export function actionLogRoutes(deps: { readonly audit: AuditLog }): RouteDefini
       method: "get",
       path: `${PATH}/verify`,
       permission: "audit:read",
-      summary: "Recompute the chain of hashes; names the first entry that does not fit",
+      summary:
+        "Recompute the chain of hashes; names the first entry that does not fit. An anchor kept elsewhere shows removal at the end",
       tag: TAG,
       answers: { 200: { description: "Whether the chain holds", schema: chainVerdictSchema } },
-      handler: async ({ signal }) => ({ status: 200, body: await audit.verify(signal) }),
+      query: verifyQuerySchema,
+      async handler({ query: { seq, hash }, signal }) {
+        const anchor = seq === undefined || hash === undefined ? undefined : { seq, hash };
+        return { status: 200, body: await audit.verify(signal, anchor) };
+      },
     }),
   ];
 }

@@ -12,6 +12,7 @@ import type {
   StepState,
   Transition,
 } from "../../core/transition.js";
+import type { AuditEntry } from "../audit/audit-entry.js";
 import { FlushBatch, type NewRun, type RunInFlush } from "./flush-batch.js";
 import { type LoadedState, stepKey } from "./load-state.js";
 
@@ -19,7 +20,9 @@ import { type LoadedState, stepKey } from "./load-state.js";
 export interface FlushItem {
   readonly runId: string;
   readonly versionId: string;
-  readonly work: { readonly transition: Transition; readonly child?: NewRun } | { readonly create: NewRun };
+  readonly work:
+    | { readonly transition: Transition; readonly child?: NewRun; readonly entry?: AuditEntry }
+    | { readonly create: NewRun };
 }
 
 /** What became of a transition, once it is committed. */

@@ -47,15 +47,17 @@ export function createApprovalDecider(deps: DecideApprovalDeps): RunCommands["de
     await assertMayDecide(knex, approval, run, actor);
     await assertValuesFit(deps.evaluator, approval, given);
     const versionId = run.workflow_version_id;
-    const outcome = await engine.commit.apply(runId, versionId, {
-      kind: "decide",
-      stepIndex: row.step_index,
-      itemIndex: row.item_index,
-      decision: await toFact(knex, given, userId, actor.name),
-    });
+    const { step_index: stepIndex, item_index: itemIndex } = row;
+    const decision = await toFact(knex, given, userId, actor.name);
+    const outcome = await engine.commit.apply(
+      runId,
+      versionId,
+      { kind: "decide", stepIndex, itemIndex, decision },
+      undefined,
+      toAuditEntry(runId, stepId, itemIndex, given, actor, origin),
+    );
     if (outcome.refusal?.reason === "decided") throw conflict("this person has decided already");
     if (outcome.refusal) throw conflict("the step does not wait any more");
-    await deps.audit.record(knex, toAuditEntry(runId, stepId, row.item_index, given, actor, origin));
     await deps.followOutcome(runId, versionId, outcome);
   };
 }

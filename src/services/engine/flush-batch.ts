@@ -3,6 +3,7 @@ import type { JsonValue } from "../../core/json.js";
 import { lastSteps, type RunPlan } from "../../core/plan.js";
 import { isRunTerminal, type RunError, type RunStatus } from "../../core/statuses.js";
 import { type STATE, type StepStates, statusOf } from "../../core/step-states.js";
+import type { AuditEntry } from "../audit/audit-entry.js";
 import type { Advance, EventDraft, RunState, StepKey } from "../../core/transition.js";
 import * as sql from "./engine-statements.js";
 import { json, Rows } from "./flush-rows.js";
@@ -47,6 +48,8 @@ export interface NewRun {
   /** It waits for its turn: no step is queued before an `admit`. */
   readonly isHeld?: boolean;
   readonly schedule?: { readonly id: string; readonly dueAt: Date };
+  /** Recorded in the same transaction. */
+  readonly entry?: AuditEntry;
 }
 
 /** A run while a flush works on it: read under its lock, or new. */

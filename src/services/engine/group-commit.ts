@@ -4,6 +4,8 @@ import type { RunPlan } from "../../core/plan.js";
 import type { Transition } from "../../core/transition.js";
 import { toError } from "../../errors/app-error.js";
 import type { Metrics } from "../../observability/metrics.js";
+import { type ChainStatement, toChainStatements } from "../audit/audit-chain.js";
+import type { AuditEntry } from "../audit/audit-entry.js";
 import { applyBatch, type CommittedRun, type FlushItem, type TransitionOutcome } from "./apply-batch.js";
 import type { NewRun } from "./flush-batch.js";
 import { loadState } from "./load-state.js";
@@ -83,14 +85,16 @@ export function createGroupCommit(deps: GroupCommitDeps) {
     /**
      * Applies a transition; resolves when it is committed and what follows is enqueued.
      * @param child the run that a `call` starts: created in the same transaction, if the call is not refused.
+     * @param entry recorded in the same transaction, if the transition is not refused.
      */
     apply(
       runId: string,
       versionId: string,
       transition: Transition,
       child?: NewRun,
+      entry?: AuditEntry,
     ): Promise<TransitionOutcome> {
-      return submit(runId, versionId, { transition, child });
+      return submit(runId, versionId, { transition, child, entry });
     },
     /** Creates a run; resolves when it is committed and its first steps are enqueued. */
     create(run: NewRun): Promise<TransitionOutcome> {
@@ -125,6 +129,8 @@ async function commit(deps: GroupCommitDeps, batch: readonly Pending[]) {
     const { writes, end } = inOneWrite(client, () => ({
       writes: applied.batch
         .statements()
+        // last, since the audit log's lock is held to the commit
+        .concat(toAuditStatements(batch, applied.outcomes))
         .map((statement) => client.query({ ...statement, values: [...statement.values] })),
       end: client.query("COMMIT"),
     }));
@@ -146,6 +152,18 @@ async function commit(deps: GroupCommitDeps, batch: readonly Pending[]) {
  */
 function isLight(batch: readonly Pending[]): boolean {
   return batch.every(({ work }) => "transition" in work && work.transition.kind === "claim");
+}
+
+/** What people did is in the audit log together with what it did; what was refused is recorded by whoever refuses it. */
+function toAuditStatements(
+  batch: readonly Pending[],
+  outcomes: readonly TransitionOutcome[],
+): ChainStatement[] {
+  const entries = batch.flatMap(({ work }, index) => {
+    const entry = "create" in work ? work.create.entry : work.entry;
+    return entry && !outcomes[index]?.refusal ? [entry] : [];
+  });
+  return entries.length === 0 ? [] : toChainStatements(entries);
 }
 
 /** Whether the server was out of reach: then every transition of the flush fails alike, and none is to blame. */

@@ -56,16 +56,9 @@ export function createRerunner(deps: RerunDeps): RunCommands["rerun"] {
     const made = toNewRun(old, version, input, actor, reused);
     // an id reserved by the caller: asking twice must not make two runs
     const run = given.newRunId === undefined ? made : { ...made, id: given.newRunId };
-    await deps.admission.create(run);
     const after = { from: given.from ?? FAILED, runId: run.id, version: version.version };
-    await deps.audit.record(knex, {
-      actor,
-      origin,
-      action: "run.rerun",
-      entityType: "workflow_run",
-      entityId: runId,
-      after,
-    });
+    const about = { action: "run.rerun", entityType: "workflow_run", entityId: runId };
+    await deps.admission.create({ ...run, entry: { actor, origin, ...about, after } });
     return { runId: run.id };
   };
 }

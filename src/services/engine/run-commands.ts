@@ -66,7 +66,7 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
     if (!reserved.isNew && (await exists(knex, reserved.runId)))
       return { runId: reserved.runId, replayed: true };
     try {
-      await admission.create({ ...run, id: reserved.runId }, version.isPaused ?? false);
+      await admission.create(withId(run, reserved.runId), version.isPaused ?? false);
       return { runId: reserved.runId, replayed: false };
     } catch (error) {
       // two calls at once took the same key: the other one created the run
@@ -76,20 +76,21 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
   }
 
   return {
-    async start(command, actor) {
+    async start(command, actor, origin) {
       const version = await deps.versions.resolveForRun(command.workflow, command.version, actor);
       const input = command.input ?? {};
       await checkInput(deps, version, input);
-      const run = toNewRun(command, version, input, actor);
+      const run = withEntry(toNewRun(command, version, input, actor), command.askedBy ?? { actor, origin });
       if (command.idempotencyKey !== undefined) return await createReserved(command, version, run, actor);
       await admission.create(run, version.isPaused ?? false);
       return { runId: run.id, replayed: false };
     },
 
-    async startTest(mcpVersionId, inputs, actor) {
+    async startTest(mcpVersionId, inputs, actor, origin) {
       const version = await deps.versions.ensureTestVersion(mcpVersionId);
       await checkInput(deps, version, inputs);
-      const run = toNewRun({ workflow: version.name, trigger: "test" }, version, inputs, actor);
+      const made = toNewRun({ workflow: version.name, trigger: "test" }, version, inputs, actor);
+      const run = withEntry(made, { actor, origin });
       await engine.commit.create(run);
       return { runId: run.id };
     },
@@ -99,9 +100,14 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
       if (!run) throw notFound("Run");
       if (isRunTerminal(run.status as RunStatus)) throw conflict(`the run has ${run.status}`);
       const waiting = await queuedJobs(knex, runId, run.workflow_version_id);
-      const outcome = await engine.commit.apply(runId, run.workflow_version_id, { kind: "cancel" });
+      const outcome = await engine.commit.apply(
+        runId,
+        run.workflow_version_id,
+        { kind: "cancel" },
+        undefined,
+        cancelEntry(runId, actor, origin),
+      );
       if (outcome.refusal) throw conflict("the run has ended");
-      await deps.audit.record(knex, cancelEntry(runId, actor, origin));
       deps.runQueue
         .removeSteps(waiting)
         .catch((error: unknown) => deps.logger.warn({ err: error, runId }, "jobs left on the queue"));
@@ -129,6 +135,21 @@ async function exists(knex: Knex, runId: string): Promise<boolean> {
 
 function cancelEntry(runId: string, actor: Actor, origin: RequestOrigin) {
   return { actor, origin, action: "run.cancel", entityType: "workflow_run", entityId: runId };
+}
+
+/** What a person starts is in the audit log; of what runs start by themselves, the run itself says why. */
+function withEntry(
+  run: NewRun,
+  { actor, origin }: { readonly actor: Actor; readonly origin: RequestOrigin },
+): NewRun {
+  if (actor.type === "system") return run;
+  const { id, workflowName: workflow, workflowVersion: version, trigger } = run;
+  const about = { action: "run.start", entityType: "workflow_run", entityId: id };
+  return { ...run, entry: { actor, origin, ...about, after: { workflow, version, trigger } } };
+}
+
+function withId(run: NewRun, id: string): NewRun {
+  return { ...run, id, ...(run.entry && { entry: { ...run.entry, entityId: id } }) };
 }
 
 async function queuedJobs(knex: Knex, runId: string, versionId: string) {

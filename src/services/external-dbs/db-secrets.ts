@@ -1,12 +1,13 @@
 import type { DbSecrets } from "../../connectors/types.js";
 import type { ExternalDbConfigModel } from "../../models/external-db-config-model.js";
 import type { Cipher } from "../secrets/cipher.js";
+import { sealContext } from "../secrets/sealed-columns.js";
 
 /** The columns that hold the secrets of a database. */
 export function sealDbSecrets(cipher: Cipher, id: string, secrets: DbSecrets) {
   const secretNames = Object.keys(secrets);
   if (secretNames.length === 0) return { secretNames, secretKeyId: null, secretCiphertext: null };
-  const { keyId, ciphertext } = cipher.seal(JSON.stringify(secrets), contextOf(id));
+  const { keyId, ciphertext } = cipher.seal(JSON.stringify(secrets), sealContext("external-db", id));
   return { secretNames, secretKeyId: keyId, secretCiphertext: ciphertext };
 }
 
@@ -17,9 +18,5 @@ export function sealDbSecrets(cipher: Cipher, id: string, secrets: DbSecrets) {
 export function openDbSecrets(cipher: Cipher, row: ExternalDbConfigModel): DbSecrets {
   const { id, secretKeyId: keyId, secretCiphertext: ciphertext } = row;
   if (keyId === null || ciphertext === null) return {};
-  return JSON.parse(cipher.unseal({ keyId, ciphertext }, contextOf(id))) as DbSecrets;
-}
-
-function contextOf(id: string): string {
-  return `external-db:${id}`;
+  return JSON.parse(cipher.unseal({ keyId, ciphertext }, sealContext("external-db", id))) as DbSecrets;
 }

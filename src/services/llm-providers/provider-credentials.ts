@@ -1,5 +1,6 @@
 import type { LlmProviderModel } from "../../models/llm-provider-model.js";
 import type { Cipher } from "../secrets/cipher.js";
+import { sealContext } from "../secrets/sealed-columns.js";
 
 /** What is sent to a provider to prove who calls. */
 export interface ProviderCredentials {
@@ -19,7 +20,7 @@ export function sealCredentials(cipher: Cipher, providerId: string, given: Provi
   if (!hasApiKey && headerNames.length === 0) {
     return { credentialsKeyId: null, credentialsCiphertext: null, hasApiKey, headerNames };
   }
-  const { keyId, ciphertext } = cipher.seal(JSON.stringify(given), contextOf(providerId));
+  const { keyId, ciphertext } = cipher.seal(JSON.stringify(given), sealContext("llm-provider", providerId));
   return { credentialsKeyId: keyId, credentialsCiphertext: ciphertext, hasApiKey, headerNames };
 }
 
@@ -27,9 +28,7 @@ export function sealCredentials(cipher: Cipher, providerId: string, given: Provi
 export function openCredentials(cipher: Cipher, row: LlmProviderModel): ProviderCredentials {
   const { id, credentialsKeyId: keyId, credentialsCiphertext: ciphertext } = row;
   if (keyId === null || ciphertext === null) return { headers: {} };
-  return JSON.parse(cipher.unseal({ keyId, ciphertext }, contextOf(id))) as ProviderCredentials;
-}
-
-function contextOf(providerId: string): string {
-  return `llm-provider:${providerId}`;
+  return JSON.parse(
+    cipher.unseal({ keyId, ciphertext }, sealContext("llm-provider", id)),
+  ) as ProviderCredentials;
 }

@@ -20,6 +20,8 @@ export interface StartRun {
   readonly bodyHash?: string | undefined;
   /** The schedule and the due time that start it. */
   readonly schedule?: { readonly id: string; readonly dueAt: Date } | undefined;
+  /** Who has asked for what the system starts: a person who backfills a schedule. For the audit log. */
+  readonly askedBy?: { readonly actor: Actor; readonly origin: RequestOrigin } | undefined;
 }
 
 /** What a rerun is made of. */

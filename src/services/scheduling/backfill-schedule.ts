@@ -1,3 +1,4 @@
+import type { StartRun } from "../runs/run-commands.js";
 import { type BackfillAnswer, type BackfillBody, MOST_FIRINGS } from "../../contracts/api/schedules.js";
 import { newestDueTimes } from "../../core/due-times.js";
 import { conflict, invalidFields } from "../../errors/app-error.js";
@@ -18,6 +19,7 @@ export async function backfillSchedule(
   deps: DueRunDeps,
   schedule: ScheduleModel,
   { from, to }: BackfillBody,
+  by: StartRun["askedBy"],
 ): Promise<BackfillAnswer> {
   if (schedule.workflowId === null) throw conflict("The workflow of this schedule was deleted");
   const until = new Date(to);
@@ -36,7 +38,9 @@ export async function backfillSchedule(
     const part = times.slice(start, start + AT_ONCE);
     runIds.push(
       ...(await Promise.all(
-        part.map(async (dueAt) => known.get(dueAt.getTime()) ?? (await startDueRun(deps, schedule, dueAt))),
+        part.map(
+          async (dueAt) => known.get(dueAt.getTime()) ?? (await startDueRun(deps, schedule, dueAt, by)),
+        ),
       )),
     );
   }

@@ -77,7 +77,7 @@ export function createSchedules(deps: SchedulesDeps): Schedules {
     trigger: async (nameOrId, by) => await triggerSchedule(deps, nameOrId, by),
     async backfill(nameOrId, span, by) {
       const row = await getScheduleByNameOrId(knex, nameOrId);
-      const answer = await backfillSchedule(deps, row, span);
+      const answer = await backfillSchedule(deps, row, span, by);
       const { count, alreadyRun } = answer;
       const entry = entryOf("schedule.backfill", row.id, by);
       await deps.audit.record(knex, { ...entry, after: { ...span, count, alreadyRun } });
@@ -228,8 +228,10 @@ async function triggerSchedule(deps: SchedulesDeps, nameOrId: string, by: By) {
   const schedule = { id, dueAt: await readNow(deps.knex) };
   const command = { workflow: workflowId, input, trigger: "manual" as const, schedule };
   const { runId } = await deps.commands.start(command, by.actor, by.origin);
-  await deps.knex("schedules").where({ id }).update({ last_run_id: runId, last_run_at: schedule.dueAt });
-  await deps.audit.record(deps.knex, { ...entryOf("schedule.trigger", id, by), after: { runId } });
+  await deps.knex.transaction(async (trx) => {
+    await trx("schedules").where({ id }).update({ last_run_id: runId, last_run_at: schedule.dueAt });
+    await deps.audit.record(trx, { ...entryOf("schedule.trigger", id, by), after: { runId } });
+  });
   return { runId };
 }
 

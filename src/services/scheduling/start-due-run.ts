@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import { systemActor } from "../../core/actor.js";
 import type { ScheduleModel } from "../../models/schedule-model.js";
-import type { RunCommands } from "../runs/run-commands.js";
+import type { RunCommands, StartRun } from "../runs/run-commands.js";
 
 /** The dependencies of whoever starts runs for due times. */
 export interface DueRunDeps {
@@ -17,7 +17,12 @@ export type RunSource = Pick<ScheduleModel, "id" | "name" | "workflowId" | "inpu
  * whoever fires it: the hint of the queue, the sweep, a successor after a crash, or a backfill.
  * @throws AppError as {@link RunCommands.start}.
  */
-export async function startDueRun(deps: DueRunDeps, schedule: RunSource, dueAt: Date): Promise<string> {
+export async function startDueRun(
+  deps: DueRunDeps,
+  schedule: RunSource,
+  dueAt: Date,
+  askedBy?: StartRun["askedBy"],
+): Promise<string> {
   const { id, name, workflowId, input } = schedule;
   const { runId } = await deps.commands.start(
     {
@@ -28,6 +33,7 @@ export async function startDueRun(deps: DueRunDeps, schedule: RunSource, dueAt: 
       idempotencyKey: `${id} ${dueAt.toISOString()}`,
       // a schedule that was changed between a crash and the second try must still find its first run
       bodyHash: "schedule",
+      askedBy,
     },
     systemActor(`schedule ${name}`),
     { requestId: `schedule ${id}`, address: null },

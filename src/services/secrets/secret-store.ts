@@ -12,6 +12,7 @@ import type { Db, Page, PageRequest } from "../../models/repository.js";
 import { SecretModel } from "../../models/secret-model.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { type Cipher, createCipher } from "./cipher.js";
+import { sealContext } from "./sealed-columns.js";
 
 /** A secret with its value, for the worker alone. */
 export interface SecretValue {
@@ -64,7 +65,10 @@ export function createSecretStore(deps: {
   async function readBound(names: readonly string[]): Promise<Map<string, SecretValue>> {
     const rows = names.length === 0 ? [] : await SecretModel.query(knex).findByIds([...new Set(names)]);
     return new Map(
-      rows.map((row) => [row.name, { value: cipher.unseal(row, `secret:${row.name}`), hosts: row.hosts }]),
+      rows.map((row) => [
+        row.name,
+        { value: cipher.unseal(row, sealContext("secret", row.name)), hosts: row.hosts },
+      ]),
     );
   }
 
@@ -114,7 +118,7 @@ async function putSecret(
   if (Buffer.byteLength(input.value) > MAX_SECRET_BYTES) {
     throw new AppError("BODY_TOO_LARGE", `A secret may have ${MAX_SECRET_BYTES} bytes at most`);
   }
-  const sealed = deps.cipher.seal(input.value, `secret:${name}`);
+  const sealed = deps.cipher.seal(input.value, sealContext("secret", name));
   const fields = {
     description: input.description ?? null,
     hosts: input.hosts ? JSON.stringify(input.hosts) : null,

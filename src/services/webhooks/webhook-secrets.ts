@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { WebhookModel } from "../../models/webhook-model.js";
 import type { Cipher } from "../secrets/cipher.js";
+import { sealContext } from "../secrets/sealed-columns.js";
 
 /** What a request says of a webhook's secret. */
 export interface WantedSecret {
@@ -26,7 +27,7 @@ export function sealSecret(
   const secret = generated ?? wanted.secret;
   if (secret === undefined) return undefined;
   if (secret === null) return NONE;
-  const { keyId, ciphertext } = cipher.seal(secret, contextOf(webhookId));
+  const { keyId, ciphertext } = cipher.seal(secret, sealContext("webhook", webhookId));
   const columns = { secretKeyId: keyId, secretCiphertext: ciphertext };
   return generated === undefined ? { columns } : { columns, generated };
 }
@@ -38,9 +39,5 @@ export function sealSecret(
 export function openSecret(cipher: Cipher, webhook: WebhookModel): string | undefined {
   const { id, secretKeyId: keyId, secretCiphertext: ciphertext } = webhook;
   if (keyId === null || ciphertext === null) return undefined;
-  return cipher.unseal({ keyId, ciphertext }, contextOf(id));
-}
-
-function contextOf(webhookId: string): string {
-  return `webhook:${webhookId}`;
+  return cipher.unseal({ keyId, ciphertext }, sealContext("webhook", id));
 }

@@ -18,6 +18,31 @@ def place(folder):
 
 def begin(env):
     os.environ.update(env)
+    _install_module()
+
+
+def _install_module():
+    """The importable `headrace` module: what a cell can ask of Headrace."""
+    import sys
+    from types import ModuleType
+
+    folder = os.path.abspath(_folder)
+
+    def connection(name):
+        """An external database that the version names in externalDbConfigs: query(), execute(), and a dsn for drivers."""
+        path = os.path.join(folder, "connections.py")
+        if not os.path.exists(path):
+            raise LookupError(f"This version names no external database '{name}' in its externalDbConfigs")
+        client = ModuleType("headrace_connections")
+        client.__file__ = path
+        with open(path, encoding="utf-8") as file:
+            exec(compile(file.read(), path, "exec"), client.__dict__)
+        return client.connection(name)
+
+    module = ModuleType("headrace", "What a notebook can ask of Headrace.")
+    module.connection = connection
+    module.artifacts_dir = os.path.join(os.path.dirname(folder), "artifacts")
+    sys.modules["headrace"] = module
 
 
 class _Unfit(Exception):

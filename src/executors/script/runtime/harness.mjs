@@ -1,7 +1,7 @@
 // Runs a TypeScript script for Headrace: calls its main or default export with the inputs, and reports over
 // descriptor 3. The job comes on stdin, to its end: {"env", "files", "maxOutputBytes"}. Messages are JSON, one a line;
 // user output stays on stdout and stderr.
-import { readFileSync, writeFileSync, writeSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const CHANNEL = 3;
@@ -144,6 +144,14 @@ function progress(value, message) {
   send({ type: "progress", value, ...(message !== undefined && { message: String(message) }) });
 }
 
+/** What the worker offers of external databases lies beside this file, where it offers any. */
+function connection(name) {
+  const path = `${workdir}/.headrace/connections.cjs`;
+  if (!existsSync(path))
+    throw new Error(`This version names no external database "${name}" in its externalDbConfigs`);
+  return createRequire(scriptUrl)(path).connection(name);
+}
+
 /**
  * Where the sandbox's proxy is the only way out, takes fetch and the agents of http and https there: before version 22,
  * Node.js knows no proxy. Loaded only where it is needed, since it costs a start some milliseconds.
@@ -225,7 +233,8 @@ async function goThroughProxy() {
 async function run() {
   await goThroughProxy();
   const inputs = readInputs();
-  globalThis[Symbol.for("headrace.host")] = { progress, inputs, artifactsDir: `${workdir}/artifacts` };
+  const artifactsDir = `${workdir}/artifacts`;
+  globalThis[Symbol.for("headrace.host")] = { progress, inputs, artifactsDir, connection };
   // A convenience for code written for CommonJS; resolves from the script's own place.
   globalThis.require = createRequire(scriptUrl);
   let pending = "the script's top level";

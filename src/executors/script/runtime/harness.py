@@ -76,8 +76,10 @@ def _read_inputs():
 
 
 def _install_module(inputs):
-    """The importable `headrace` module: inputs, artifacts_dir, progress()."""
+    """The importable `headrace` module: inputs, artifacts_dir, progress(), connection()."""
     from types import ModuleType
+
+    _folder = os.getcwd()
 
     def progress(value, message=None):
         """Reports progress: a number, and a text for people."""
@@ -88,8 +90,20 @@ def _install_module(inputs):
             report["message"] = str(message)
         _send(report)
 
+    def connection(name):
+        """An external database that the version names in externalDbConfigs: query(), execute(), and a dsn for drivers."""
+        path = os.path.join(_folder, ".headrace", "connections.py")
+        if not os.path.exists(path):
+            raise LookupError(f"This version names no external database '{name}' in its externalDbConfigs")
+        client = ModuleType("headrace_connections")
+        client.__file__ = path
+        with open(path, encoding="utf-8") as file:
+            exec(compile(file.read(), path, "exec"), client.__dict__)
+        return client.connection(name)
+
     module = ModuleType("headrace", "What a script can ask of Headrace.")
     module.progress = progress
+    module.connection = connection
     module.inputs = inputs
     module.artifacts_dir = os.path.join(os.getcwd(), "artifacts")
     sys.modules["headrace"] = module
