@@ -44,6 +44,8 @@ import { createDashboard } from "./services/dashboard/dashboard.js";
 import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { readSandboxMetric } from "./services/health/sandbox-metric.js";
+import { openRequestLimiters } from "./services/limits/open-request-limiters.js";
+import { openSharedLimits } from "./services/limits/shared-limits.js";
 import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
 import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
 import { summarizeUsage } from "./services/llm-spending/llm-usage.js";
@@ -75,7 +77,12 @@ const DRAIN_MS = 8000;
 /** Starts the API on an open platform. The platform is the caller's to close, after the API. */
 export async function startApi(platform: Platform): Promise<Api> {
   const { settings, knex, logger, metrics, audit } = platform;
-  const auth = createAuthServices({ knex, audit, keys: platform.keys });
+  const limits = openSharedLimits({
+    ...platform,
+    redisUrl: settings.REDIS_URL,
+    prefix: settings.QUEUE_PREFIX,
+  });
+  const auth = createAuthServices({ knex, audit, keys: platform.keys, limits });
   const authenticator = createAuthenticator(auth);
   const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
   await hub.start();
@@ -93,6 +100,7 @@ export async function startApi(platform: Platform): Promise<Api> {
     metrics,
     version: VERSION,
     bullBoard,
+    limits: openRequestLimiters({ limits, settings }),
     fallbacks: [appParts.proxy.router],
   });
   const server = createHttpServer(app);
@@ -110,6 +118,7 @@ export async function startApi(platform: Platform): Promise<Api> {
       await closed;
       clearTimeout(timer);
       board.stop();
+      limits.close();
     },
   };
 }

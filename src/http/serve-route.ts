@@ -5,6 +5,7 @@ import { assertCan } from "../services/access/assert-can.js";
 import type { AuditLog } from "../services/audit/audit-log.js";
 import type { Principal } from "../services/auth/principals.js";
 import type { Authenticator } from "./authenticate.js";
+import { assertCallerMayAsk, type RequestLimits } from "./limit-requests.js";
 import { parseInput, parseParams } from "./parse-input.js";
 import { recordRefusal } from "./record-refusal.js";
 import { contextOf } from "./request-context.js";
@@ -18,6 +19,7 @@ export interface ServeDeps {
   readonly audit: AuditLog;
   readonly knex: Knex;
   readonly maxBodyBytes: number;
+  readonly limits?: RequestLimits | undefined;
 }
 
 const NOBODY: Actor = { type: "user", userId: null, name: "anonymous", role: "viewer" };
@@ -39,6 +41,7 @@ export async function serveRoute(
     ? { actor: NOBODY, sessionId: null }
     : await deps.authenticator.authenticate(request);
   context.userId = principal.actor.userId;
+  if (!isPublic) await assertCallerMayAsk(deps.limits?.byCaller, principal.actor, response);
   const controller = new AbortController();
   response.once("close", () => controller.abort(new Error("the client is gone")));
   try {

@@ -6,6 +6,8 @@ export const SESSION_COOKIE = "headrace_session";
 /** Holds the refresh token, sent to the sign-in routes alone. */
 export const REFRESH_COOKIE = "headrace_refresh";
 const REFRESH_PATH = "/api/v1/auth";
+/** Says that somebody has signed in from this browser before. It opens nothing. */
+export const DEVICE_COOKIE = "headrace_device";
 
 /** The `Set-Cookie` values of a sign-in: no script can read them, no other site can send them. */
 export function makeSessionCookies(tokens: {
@@ -32,6 +34,18 @@ export function makeSessionCookies(tokens: {
       maxAge: tokens.refreshSeconds,
     }),
   ];
+}
+
+/** The `Set-Cookie` value by which a browser is known at the next sign-in. */
+export function makeDeviceCookie(mark: string, seconds: number, isSecure: boolean): string {
+  const flags = { httpOnly: true, sameSite: "strict", secure: isSecure } as const;
+  return stringifySetCookie({
+    name: DEVICE_COOKIE,
+    value: mark,
+    ...flags,
+    path: REFRESH_PATH,
+    maxAge: seconds,
+  });
 }
 
 /** The `Set-Cookie` values that end a sign-in. */

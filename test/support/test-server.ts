@@ -18,6 +18,8 @@ import { type AuthServices, createAuthServices } from "../../src/services/auth/a
 import type { LoginLimits } from "../../src/services/auth/login-throttle.js";
 import { openSession } from "../../src/services/auth/sessions.js";
 import { createReadiness, type ReadinessCheck } from "../../src/services/health/readiness.js";
+import { openRequestLimiters } from "../../src/services/limits/open-request-limiters.js";
+import { openSharedLimits } from "../../src/services/limits/shared-limits.js";
 import { createSecretStore, type SecretStore } from "../../src/services/secrets/secret-store.js";
 import { sendRequest, type TestRequest, type TestResponse } from "./http-client.js";
 import { createTestDatabase } from "./test-database.js";
@@ -67,7 +69,7 @@ export interface TestServerOptions {
   /** Routes beside the platform's own. */
   readonly routes?: (parts: TestServerParts) => readonly RouteDefinition[];
   readonly environment?: Readonly<Record<string, string>>;
-  readonly loginLimits?: LoginLimits;
+  readonly loginLimits?: Partial<LoginLimits>;
   readonly checks?: readonly ReadinessCheck[];
   readonly bullBoard?: Router;
   readonly limits?: ServerLimits;
@@ -112,6 +114,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...platformRoutes({ ...platform, metricsToken: settings.METRICS_TOKEN }),
     ...(options.routes?.(parts) ?? []),
   ];
+  const limits = openSharedLimits({ knex, redisUrl: settings.REDIS_URL, prefix: database.prefix });
   const board = options.bullBoard ? { bullBoard: options.bullBoard } : {};
   const app = createApp({
     routes,
@@ -122,6 +125,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     logger,
     metrics,
     version: "test",
+    limits: openRequestLimiters({ limits, settings }),
     ...board,
   });
   const server = createHttpServer(app, options.limits);
@@ -145,6 +149,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      limits.close();
       await database.drop();
     },
   };

@@ -1,9 +1,11 @@
 import type { Knex } from "knex";
 import type { Keys } from "../../config/load-keys.js";
 import type { AuditLog } from "../audit/audit-log.js";
+import { openSharedLimits, type SharedLimits } from "../limits/shared-limits.js";
 import { createUsers, type Users } from "../users/users.js";
 import { type AccessTokens, createAccessTokens } from "./access-tokens.js";
 import { type ApiKeys, createApiKeys } from "./api-keys.js";
+import { createKnownDevices } from "./known-devices.js";
 import { createLoginThrottle, type LoginLimits } from "./login-throttle.js";
 import { createPasswords, type Passwords } from "./passwords.js";
 import { createPrincipals, type Principals } from "./principals.js";
@@ -24,18 +26,22 @@ export function createAuthServices(deps: {
   readonly knex: Knex;
   readonly audit: AuditLog;
   readonly keys: Pick<Keys, "jwtSecret">;
-  readonly loginLimits?: LoginLimits;
+  readonly loginLimits?: Partial<LoginLimits>;
+  /** Where attempts are counted; by default in the database. */
+  readonly limits?: SharedLimits;
 }): AuthServices {
   const { knex, audit } = deps;
   const accessTokens = createAccessTokens(deps.keys);
   const passwords = createPasswords();
   const principals = createPrincipals({ knex });
-  const throttle = createLoginThrottle(deps.loginLimits);
+  const limits = deps.limits ?? openSharedLimits({ knex });
+  const throttle = createLoginThrottle({ limits, bounds: deps.loginLimits });
+  const devices = createKnownDevices(deps.keys);
   return {
     accessTokens,
     passwords,
     principals,
-    signIn: createSignIn({ knex, audit, accessTokens, passwords, principals, throttle }),
+    signIn: createSignIn({ knex, audit, accessTokens, passwords, principals, throttle, devices }),
     apiKeys: createApiKeys({ knex, audit, principals }),
     users: createUsers({ knex, audit, passwords, principals }),
   };

@@ -7,6 +7,7 @@ import { UserModel } from "../../models/user-model.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { presentUser } from "../users/present-user.js";
 import type { AccessTokens } from "./access-tokens.js";
+import type { KnownDevices } from "./known-devices.js";
 import type { LoginThrottle } from "./login-throttle.js";
 import type { Passwords } from "./passwords.js";
 import type { Principals } from "./principals.js";
@@ -20,8 +21,15 @@ import {
 
 /** Sign-in, refresh, sign-out. */
 export interface SignIn {
-  /** @throws AppError UNAUTHENTICATED, the same whether the person or the password is wrong; TOO_MANY_REQUESTS */
-  login(credentials: { email: string; password: string }, origin: RequestOrigin): Promise<SignedIn>;
+  /**
+   * With the mark of the browser, if it has one, from an earlier sign-in.
+   * @throws AppError UNAUTHENTICATED, the same whether the person or the password is wrong; TOO_MANY_REQUESTS
+   */
+  login(
+    credentials: { email: string; password: string },
+    origin: RequestOrigin,
+    deviceMark?: string,
+  ): Promise<LoggedIn>;
   /** Exchanges a refresh token. @throws AppError UNAUTHENTICATED; reuse of a spent one ends its session. */
   refresh(refreshToken: string, origin: RequestOrigin): Promise<SignedIn>;
   /** Ends the session of a refresh token, and tells its id; undefined when it belongs to no live one. */
@@ -32,6 +40,12 @@ export interface SignIn {
   changePassword(who: Caller, change: { currentPassword: string; newPassword: string }): Promise<void>;
   /** The person behind an actor. @throws AppError UNAUTHENTICATED when there is none */
   getUser(actor: Actor): Promise<User>;
+}
+
+/** A sign-in, and the mark by which its browser will be known the next time. */
+export interface LoggedIn {
+  readonly signedIn: SignedIn;
+  readonly deviceMark: string;
 }
 
 /** Who asks, by which sign-in, from where. */
@@ -49,6 +63,7 @@ export interface SignInDeps {
   readonly passwords: Passwords;
   readonly principals: Principals;
   readonly throttle: LoginThrottle;
+  readonly devices: KnownDevices;
 }
 
 /** Makes the sign-in service. */
@@ -57,7 +72,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
   /** Exchanges under way: a second tab that presents the same token gets the first one's answer. */
   const exchanges = new Map<string, Promise<SignedIn>>();
   return {
-    login: async (credentials, origin) => await login(deps, credentials, origin),
+    login: async (credentials, origin, deviceMark) => await login(deps, credentials, origin, deviceMark),
     async refresh(refreshToken, origin) {
       const underWay = exchanges.get(refreshToken);
       if (underWay) return await underWay;
@@ -77,11 +92,14 @@ export function createSignIn(deps: SignInDeps): SignIn {
       const user =
         who.actor.userId === null ? undefined : await UserModel.query(knex).findById(who.actor.userId);
       if (!user) throw new AppError("UNAUTHENTICATED", "Sign in first");
-      await deps.throttle.assertMayTry(user.email, who.origin.address);
+      // counted by itself: nobody else's attempts are in the way of whoever is signed in
+      const device = `session ${who.sessionId ?? user.id}`;
+      const attempt = { email: user.email, address: who.origin.address, device };
+      await deps.throttle.assertMayTry(attempt);
       if (!(await deps.passwords.verify(user.passwordHash, change.currentPassword))) {
         throw invalidFields([{ path: "/currentPassword", message: "is not your password" }]);
       }
-      await deps.throttle.forgive(user.email, who.origin.address);
+      await deps.throttle.forgive(attempt);
       const passwordHash = await deps.passwords.hash(change.newPassword);
       await knex.transaction(async (trx) => {
         await UserModel.query(trx).patch({ passwordHash, updatedAt: new Date() }).where("id", user.id);
@@ -107,9 +125,11 @@ async function login(
   deps: SignInDeps,
   credentials: { email: string; password: string },
   origin: RequestOrigin,
-): Promise<SignedIn> {
+  deviceMark: string | undefined,
+): Promise<LoggedIn> {
   const { email, password } = credentials;
-  await deps.throttle.assertMayTry(email, origin.address);
+  const attempt = { email, address: origin.address, device: deps.devices.read(email, deviceMark) };
+  await deps.throttle.assertMayTry(attempt);
   const user = await UserModel.query(deps.knex).whereRaw("lower(email) = lower(?)", [email]).first();
   const isRight = await deps.passwords.verify(user?.passwordHash ?? null, password);
   if (!user || !isRight || !user.isActive) {
@@ -123,20 +143,30 @@ async function login(
     });
     throw new AppError("UNAUTHENTICATED", "E-mail or password is wrong");
   }
-  await deps.throttle.forgive(email, origin.address);
-  const session = await deps.knex.transaction(async (trx) => {
-    await UserModel.query(trx).patch({ lastLoginAt: new Date() }).where("id", user.id);
-    const opened = await openSession(trx, user.id, origin.address);
-    await deps.audit.record(trx, {
-      actor: toActor(user),
-      origin,
-      action: "session.create",
-      entityType: "session",
-      entityId: opened.sessionId,
-    });
-    return opened;
+  await deps.throttle.forgive(attempt);
+  const session = await deps.knex.transaction(
+    async (trx) => await recordSession(deps, trx, user, { origin, by: "password" }),
+  );
+  return { signedIn: present(deps, user, session), deviceMark: deps.devices.make(email) };
+}
+
+async function recordSession(
+  { audit }: Pick<SignInDeps, "audit">,
+  trx: Knex.Transaction,
+  user: UserModel,
+  { origin, by }: { readonly origin: RequestOrigin; readonly by: "password" | "oidc" },
+): Promise<{ sessionId: string; refreshToken: string }> {
+  await UserModel.query(trx).patch({ lastLoginAt: new Date() }).where("id", user.id);
+  const opened = await openSession(trx, user.id, origin.address);
+  await audit.record(trx, {
+    actor: toActor(user),
+    origin,
+    action: "session.create",
+    entityType: "session",
+    entityId: opened.sessionId,
+    after: { by },
   });
-  return present(deps, user, session);
+  return opened;
 }
 
 async function refresh(deps: SignInDeps, refreshToken: string, origin: RequestOrigin): Promise<SignedIn> {

@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { CreateUser, UpdateUser, User } from "../../contracts/api/users.js";
 import { newId } from "../../core/ids.js";
-import { conflict } from "../../errors/app-error.js";
+import { type AppError, conflict, invalidFields } from "../../errors/app-error.js";
 import { UserModel } from "../../models/user-model.js";
 import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
 import type { AuditLog } from "../audit/audit-log.js";
@@ -19,8 +19,9 @@ export interface Users {
   /** @throws AppError CONFLICT when the address is taken */
   create(caller: Caller, input: CreateUser): Promise<User>;
   /**
-   * A new password or a deactivation ends the person's other sessions; a new role holds from the next request on.
-   * @throws AppError NOT_FOUND, REVISION_STALE, CONFLICT (address taken, last admin)
+   * A new password or a deactivation ends the person's sessions; a new role holds from the next request on. One's own
+   * password is not changed here.
+   * @throws AppError NOT_FOUND, REVISION_STALE, CONFLICT (address taken, last admin), INVALID_FIELDS
    */
   update(caller: Caller, id: string, patch: UpdateUser, revision: number | undefined): Promise<User>;
   /** With sessions and API keys. @throws AppError NOT_FOUND, CONFLICT for the last admin */
@@ -56,6 +57,7 @@ export function createUsers(deps: {
     },
     async update(caller, id, patch, revision) {
       const { password, ...fields } = patch;
+      if (password !== undefined && caller.actor.userId === id) throw asksForCurrentPassword();
       const passwordHash = password === undefined ? undefined : await passwords.hash(password);
       const user = await refusingTakenAddress(() =>
         knex.transaction(async (trx) => {
@@ -94,6 +96,12 @@ async function deleteUser(deps: { knex: Knex; audit: AuditLog }, caller: Caller,
     await repository.delete(trx, id);
     await deps.audit.record(trx, { ...toEntry(caller, id), action: "user.delete", before });
   });
+}
+
+/** A stolen session must not be enough to take an account over for good. */
+function asksForCurrentPassword(): AppError {
+  const message = "is your own: change it at POST /api/v1/auth/password, with the current one";
+  return invalidFields([{ path: "/password", message }]);
 }
 
 /** The ids of the active admins, locked: of two demotions at once, the second sees the first one's result. */
