@@ -7,7 +7,8 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../", import.meta.url));
 const OLDEST = [20, 19];
-const SOURCES = ["src", "workers", "migrations", "bench"];
+/** Folders of the program, below the root. */
+export const SOURCES = ["src", "workers", "migrations", "bench"];
 const STAMP = join(root, "dist", ".built");
 
 /** Ends the process with one line when Node is too old. */
@@ -54,8 +55,7 @@ function install(missing) {
 function build(sources) {
   console.error("Building …");
   mkdirSync(join(root, "dist"), { recursive: true });
-  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-  run(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")], "The build");
+  run(process.execPath, [join(root, "scripts", "compile.mjs")], "The build");
   removeOrphans();
   writeFileSync(STAMP, sources);
 }
@@ -84,15 +84,20 @@ function removeOrphans() {
 
 function hashSources() {
   const hash = createHash("sha256");
-  for (const name of ["package-lock.json", "tsconfig.json", "tsconfig.build.json"]) {
+  for (const name of ["package-lock.json", "tsconfig.json"]) {
     hash.update(name).update(readFileSync(join(root, name)));
   }
   for (const folder of SOURCES) {
     if (!existsSync(join(root, folder))) continue;
     for (const name of readdirSync(join(root, folder), { recursive: true }).sort()) {
-      if (!name.endsWith(".ts") || name.endsWith(".test.ts")) continue;
+      if (!isSource(name)) continue;
       hash.update(join(folder, name)).update(readFileSync(join(root, folder, name)));
     }
   }
   return hash.digest("hex");
+}
+
+/** Whether a file of the sources is compiled. */
+export function isSource(name) {
+  return name.endsWith(".ts") && !name.endsWith(".test.ts");
 }
