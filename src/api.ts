@@ -82,7 +82,7 @@ export async function startApi(platform: Platform): Promise<Api> {
     redisUrl: settings.REDIS_URL,
     prefix: settings.QUEUE_PREFIX,
   });
-  const auth = createAuthServices({ knex, audit, keys: platform.keys, limits });
+  const auth = createAuthServices({ ...platform, limits });
   const authenticator = createAuthenticator(auth);
   const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
   await hub.start();
@@ -183,6 +183,7 @@ function createRoutes(
       audit,
       metrics,
       metricsToken: settings.METRICS_TOKEN,
+      publicUrl: settings.PUBLIC_URL,
       hasConsole: false,
       readiness,
       describeSandbox,

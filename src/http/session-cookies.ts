@@ -48,6 +48,21 @@ export function makeDeviceCookie(mark: string, seconds: number, isSecure: boolea
   });
 }
 
+/** Holds a sign-in that is under way at a provider, for the way back from there: a navigation from another site. */
+export const OIDC_COOKIE = "headrace_oidc";
+
+/** The `Set-Cookie` value that keeps it, or with 0 seconds ends it. */
+export function makeOidcCookie(value: string, seconds: number, isSecure: boolean): string {
+  const flags = { httpOnly: true, sameSite: "lax", secure: isSecure } as const;
+  return stringifySetCookie({
+    name: OIDC_COOKIE,
+    value,
+    ...flags,
+    path: "/api/v1/auth/oidc",
+    maxAge: seconds,
+  });
+}
+
 /** The `Set-Cookie` values that end a sign-in. */
 export function makeClearedCookies(isSecure: boolean): string[] {
   const flags = { httpOnly: true, sameSite: "strict", secure: isSecure, maxAge: 0 } as const;

@@ -90,10 +90,13 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     jwtSecret: TEST_JWT_SECRET,
     encryption: deriveEncryptionKey("test-encryption-key-test-encryption"),
   };
+  const limits = openSharedLimits({ knex, redisUrl: settings.REDIS_URL, prefix: database.prefix });
   const auth = createAuthServices({
     knex,
     audit,
     keys,
+    settings,
+    limits,
     ...(options.loginLimits ? { loginLimits: options.loginLimits } : {}),
   });
   const secrets = createSecretStore({ knex, keys, audit });
@@ -114,7 +117,6 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...platformRoutes({ ...platform, metricsToken: settings.METRICS_TOKEN }),
     ...(options.routes?.(parts) ?? []),
   ];
-  const limits = openSharedLimits({ knex, redisUrl: settings.REDIS_URL, prefix: database.prefix });
   const board = options.bullBoard ? { bullBoard: options.bullBoard } : {};
   const app = createApp({
     routes,

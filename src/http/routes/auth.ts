@@ -6,21 +6,19 @@ import {
   refreshSchema,
   signedInSchema,
 } from "../../contracts/api/auth.js";
-import type { SignedIn } from "../../contracts/api/auth.js";
 import { AppError } from "../../errors/app-error.js";
 import { permissionsOfActor } from "../../services/access/assert-can.js";
-import { SESSION_LIFETIME_SECONDS } from "../../services/auth/sessions.js";
 import { DEVICE_LIFETIME_SECONDS } from "../../services/auth/known-devices.js";
 import type { Principal } from "../../services/auth/principals.js";
 import type { SignIn } from "../../services/auth/sign-in.js";
 import { assertSameOrigin } from "../assert-same-origin.js";
 import type { Authenticator } from "../authenticate.js";
-import { defineRoute, type RouteDefinition, type RouteResponse } from "../route.js";
+import { presentSignedIn } from "../present-signed-in.js";
+import { defineRoute, type RouteDefinition } from "../route.js";
 import {
   DEVICE_COOKIE,
   makeClearedCookies,
   makeDeviceCookie,
-  makeSessionCookies,
   readCookie,
   REFRESH_COOKIE,
 } from "../session-cookies.js";
@@ -135,17 +133,6 @@ function personalRoutes(signIn: SignIn): RouteDefinition[] {
       },
     }),
   ];
-}
-
-function presentSignedIn(
-  signedIn: SignedIn,
-  isSecure: boolean,
-  moreCookies: readonly string[] = [],
-): RouteResponse {
-  const { accessToken, refreshToken, expiresIn } = signedIn;
-  const refreshSeconds = SESSION_LIFETIME_SECONDS;
-  const cookies = makeSessionCookies({ accessToken, refreshToken, expiresIn, refreshSeconds, isSecure });
-  return { status: 200, headers: { "Set-Cookie": [...cookies, ...moreCookies] }, body: signedIn };
 }
 
 /** Browsers keep the refresh token where no script can read it. */

@@ -6,14 +6,13 @@ import { AppError, invalidFields } from "../../errors/app-error.js";
 import { UserModel } from "../../models/user-model.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { presentUser } from "../users/present-user.js";
-import type { AccessTokens } from "./access-tokens.js";
 import type { KnownDevices } from "./known-devices.js";
 import type { LoginThrottle } from "./login-throttle.js";
 import type { Passwords } from "./passwords.js";
 import type { Principals } from "./principals.js";
+import type { SessionStarter } from "./start-session.js";
 import {
   findSessionOfRefreshToken,
-  openSession,
   revokeSession,
   revokeSessionsOf,
   rotateRefreshToken,
@@ -59,7 +58,7 @@ export interface Caller {
 export interface SignInDeps {
   readonly knex: Knex;
   readonly audit: AuditLog;
-  readonly accessTokens: AccessTokens;
+  readonly sessions: SessionStarter;
   readonly passwords: Passwords;
   readonly principals: Principals;
   readonly throttle: LoginThrottle;
@@ -144,29 +143,10 @@ async function login(
     throw new AppError("UNAUTHENTICATED", "E-mail or password is wrong");
   }
   await deps.throttle.forgive(attempt);
-  const session = await deps.knex.transaction(
-    async (trx) => await recordSession(deps, trx, user, { origin, by: "password" }),
+  const signedIn = await deps.knex.transaction(
+    async (trx) => await deps.sessions.start(trx, user, { origin, by: "password" }),
   );
-  return { signedIn: present(deps, user, session), deviceMark: deps.devices.make(email) };
-}
-
-async function recordSession(
-  { audit }: Pick<SignInDeps, "audit">,
-  trx: Knex.Transaction,
-  user: UserModel,
-  { origin, by }: { readonly origin: RequestOrigin; readonly by: "password" | "oidc" },
-): Promise<{ sessionId: string; refreshToken: string }> {
-  await UserModel.query(trx).patch({ lastLoginAt: new Date() }).where("id", user.id);
-  const opened = await openSession(trx, user.id, origin.address);
-  await audit.record(trx, {
-    actor: toActor(user),
-    origin,
-    action: "session.create",
-    entityType: "session",
-    entityId: opened.sessionId,
-    after: { by },
-  });
-  return opened;
+  return { signedIn, deviceMark: deps.devices.make(email) };
 }
 
 async function refresh(deps: SignInDeps, refreshToken: string, origin: RequestOrigin): Promise<SignedIn> {
@@ -181,7 +161,7 @@ async function refresh(deps: SignInDeps, refreshToken: string, origin: RequestOr
   }
   const user = await UserModel.query(deps.knex).findById(rotation.userId);
   if (!user) throw new AppError("UNAUTHENTICATED", "The refresh token is not valid. Sign in again.");
-  return present(deps, user, rotation);
+  return deps.sessions.present(user, rotation);
 }
 
 async function revokeFamily(
@@ -224,19 +204,4 @@ async function endSession(
 
 function toActor(user: UserModel): Actor {
   return { type: "user", userId: user.id, name: user.email, role: user.role };
-}
-
-function present(
-  deps: SignInDeps,
-  user: UserModel,
-  session: { sessionId: string; refreshToken: string },
-): SignedIn {
-  const token = deps.accessTokens.issue({ userId: user.id, sessionId: session.sessionId });
-  const lastLoginAt = user.lastLoginAt ?? new Date();
-  return {
-    ...token,
-    refreshToken: session.refreshToken,
-    tokenType: "Bearer",
-    user: { ...presentUser(user), lastLoginAt: lastLoginAt.toISOString() },
-  };
 }

@@ -3,12 +3,13 @@ import type { CreateUser, UpdateUser, User } from "../../contracts/api/users.js"
 import { newId } from "../../core/ids.js";
 import { type AppError, conflict, invalidFields } from "../../errors/app-error.js";
 import { UserModel } from "../../models/user-model.js";
-import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
+import { createRepository, type Page, type PageRequest } from "../../models/repository.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import type { Passwords } from "../auth/passwords.js";
 import type { Principals } from "../auth/principals.js";
 import { revokeSessionsOf } from "../auth/sessions.js";
 import type { Caller } from "../auth/sign-in.js";
+import { isLastAdmin, lockAdmins } from "./last-admin.js";
 import { presentUser } from "./present-user.js";
 
 /** The people of an installation. Callers have been checked for `user:manage`. */
@@ -104,18 +105,8 @@ function asksForCurrentPassword(): AppError {
   return invalidFields([{ path: "/password", message }]);
 }
 
-/** The ids of the active admins, locked: of two demotions at once, the second sees the first one's result. */
-async function lockAdmins(trx: Db): Promise<string[]> {
-  const { rows } = await trx.raw<{ rows: { id: string }[] }>(
-    "SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id FOR UPDATE",
-  );
-  return rows.map((row) => row.id);
-}
-
 function assertNotLastAdmin(adminIds: readonly string[], id: string): void {
-  if (adminIds.length === 1 && adminIds[0] === id) {
-    throw conflict("This is the last active admin; make another one first");
-  }
+  if (isLastAdmin(adminIds, id)) throw conflict("This is the last active admin; make another one first");
 }
 
 function toEntry(caller: Caller, id: string) {
