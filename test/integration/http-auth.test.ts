@@ -59,7 +59,7 @@ describe("sign-in", () => {
       });
       expect(response.text).not.toContain("passwordHash");
       const cookies = response.headers["set-cookie"] ?? [];
-      expect(cookies).toHaveLength(2);
+      expect(cookies).toHaveLength(3);
       for (const cookie of cookies) expect(cookie).toMatch(/HttpOnly.*SameSite=Strict/);
       expect(cookies[0]).toMatch(/^headrace_session=/);
       const answer = await me((response.body as unknown as SignedInBody).accessToken);

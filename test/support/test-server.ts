@@ -68,6 +68,8 @@ export interface TestServer extends TestServerParts {
 export interface TestServerOptions {
   /** Routes beside the platform's own. */
   readonly routes?: (parts: TestServerParts) => readonly RouteDefinition[];
+  /** Default: a free one. */
+  readonly port?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly loginLimits?: Partial<LoginLimits>;
   readonly checks?: readonly ReadinessCheck[];
@@ -131,7 +133,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     ...board,
   });
   const server = createHttpServer(app, options.limits);
-  const port = await listen(server);
+  const port = await listen(server, options.port ?? 0);
   const passwordHash = await auth.passwords.hash(TEST_PASSWORD);
   const addUser = async (role: Role, email: string) =>
     await addTestUser(database.knex, auth, { role, email, passwordHash });
@@ -157,8 +159,8 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   };
 }
 
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+async function listen(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return (server.address() as AddressInfo).port;
 }
 
