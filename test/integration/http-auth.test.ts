@@ -471,6 +471,27 @@ describe("sign-in", () => {
       }
     });
 
+    it("are narrowed by scopes, out of those of their role, and so are keys that they make", async () => {
+      const { token } = server.users.editor;
+      const narrow = await make(token, { name: "n", scopes: ["run:start", "api-key:own", "run:start"] });
+      expect(narrow.body).toMatchObject({ role: "editor", scopes: ["api-key:own", "run:start"] });
+      const key = String(narrow.body["key"]);
+      expect((await me(key)).body).toMatchObject({ permissions: ["api-key:own", "run:start"] });
+      expect((await server.request({ path: "/api/v1/secrets", token: key })).status).toBe(403);
+      expect((await make(key, { name: "child" })).body).toMatchObject({
+        scopes: ["api-key:own", "run:start"],
+      });
+      expect((await make(key, { name: "child", scopes: ["run:cancel"] })).status).toBe(403);
+      expect((await make(key, { name: "child", role: "viewer" })).body).toMatchObject({
+        scopes: ["api-key:own"],
+      });
+      expect((await make(token, { name: "x", role: "viewer", scopes: ["run:start"] })).status).toBe(422);
+      expect((await make(token, { name: "x", scopes: ["user:manage"] })).status).toBe(422);
+      expect((await make(token, { name: "x", scopes: ["nonsense"] })).status).toBe(422);
+      expect((await make(token, { name: "x", scopes: [] })).status).toBe(422);
+      expect((await make(token, { name: "wide" })).body["scopes"]).toBeNull();
+    });
+
     it("a key made with a key does not outlive it", async () => {
       const expiresAt = new Date(Date.now() + 3600_000).toISOString();
       const parent = await make(server.users.editor.token, { name: "parent", role: "operator", expiresAt });
