@@ -55,6 +55,8 @@ import { createEntities } from "./services/entities/entities.js";
 import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { readSandboxMetric } from "./services/health/sandbox-metric.js";
+import { openRequestLimiters } from "./services/limits/open-request-limiters.js";
+import { openSharedLimits } from "./services/limits/shared-limits.js";
 import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
 import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
 import { summarizeUsage } from "./services/llm-spending/llm-usage.js";
@@ -89,7 +91,12 @@ const DRAIN_MS = 8000;
 /** Starts the API on an open platform. The platform is the caller's to close, after the API. */
 export async function startApi(platform: Platform): Promise<Api> {
   const { settings, knex, logger, metrics, audit } = platform;
-  const auth = createAuthServices({ knex, audit, keys: platform.keys });
+  const limits = openSharedLimits({
+    ...platform,
+    redisUrl: settings.REDIS_URL,
+    prefix: settings.QUEUE_PREFIX,
+  });
+  const auth = createAuthServices({ ...platform, limits });
   const authenticator = createAuthenticator(auth);
   const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
   await hub.start();
@@ -114,6 +121,7 @@ export async function startApi(platform: Platform): Promise<Api> {
     metrics,
     version: VERSION,
     bullBoard,
+    limits: openRequestLimiters({ limits, settings }),
     fallbacks: [appParts.proxy.router],
   });
   const server = createHttpServer(app);
@@ -133,6 +141,7 @@ export async function startApi(platform: Platform): Promise<Api> {
       clearTimeout(timer);
       await closeCopilot();
       board.stop();
+      limits.close();
     },
   };
 }
@@ -202,6 +211,7 @@ function createRoutes(
       audit,
       metrics,
       metricsToken: settings.METRICS_TOKEN,
+      publicUrl: settings.PUBLIC_URL,
       hasConsole: false,
       readiness,
       describeSandbox,

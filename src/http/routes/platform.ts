@@ -10,13 +10,16 @@ import { apiKeyRoutes } from "./api-keys.js";
 import { authRoutes } from "./auth.js";
 import { healthRoutes } from "./health.js";
 import { metricsRoutes } from "./metrics.js";
+import { oidcRoutes } from "./oidc.js";
 import { pageRoutes } from "./pages.js";
 import { secretRoutes } from "./secrets.js";
 import { userRoutes } from "./users.js";
 
 /** What the platform's own routes stand on. */
 export interface PlatformRouteDeps {
-  readonly auth: Pick<AuthServices, "signIn" | "apiKeys" | "users">;
+  readonly auth: Pick<AuthServices, "signIn" | "oidc" | "apiKeys" | "users">;
+  /** The setting `PUBLIC_URL`. */
+  readonly publicUrl?: string | undefined;
   readonly authenticator: Authenticator;
   readonly secrets: SecretStore;
   readonly audit: AuditLog;
@@ -36,6 +39,7 @@ export function platformRoutes(deps: PlatformRouteDeps): RouteDefinition[] {
   const { describeSandbox } = deps;
   return [
     ...authRoutes({ signIn: auth.signIn, authenticator }),
+    ...oidcRoutes({ oidc: auth.oidc, publicUrl: deps.publicUrl }),
     ...apiKeyRoutes({ apiKeys: auth.apiKeys }),
     ...userRoutes({ users: auth.users }),
     ...secretRoutes({ secrets: deps.secrets }),
