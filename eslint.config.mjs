@@ -88,6 +88,7 @@ export default tseslint.config(
       "examples/**",
       ".headrace/**",
       "src/executors/*/runtime/**",
+      "workers/*/runtime/**",
     ],
   },
   ...tseslint.configs.recommended,

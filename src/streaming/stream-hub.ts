@@ -100,18 +100,7 @@ export function createStreamHub(deps: StreamHubDeps) {
 
     /** A run's events after a position, in order; waits for the first up to `ms`. None: there was none, or the signal. */
     async readRunEvents(runId: string, after: number, ms: number, signal: AbortSignal): Promise<RunEvent[]> {
-      // watching before the first read: an event committed in between is news
-      const watch = notices.watchRun(runId);
-      const feed = feeds.acquire(runId);
-      try {
-        const { frames } = await feed.readAfter(after);
-        if (frames.length > 0) return frames.map(toEvent);
-        await watch.wait(ms, signal);
-        return (await feed.readAfter(after)).frames.map(toEvent);
-      } finally {
-        feed.release();
-        watch.close();
-      }
+      return await readEvents({ notices, feeds }, { runId, after, ms, signal });
     },
 
     /** Ends every stream politely and unsubscribes. */
@@ -125,6 +114,24 @@ export function createStreamHub(deps: StreamHubDeps) {
 
 /** See {@link createStreamHub}. */
 export type StreamHub = ReturnType<typeof createStreamHub>;
+
+async function readEvents(
+  { notices, feeds }: Pick<HubParts, "notices" | "feeds">,
+  { runId, after, ms, signal }: { runId: string; after: number; ms: number; signal: AbortSignal },
+): Promise<RunEvent[]> {
+  // watching before the first read: an event committed in between is news
+  const watch = notices.watchRun(runId);
+  const feed = feeds.acquire(runId);
+  try {
+    const { frames } = await feed.readAfter(after);
+    if (frames.length > 0) return frames.map(toEvent);
+    await watch.wait(ms, signal);
+    return (await feed.readAfter(after)).frames.map(toEvent);
+  } finally {
+    feed.release();
+    watch.close();
+  }
+}
 
 function toEvent(frame: EventFrame): RunEvent {
   return JSON.parse(frame.json) as RunEvent;

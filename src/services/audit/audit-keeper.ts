@@ -80,22 +80,23 @@ export function createAuditKeeper(deps: AuditKeeperDeps): AuditKeeper {
     async prune(signal) {
       if (days === undefined) return 0;
       await notePrune();
-      let removed = 0;
-      for (;;) {
-        signal.throwIfAborted();
-        const count = await knex("action_logs")
-          .whereIn(
-            "seq",
-            knex("action_logs")
-              .select("seq")
-              .whereRaw("seq <= (SELECT max(seq) FROM audit_checkpoints WHERE kind = 'prune')")
-              .orderBy("seq")
-              .limit(BATCH),
-          )
-          .delete();
-        removed += count;
-        if (count < BATCH) return removed;
-      }
+      return await removePromised(knex, signal);
     },
   };
+}
+
+/** Removes what the checkpoints let go of. */
+async function removePromised(knex: Knex, signal: AbortSignal): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const promised = knex("action_logs")
+      .select("seq")
+      .whereRaw("seq <= (SELECT max(seq) FROM audit_checkpoints WHERE kind = 'prune')")
+      .orderBy("seq")
+      .limit(BATCH);
+    const count = await knex("action_logs").whereIn("seq", promised).delete();
+    removed += count;
+    if (count < BATCH) return removed;
+  }
 }
