@@ -85,17 +85,16 @@ export function createAuditKeeper(deps: AuditKeeperDeps): AuditKeeper {
   };
 }
 
-/** Removes what the checkpoints let go of. */
 async function removePromised(knex: Knex, signal: AbortSignal): Promise<number> {
+  const oldest = knex("action_logs")
+    .select("seq")
+    .whereRaw("seq <= (SELECT max(seq) FROM audit_checkpoints WHERE kind = 'prune')")
+    .orderBy("seq")
+    .limit(BATCH);
   let removed = 0;
   for (;;) {
     signal.throwIfAborted();
-    const promised = knex("action_logs")
-      .select("seq")
-      .whereRaw("seq <= (SELECT max(seq) FROM audit_checkpoints WHERE kind = 'prune')")
-      .orderBy("seq")
-      .limit(BATCH);
-    const count = await knex("action_logs").whereIn("seq", promised).delete();
+    const count = await knex("action_logs").whereIn("seq", oldest.clone()).delete();
     removed += count;
     if (count < BATCH) return removed;
   }
