@@ -83,7 +83,9 @@ describeWith(hasProgram("chromium"), "our pages in a browser", () => {
       [true, "Strict"],
       [true, "Strict"],
     ]);
-    expect(faults.filter((fault) => /Content Security Policy|Refused/.test(fault))).toEqual([]);
+    // Bull Board asks for fonts of another server, and is kept from it: nothing else is in its way
+    const blocked = faults.filter((fault) => /Content Security Policy|Refused/.test(fault));
+    expect(blocked.filter((fault) => !fault.includes("https://fonts.googleapis.com/"))).toEqual([]);
   }, 90_000);
 
   it("says in plain words why it did not work", async () => {
