@@ -27,7 +27,7 @@ export function applyPatch(value: JsonValue, patch: readonly PatchOperation[]): 
   const fault = patch.map(findOperationFault).find((one) => one !== undefined);
   if (fault !== undefined) return { fault };
   // below a root of our own, so that the whole document can be replaced as well
-  const holder = { document: structuredClone(value) };
+  const holder = { document: copyOf(value) as JsonValue | undefined };
   let results: readonly (Error | null)[];
   try {
     results = applyInPlace(holder, patch.map(underHolder));
@@ -80,6 +80,11 @@ function underHolder({ op, path, from, value }: PatchOperation): Operation {
     op,
     path: `/document${path}`,
     ...(from === undefined ? {} : { from: `/document${from}` }),
-    ...(value === undefined ? {} : { value: structuredClone(value) }),
+    ...(value === undefined ? {} : { value: copyOf(value) }),
   } as Operation;
+}
+
+/** Through JSON: what is applied is data, whatever realm it came from. */
+function copyOf<Value>(value: Value): Value {
+  return JSON.parse(JSON.stringify(value)) as Value;
 }
