@@ -10,7 +10,7 @@ import { type Authenticator, createAuthenticator } from "./http/authenticate.js"
 import { createHostGuard } from "./http/host-guard.js";
 import { createHeadraceFeatures, type HeadraceFeatureDeps } from "./http/mcp/headrace-features.js";
 import { createMcpEndpoint } from "./http/mcp/mcp-endpoint.js";
-import { createMcpExchange, type McpExchange } from "./http/mcp/mcp-exchange.js";
+import { createMcpExchange, type McpExchange } from "./streaming/mcp-exchange.js";
 import { createMcpSessions } from "./http/mcp/mcp-session.js";
 import type { RouteDefinition } from "./http/route.js";
 import { appRoutes } from "./http/routes/apps.js";
@@ -65,7 +65,7 @@ import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import type { RunCommands } from "./services/runs/run-commands.js";
 import { createRunPins } from "./services/runs/run-pins.js";
 import { createRunQueries, type RunQueries } from "./services/runs/run-queries.js";
-import { createSchedules } from "./services/scheduling/schedules.js";
+import { createSchedules, type Schedules } from "./services/scheduling/schedules.js";
 import { createDependencyVisualizer } from "./services/visualiser/dependency-visualizer.js";
 import { createDeliveryReceiver } from "./services/webhooks/receive-deliveries.js";
 import { createWebhooks } from "./services/webhooks/webhooks.js";
@@ -185,8 +185,6 @@ function createRoutes(
     ...mcpDefinitionRoutes({ registry }),
     ...createToolRoutes(platform),
     ...workflowDefinitionRoutes({ workflows }),
-    ...entityRoutes({ entities: createEntities(platform) }),
-    ...graphRoutes({ visualizer: createDependencyVisualizer(platform) }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),
       workflows,
@@ -200,9 +198,7 @@ function createRoutes(
     ...externalDbRoutes({ externalDbs: createExternalDbs(platform) }),
     ...createLlmRoutes(platform),
     ...createArtifactRoutes(platform, queries),
-    ...dashboardRoutes({
-      dashboard: createDashboard({ ...platform, readiness, countSchedules: schedules.count }),
-    }),
+    ...createConsoleRoutes(platform, readiness, schedules),
     ...workerGroupRoutes({ groups }),
     ...platformRoutes({
       auth,
@@ -250,6 +246,21 @@ function createLlmRoutes({ knex, keys, audit, settings }: Platform): RouteDefini
     ...llmSpendingRoutes({
       budgets: createLlmBudgets({ knex, audit }),
       summarizeUsage: async (query) => await summarizeUsage(knex, query),
+    }),
+  ];
+}
+
+/** What pages show of everything: figures, entities, graphs. */
+function createConsoleRoutes(
+  platform: Platform,
+  readiness: ReturnType<typeof createReadiness>,
+  schedules: Pick<Schedules, "count">,
+): RouteDefinition[] {
+  return [
+    ...entityRoutes({ entities: createEntities(platform) }),
+    ...graphRoutes({ visualizer: createDependencyVisualizer(platform) }),
+    ...dashboardRoutes({
+      dashboard: createDashboard({ ...platform, readiness, countSchedules: schedules.count }),
     }),
   ];
 }

@@ -111,11 +111,11 @@ function changingTools(deps: FollowDeps): McpTool[] {
         return await queries.get(input.runId);
       },
     }),
-    decideTool(deps),
+    approvalTool(deps),
   ];
 }
 
-function decideTool({ commands, queries }: FollowDeps): McpTool {
+function approvalTool({ commands, queries }: FollowDeps): McpTool {
   return defineTool({
     name: "decide_approval",
     title: "Approve or reject a step",
