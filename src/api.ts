@@ -8,6 +8,7 @@ import { createAppProxy } from "./http/apps/app-proxy.js";
 import { serveUpgrades } from "./http/apps/serve-upgrades.js";
 import { type Authenticator, createAuthenticator } from "./http/authenticate.js";
 import { createHostGuard } from "./http/host-guard.js";
+import { findConsoleFiles } from "./http/pages/console-files.js";
 import type { RouteDefinition } from "./http/route.js";
 import { appRoutes } from "./http/routes/apps.js";
 import { artifactViewRoutes } from "./http/routes/artifact-views.js";
@@ -174,7 +175,7 @@ function createRoutes(
       audit,
       metrics,
       metricsToken: settings.METRICS_TOKEN,
-      hasConsole: false,
+      console: findConsoleFiles(),
       readiness,
       describeSandbox,
       collectMoreMetrics: () => readSandboxMetric(knex),
