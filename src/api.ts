@@ -12,6 +12,7 @@ import { createHeadraceFeatures, type HeadraceFeatureDeps } from "./http/mcp/hea
 import { createMcpEndpoint } from "./http/mcp/mcp-endpoint.js";
 import { createMcpExchange, type McpExchange } from "./streaming/mcp-exchange.js";
 import { createMcpSessions } from "./http/mcp/mcp-session.js";
+import { findConsoleFiles } from "./http/pages/console-files.js";
 import type { RouteDefinition } from "./http/route.js";
 import { appRoutes } from "./http/routes/apps.js";
 import { artifactViewRoutes } from "./http/routes/artifact-views.js";
@@ -208,7 +209,7 @@ function createRoutes(
       metrics,
       metricsToken: settings.METRICS_TOKEN,
       publicUrl: settings.PUBLIC_URL,
-      hasConsole: false,
+      console: findConsoleFiles(),
       readiness,
       describeSandbox,
       collectMoreMetrics: async () => await readInstallationMetrics(platform, groups),

@@ -114,7 +114,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   };
   const authenticator = createAuthenticator(auth);
   const readiness = createReadiness({ checks: options.checks ?? [], onFailure: () => undefined });
-  const platform = { auth, authenticator, secrets, audit, readiness, metrics, hasConsole: false };
+  const platform = { auth, authenticator, secrets, audit, readiness, metrics };
   const routes = [
     ...platformRoutes({ ...platform, metricsToken: settings.METRICS_TOKEN }),
     ...(options.routes?.(parts) ?? []),

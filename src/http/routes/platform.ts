@@ -4,6 +4,7 @@ import type { AuthServices } from "../../services/auth/auth-services.js";
 import type { Readiness } from "../../services/health/readiness.js";
 import type { SecretStore } from "../../services/secrets/secret-store.js";
 import type { Authenticator } from "../authenticate.js";
+import type { ConsoleFiles } from "../pages/console-files.js";
 import type { RouteDefinition } from "../route.js";
 import { actionLogRoutes } from "./action-logs.js";
 import { apiKeyRoutes } from "./api-keys.js";
@@ -28,8 +29,8 @@ export interface PlatformRouteDeps {
   readonly metrics: Metrics;
   readonly metricsToken: string | undefined;
   readonly collectMoreMetrics?: () => Promise<string>;
-  /** Whether the console's files are served at `/`; else a landing page is. */
-  readonly hasConsole: boolean;
+  /** The built console, served at `/`; without it, a landing page is. */
+  readonly console?: ConsoleFiles | undefined;
 }
 
 /** Sign-in, API keys, users, secrets, audit log, health, metrics, docs and pages. */
@@ -46,6 +47,6 @@ export function platformRoutes(deps: PlatformRouteDeps): RouteDefinition[] {
     ...actionLogRoutes({ audit }),
     ...healthRoutes({ readiness: deps.readiness, ...(describeSandbox ? { describeSandbox } : {}) }),
     ...metricsRoutes({ metrics, metricsToken, ...(collectMore ? { collectMore } : {}) }),
-    ...pageRoutes({ hasConsole: deps.hasConsole }),
+    ...pageRoutes({ console: deps.console }),
   ];
 }

@@ -1,0 +1,21 @@
+/** Names of what is cached. A prefix (`["runs"]`) stands for everything under it when something has changed. */
+export const queryKeys = {
+  me: ["me"] as const,
+  summary: ["dashboard", "summary"] as const,
+  health: ["dashboard", "health"] as const,
+  activity: ["dashboard", "activity"] as const,
+  series: (metric: string, span: string) => ["dashboard", "series", metric, span] as const,
+  runs: (filters: object) => ["runs", "list", filters] as const,
+  allRuns: ["runs", "list"] as const,
+  run: (id: string) => ["runs", "one", id] as const,
+  runSteps: (id: string) => ["runs", "one", id, "steps"] as const,
+  runGraph: (id: string) => ["runs", "one", id, "graph"] as const,
+  runArtifacts: (id: string) => ["runs", "one", id, "artifacts"] as const,
+  runAudit: (id: string) => ["runs", "one", id, "audit"] as const,
+  artifact: (id: string) => ["artifacts", id] as const,
+  bulk: (id: string) => ["bulk", id] as const,
+  workflows: (query: object) => ["workflows", "list", query] as const,
+  workflow: (nameOrId: string) => ["workflows", "one", nameOrId] as const,
+  mcps: (query: object) => ["mcps", "list", query] as const,
+  mcp: (nameOrId: string) => ["mcps", "one", nameOrId] as const,
+};

@@ -1,0 +1,6 @@
+import { PageHeader } from "../../components/page-header.js";
+
+/** Home. */
+export function HomePage() {
+  return <PageHeader title="Home" />;
+}

@@ -1,0 +1,6 @@
+import { PageHeader } from "../../components/page-header.js";
+
+/** Run. */
+export function RunPage() {
+  return <PageHeader title="Run" />;
+}

@@ -1,0 +1,6 @@
+import { PageHeader } from "../../components/page-header.js";
+
+/** Runs. */
+export function RunsPage() {
+  return <PageHeader title="Runs" />;
+}
