@@ -41,22 +41,6 @@ export function RunActions({ run, chosen }: { readonly run: Run; readonly chosen
     setBusy(false);
   }
 
-  async function pin(): Promise<void> {
-    try {
-      const change = run.isPinned ? "unpin" : "pin";
-      client.setQueryData(
-        queryKeys.run(run.id),
-        await apiRequest<Run>(`/workflow-runs/${run.id}/${change}`, { method: "POST" }),
-      );
-      showToast(
-        run.isPinned ? "Unpinned" : "Pinned",
-        run.isPinned ? undefined : "Retention leaves it alone.",
-      );
-    } catch (error) {
-      showFault("Could not change the pin", error);
-    }
-  }
-
   return (
     <>
       {!hasEnded && (
@@ -84,47 +68,85 @@ export function RunActions({ run, chosen }: { readonly run: Run; readonly chosen
           {run.status === "succeeded" ? "Rerun" : "Rerun from failed"}
         </Button>
       )}
-      <Menu
-        button={
-          <Button icon={ChevronDown} aria-label="More actions">
-            More
-          </Button>
-        }
-      >
-        {hasEnded && (
-          <>
-            <MenuItem icon={RotateCcw} blockedBecause={start.reason} onSelect={() => void rerun("start")}>
-              Rerun from the start
-            </MenuItem>
-            {chosen && (
-              <MenuItem
-                icon={StepForward}
-                blockedBecause={start.reason}
-                onSelect={() => void rerun(chosen.stepId)}
-              >
-                Rerun from {chosen.stepId}
-              </MenuItem>
-            )}
-            <MenuItem icon={CopyPlus} blockedBecause={start.reason} onSelect={() => setReplaying(true)}>
-              Replay with edited input …
-            </MenuItem>
-            <MenuLine />
-          </>
-        )}
-        <MenuItem
-          icon={run.isPinned ? PinOff : Pin}
-          blockedBecause={cancel.reason}
-          onSelect={() => void pin()}
-        >
-          {run.isPinned ? "Unpin" : "Pin, so that retention leaves it"}
-        </MenuItem>
-        <MenuItem icon={Download} onSelect={() => downloadJson(run, `run-${run.id}.json`)}>
-          Download as JSON
-        </MenuItem>
-      </Menu>
+      <RunMenu
+        run={run}
+        chosen={chosen}
+        onRerun={(from) => void rerun(from)}
+        onReplay={() => setReplaying(true)}
+      />
       {question && <Confirm question={question} onClose={() => setQuestion(undefined)} />}
       {isReplaying && <ReplayDialog run={run} onClose={() => setReplaying(false)} />}
     </>
+  );
+}
+
+function RunMenu({
+  run,
+  chosen,
+  onRerun,
+  onReplay,
+}: {
+  readonly run: Run;
+  readonly chosen: StepRun | undefined;
+  onRerun(from: string): void;
+  onReplay(): void;
+}) {
+  const client = useQueryClient();
+  const cancel = useMay("run:cancel");
+  const start = useMay("run:start");
+  const hasEnded = isOver(run.status);
+
+  async function pin(): Promise<void> {
+    try {
+      const change = run.isPinned ? "unpin" : "pin";
+      client.setQueryData(
+        queryKeys.run(run.id),
+        await apiRequest<Run>(`/workflow-runs/${run.id}/${change}`, { method: "POST" }),
+      );
+      showToast(
+        run.isPinned ? "Unpinned" : "Pinned",
+        run.isPinned ? undefined : "Retention leaves it alone.",
+      );
+    } catch (error) {
+      showFault("Could not change the pin", error);
+    }
+  }
+
+  return (
+    <Menu
+      button={
+        <Button icon={ChevronDown} aria-label="More actions">
+          More
+        </Button>
+      }
+    >
+      {hasEnded && (
+        <>
+          <MenuItem icon={RotateCcw} blockedBecause={start.reason} onSelect={() => onRerun("start")}>
+            Rerun from the start
+          </MenuItem>
+          {chosen && (
+            <MenuItem
+              icon={StepForward}
+              blockedBecause={start.reason}
+              onSelect={() => onRerun(chosen.stepId)}
+            >
+              Rerun from {chosen.stepId}
+            </MenuItem>
+          )}
+          <MenuItem icon={CopyPlus} blockedBecause={start.reason} onSelect={() => onReplay()}>
+            Replay with edited input …
+          </MenuItem>
+          <MenuLine />
+        </>
+      )}
+      <MenuItem icon={run.isPinned ? PinOff : Pin} blockedBecause={cancel.reason} onSelect={() => void pin()}>
+        {run.isPinned ? "Unpin" : "Pin, so that retention leaves it"}
+      </MenuItem>
+      <MenuItem icon={Download} onSelect={() => downloadJson(run, `run-${run.id}.json`)}>
+        Download as JSON
+      </MenuItem>
+    </Menu>
   );
 }
 

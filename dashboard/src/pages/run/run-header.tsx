@@ -40,7 +40,7 @@ export function RunHeader({ run, chosen }: { readonly run: Run; readonly chosen:
         created <Moment at={run.createdAt} isRelative />
       </span>
       <span>
-        took <Elapsed from={run.startedAt} to={run.finishedAt} />
+        {run.finishedAt ? "took" : "for"} <Elapsed from={run.startedAt} to={run.finishedAt} />
       </span>
       {run.replayOf && (
         <span>

@@ -65,9 +65,11 @@ function LoadedRun({ run }: { readonly run: Run }) {
   const isClosed = state.step === "-";
   const asked = isClosed ? undefined : parseChosen(state.step, state.item);
   const step = steps && !isClosed ? (findChosen(steps, asked) ?? suggestStep(steps)) : undefined;
+  const stepId = step?.stepId;
+  const itemIndex = step?.itemIndex;
   const chosen = useMemo<ChosenStep | undefined>(
-    () => (step ? { stepId: step.stepId, itemIndex: step.itemIndex } : undefined),
-    [step?.stepId, step?.itemIndex],
+    () => (stepId === undefined ? undefined : { stepId, itemIndex }),
+    [stepId, itemIndex],
   );
   const needsFeed =
     view === "logs" || (step !== undefined && tab !== "overview" && tab !== "data" && tab !== "files");
@@ -89,7 +91,7 @@ function LoadedRun({ run }: { readonly run: Run }) {
   });
   if (error && !steps) return <ErrorPanel error={error} onRetry={() => void refetch()} />;
   return (
-    <>
+    <div className={styles["page"]}>
       <RunHeader run={run} chosen={step} />
       {run.error && (
         <RunError error={run.error} onShow={(stepId) => setState({ step: stepId, item: undefined })} />
@@ -117,7 +119,7 @@ function LoadedRun({ run }: { readonly run: Run }) {
           </div>
         )}
       </div>
-    </>
+    </div>
   );
 }
 

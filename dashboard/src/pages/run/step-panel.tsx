@@ -17,6 +17,13 @@ export const STEP_TABS = ["overview", "logs", "data", "files", "notebook", "tran
 /** See {@link STEP_TABS}. */
 export type StepTab = (typeof STEP_TABS)[number];
 
+interface StepView {
+  readonly run: Run;
+  readonly step: StepRun;
+  readonly node: RunGraph["nodes"][number] | undefined;
+  readonly feed: RunFeed;
+}
+
 /** One step in full. */
 export function StepPanel({
   run,
@@ -26,15 +33,29 @@ export function StepPanel({
   tab,
   onTab,
   onClose,
-}: {
-  readonly run: Run;
-  readonly step: StepRun;
-  readonly node: RunGraph["nodes"][number] | undefined;
-  readonly feed: RunFeed;
+}: StepView & {
   readonly tab: StepTab;
   onTab(tab: StepTab): void;
   onClose(): void;
 }) {
+  const tabs = stepTabs({ run, step, node, feed });
+  const open = tabs.some(({ id }) => id === tab) ? tab : "overview";
+  const name = step.itemIndex === undefined ? step.stepId : `${step.stepId} [${step.itemIndex}]`;
+  return (
+    <section className={styles["panel"]} aria-label={`Step ${name}`}>
+      <header className={styles["head"]}>
+        <h2 title={name}>{name}</h2>
+        <StatusBadge status={step.status} />
+        <Button size="s" variant="quiet" icon={X} aria-label="Close the step" onClick={onClose} />
+      </header>
+      <div className={styles["tabs"]}>
+        <Tabs label={`Views of ${name}`} tabs={tabs} open={open} onOpen={onTab} />
+      </div>
+    </section>
+  );
+}
+
+function stepTabs({ run, step, node, feed }: StepView): Tab<StepTab>[] {
   const mcpType = node?.data["mcpType"];
   const tabs: Tab<StepTab>[] = [
     {
@@ -97,18 +118,5 @@ export function StepPanel({
       ),
     });
   }
-  const open = tabs.some(({ id }) => id === tab) ? tab : "overview";
-  const name = step.itemIndex === undefined ? step.stepId : `${step.stepId} [${step.itemIndex}]`;
-  return (
-    <section className={styles["panel"]} aria-label={`Step ${name}`}>
-      <header className={styles["head"]}>
-        <h2 title={name}>{name}</h2>
-        <StatusBadge status={step.status} />
-        <Button size="s" variant="quiet" icon={X} aria-label="Close the step" onClick={onClose} />
-      </header>
-      <div className={styles["tabs"]}>
-        <Tabs label={`Views of ${name}`} tabs={tabs} open={open} onOpen={onTab} />
-      </div>
-    </section>
-  );
+  return tabs;
 }
