@@ -192,15 +192,17 @@ describe("every route", () => {
   });
 
   it("refuses every credential that is none, by bearer and by cookie", async () => {
+    const byCookie = ["K1 expired", "K2 alg none", "K6 tampered", "K8 signed out", "K12 deactivated"];
     for (const operation of guarded()) {
-      for (const [what, token] of Object.entries(refused)) {
-        expect([label(operation), what, await ask(operation, token)]).toEqual([label(operation), what, 401]);
-      }
-      for (const what of ["K1 expired", "K2 alg none", "K6 tampered", "K8 signed out", "K12 deactivated"]) {
-        const found = [label(operation), what, await ask(operation, undefined, refused[what])];
-        expect(found).toEqual([label(operation), what, 401]);
-      }
+      const answers = await Promise.all([
+        ...Object.entries(refused).map(async ([what, token]) => [what, await ask(operation, token)]),
+        ...byCookie.map(async (what) => [what, await ask(operation, undefined, refused[what])]),
+      ]);
+      const opened = answers.filter(([, status]) => status !== 401);
+      expect([label(operation), opened]).toEqual([label(operation), []]);
     }
+    expect(Object.keys(refused).length).toBeGreaterThan(25);
+    expect(byCookie.every((what) => refused[what] !== undefined)).toBe(true);
   }, 240_000);
 
   it.each(ROLES)(
