@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import type { By, WorkflowDefinitions } from "../src/services/workflow-definitions/workflow-definitions.js";
+import type { By } from "../src/core/actor.js";
+import type { WorkflowDefinitions } from "../src/services/workflow-definitions/workflow-definitions.js";
 import { type Shape, stepsOf } from "./workloads.js";
 
 /** Publishes a workflow of no-op steps through the service, a new one each time. @returns its name. */

@@ -7,13 +7,14 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../", import.meta.url));
 const OLDEST = [20, 19];
-const SOURCES = ["src", "workers", "migrations", "bench"];
+/** Folders of the program, below the root. */
+export const SOURCES = ["src", "workers", "migrations", "bench"];
 const PARTS = [
   {
     stamp: join(root, "dist", ".built"),
     folders: SOURCES,
-    files: ["package-lock.json", "tsconfig.json", "tsconfig.build.json"],
-    isSource: (name) => name.endsWith(".ts") && !name.endsWith(".test.ts"),
+    files: ["package-lock.json", "tsconfig.json"],
+    isSource,
     build: buildProgram,
   },
   {
@@ -73,8 +74,7 @@ function install(missing) {
 
 function buildProgram() {
   console.error("Building …");
-  const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
-  run(process.execPath, [compiler, "-p", join(root, "tsconfig.build.json")], "The build");
+  run(process.execPath, [join(root, "scripts", "compile.mjs")], "The build");
   removeOrphans();
 }
 
@@ -119,4 +119,9 @@ function hashSources({ folders, files, isSource }) {
     }
   }
   return hash.digest("hex");
+}
+
+/** Whether a file of the sources is compiled. */
+export function isSource(name) {
+  return name.endsWith(".ts") && !name.endsWith(".test.ts");
 }

@@ -28,6 +28,7 @@ import { scheduleRoutes } from "./http/routes/schedules.js";
 import { stepCacheRoutes } from "./http/routes/step-cache.js";
 import { streamRoutes } from "./http/routes/streams.js";
 import { webhookRoutes } from "./http/routes/webhooks.js";
+import { workerGroupRoutes } from "./http/routes/worker-groups.js";
 import { workflowDefinitionRoutes } from "./http/routes/workflow-definitions.js";
 import { workflowPauseRoutes } from "./http/routes/workflow-pauses.js";
 import { createOutgoingGuard } from "./outgoing/outgoing-guard.js";
@@ -58,6 +59,8 @@ import { createDeliveryReceiver } from "./services/webhooks/receive-deliveries.j
 import { createWebhooks } from "./services/webhooks/webhooks.js";
 import { createCacheInvalidation } from "./services/step-cache/cache-invalidation.js";
 import { createStepCache } from "./services/step-cache/step-cache.js";
+import { readGroupMetrics } from "./services/worker-groups/group-metrics.js";
+import { createWorkerGroups, type WorkerGroups } from "./services/worker-groups/worker-groups.js";
 import { createWorkflowPauses } from "./services/workflow-definitions/workflow-pauses.js";
 import { createStreamHub, type StreamHub } from "./streaming/stream-hub.js";
 import { VERSION } from "./version.js";
@@ -149,6 +152,7 @@ function createRoutes(
     checks,
     onFailure: (name, error) => logger.warn({ err: error, check: name }, "not ready"),
   });
+  const groups = createWorkerGroups(platform);
   return [
     ...mcpDefinitionRoutes({ registry }),
     ...createToolRoutes(platform),
@@ -168,6 +172,7 @@ function createRoutes(
     ...dashboardRoutes({
       dashboard: createDashboard({ ...platform, readiness, countSchedules: schedules.count }),
     }),
+    ...workerGroupRoutes({ groups }),
     ...platformRoutes({
       auth,
       authenticator,
@@ -178,9 +183,15 @@ function createRoutes(
       console: findConsoleFiles(),
       readiness,
       describeSandbox,
-      collectMoreMetrics: () => readSandboxMetric(knex),
+      collectMoreMetrics: async () => await readInstallationMetrics(platform, groups),
     }),
   ];
+}
+
+/** What is the same whichever API process is asked. */
+async function readInstallationMetrics({ knex, logger }: Platform, groups: WorkerGroups): Promise<string> {
+  const tellFailure = (error: unknown) => logger.warn({ err: error }, "worker groups not counted");
+  return (await readSandboxMetric(knex)) + (await readGroupMetrics(groups, tellFailure));
 }
 
 /** Apps: what is told of them, and the way to them. */

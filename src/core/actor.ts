@@ -17,6 +17,12 @@ export interface RequestOrigin {
   readonly address: string | null;
 }
 
+/** Who asks for a change, and from where: what its audit entry says. */
+export interface By {
+  readonly actor: Actor;
+  readonly origin: RequestOrigin;
+}
+
 /** The actor of work that no person asked for. */
 export function systemActor(name: string): Actor {
   return { type: "system", userId: null, name, role: "admin" };

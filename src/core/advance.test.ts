@@ -142,6 +142,16 @@ describe("fail", () => {
     expect(result.error).toBeNull();
   });
 
+  it("tells what follows from a failure in the order of its causes", () => {
+    const drafts = [
+      { id: "a" },
+      { id: "b", after: ["a"] },
+      { id: "c", after: ["b"], runAfter: "allDone" as const },
+    ];
+    const result = apply({ ...fail, isRetryable: false }, run("rpp"), step(), drafts);
+    expect(types(result)).toEqual(["step.failed", "step.skipped", "step.queued"]);
+  });
+
   it("reports the first failure when a later step ends the run", () => {
     const first: RunError = { code: "timeout", message: "late", stepId: "a" };
     const result = apply({ ...succeed, stepIndex: 1 }, run("fr", "running", first), step({ stepIndex: 1 }), [

@@ -174,7 +174,7 @@ export class RunDraft {
 
   settle(ended: readonly number[] | undefined, delayMs: number): void {
     const { ready, skipped } = settle(this.#plan, this.#run.states, ended, this.#ending);
-    for (const index of ready) this.#queueFirst(stepAt(this.#plan, index), delayMs);
+    // a reader of the events sees a skip before what it lets go on
     for (const { index, letter } of skipped) {
       const step = stepAt(this.#plan, index);
       const isBlocked = letter === STATE.blocked;
@@ -185,6 +185,7 @@ export class RunDraft {
       const reason = isBlocked ? "dependency_failed" : step.phase ? "not_needed" : "dependency_skipped";
       this.event({ type: "step.skipped", stepId: step.id, data: { reason } });
     }
+    for (const index of ready) this.#queueFirst(stepAt(this.#plan, index), delayMs);
   }
 
   /** Ends every open step below an index as canceled, and notes how the run will end. */

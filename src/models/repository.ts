@@ -23,6 +23,8 @@ interface RowWithId extends BaseModel {
   id: string;
 }
 
+type Revised<M> = M & { readonly revision?: number };
+
 /** Reads a keyset cursor: the id of the last row of the page before. */
 export function parseCursor(cursor: string | undefined): string | undefined {
   if (cursor === undefined) return undefined;
@@ -57,6 +59,16 @@ export function createRepository<M extends RowWithId>(model: ModelClass<M>, what
       if (!row) throw notFound(what);
       return row;
     },
+    /**
+     * The row, locked until the transaction ends.
+     * @throws AppError NOT_FOUND; REVISION_STALE when `revision` is given and is not the row's.
+     */
+    async lock(trx: Db, id: string, revision?: number): Promise<M> {
+      const row = (await model.query(trx).where("id", id).forUpdate().first()) as Revised<M> | undefined;
+      if (!row) throw notFound(what);
+      if (revision !== undefined && row.revision !== revision) throw stale(what, revision);
+      return row;
+    },
     async insert(db: Db, row: PartialModelObject<M>): Promise<M> {
       return (await model.query(db).insertAndFetch(row)) as M;
     },
@@ -76,9 +88,7 @@ export function createRepository<M extends RowWithId>(model: ModelClass<M>, what
       if (revision !== undefined) void query.where("revision", revision);
       const [row] = (await query.returning("*")) as unknown as M[];
       if (row) return row;
-      if (await find(db, id))
-        throw new AppError("REVISION_STALE", `${what} has changed since revision ${revision}`);
-      throw notFound(what);
+      throw (await find(db, id)) ? stale(what, revision) : notFound(what);
     },
     /** Whether a row was there to delete. */
     async delete(db: Db, id: string): Promise<boolean> {
@@ -103,4 +113,8 @@ export function createRepository<M extends RowWithId>(model: ModelClass<M>, what
       return { items, nextCursor: rows.length > page.limit && last ? toCursor(last.id) : null };
     },
   };
+}
+
+function stale(what: string, revision: number | undefined): AppError {
+  return new AppError("REVISION_STALE", `${what} has changed since revision ${revision}`);
 }

@@ -11,8 +11,16 @@ const KEEP_ALIVE_MS = 4_000;
  * is made to an address that was resolved and judged once, just before. Redirects are not followed: whoever does
  * that judges each hop's URL. Waits for answers are bounded by the requests' own signals alone. It reads no proxy
  * settings. `destroy` it at the end.
+ *
+ * `keepsConnections: false` gives each request a connection of its own: for requests that may not be sent twice, since
+ * one that meets a kept connection as its server closes it fails, and nobody knows whether it was served.
  */
-export function createOutgoingAgent({ guard }: { readonly guard: OutgoingGuard }): Agent {
+export function createOutgoingAgent(options: {
+  readonly guard: OutgoingGuard;
+  /** Default: true. */
+  readonly keepsConnections?: boolean;
+}): Agent {
+  const { guard, keepsConnections = true } = options;
   return new Agent({
     connect: (target, callback) => {
       const port = Number(target.port) || (target.protocol === "https:" ? 443 : 80);
@@ -22,6 +30,7 @@ export function createOutgoingAgent({ guard }: { readonly guard: OutgoingGuard }
       );
     },
     keepAliveTimeout: KEEP_ALIVE_MS,
+    ...(!keepsConnections && { pipelining: 0 }),
     headersTimeout: 0,
     bodyTimeout: 0,
   });

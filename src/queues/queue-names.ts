@@ -9,6 +9,12 @@ export function stepsQueue(workerGroup: string): string {
   return `steps-${workerGroup}`;
 }
 
+/** The worker group whose steps wait in a queue; undefined for a queue of anything else. */
+export function groupOfQueue(queue: string): string | undefined {
+  const prefix = stepsQueue("");
+  return queue.startsWith(prefix) ? queue.slice(prefix.length) : undefined;
+}
+
 /** The id of a step's job: deterministic, so that enqueueing twice is harmless. */
 export function stepJobId(job: {
   runId: string;

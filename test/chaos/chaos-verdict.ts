@@ -157,7 +157,7 @@ function judgeExecutions({ rows, sightings, blows }: Evidence, accuse: Accuse): 
     if (isRun && !isItems && executions.length === 0) accuse("missed", `${key} succeeded, and nobody saw it`);
     const excess = executions.length - step.attempt;
     if (excess <= 0 || step.is_reused) continue;
-    const unsaved = executions.filter(({ at = 0 }) =>
+    const unsaved = executions.filter(({ at }) =>
       crashes.some((crash) => Math.abs(at - crash) < UNSAVED_MS),
     ).length;
     if (unsaved >= excess) lostClaims += excess;

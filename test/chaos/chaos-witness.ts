@@ -9,14 +9,14 @@ export interface Sighting {
   readonly runId: string;
   readonly stepId: string;
   readonly itemIndex: number;
-  /** Milliseconds since the epoch; of a script not known. */
-  readonly at: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** What steps report to: every execution is a line of a file. */
 export interface ChaosWitness {
   readonly port: number;
-  /** Where scripts append `<run> <step> <item>` themselves. */
+  /** Where scripts append `<run> <step> <item> <milliseconds since the epoch>` themselves. */
   readonly scriptFile: string;
   sightings(): Sighting[];
   close(): Promise<void>;
@@ -69,6 +69,6 @@ function readLines(file: string): Sighting[] {
     .filter((line) => line !== "")
     .map((line) => {
       const [runId = "", stepId = "", item = "-1", at] = line.split(" ");
-      return { runId, stepId, itemIndex: Number(item), at: at === undefined ? undefined : Number(at) };
+      return { runId, stepId, itemIndex: Number(item), at: Number(at) };
     });
 }

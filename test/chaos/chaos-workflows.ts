@@ -170,7 +170,7 @@ export const SCRIPT_CODE = `import time
 
 def main(file, run):
     with open(file, "a") as witness:
-        witness.write(f"{run} script -1\\n")
+        witness.write(f"{run} script -1 {int(time.time() * 1000)}\\n")
     time.sleep(0.2)
     return {"run": run}
 `;

@@ -62,7 +62,7 @@ interface Exchange {
 /** Makes the builtin; its connections are kept alive between executions. */
 export function createHttpRequestBuiltin(deps: HttpRequestDeps = {}): HttpRequestBuiltin {
   const guard = createOutgoingGuard(deps);
-  const agent = createOutgoingAgent({ guard });
+  const agent = createOutgoingAgent({ guard, keepsConnections: false });
   return {
     async execute(input, context) {
       context.signal.throwIfAborted();

@@ -9,7 +9,7 @@ import type {
   ScannedSchema,
   UpdateExternalDb,
 } from "../../contracts/api/external-db-configs.js";
-import type { Actor, RequestOrigin } from "../../core/actor.js";
+import type { By } from "../../core/actor.js";
 import { isUuid, newId } from "../../core/ids.js";
 import { AppError, conflict, invalidFields, notFound } from "../../errors/app-error.js";
 import { ExternalDbConfigModel } from "../../models/external-db-config-model.js";
@@ -22,12 +22,6 @@ import type { ConnectionManager } from "./connection-manager.js";
 import { openDbSecrets, sealDbSecrets } from "./db-secrets.js";
 import { findExternalDbUsers } from "./external-db-users.js";
 import { presentExternalDb } from "./present-external-db.js";
-
-/** Who asks, and from where, for the audit log. */
-export interface By {
-  readonly actor: Actor;
-  readonly origin: RequestOrigin;
-}
 
 /** External databases. Every change stands or falls with its audit entry. */
 export interface ExternalDbs {
@@ -113,7 +107,7 @@ async function updateOne(
 ): Promise<ExternalDb> {
   const { name, ...change } = body;
   return await deps.knex.transaction(async (trx) => {
-    const before = await lockRow(trx, id, revision);
+    const before = await repository.lock(trx, id, revision);
     if (name !== undefined && name !== before.name) await demandUnused(trx, before.name);
     const stored = openDbSecrets(deps.cipher, before);
     demandSecretsAgain(before.dbType, change, before.config, stored);
@@ -147,7 +141,7 @@ async function updateOne(
 
 async function removeOne(deps: Deps, { id }: ExternalDbConfigModel, by: By): Promise<void> {
   await deps.knex.transaction(async (trx) => {
-    const before = await lockRow(trx, id);
+    const before = await repository.lock(trx, id);
     await demandUnused(trx, before.name);
     await repository.delete(trx, id);
     await deps.audit.record(trx, {
@@ -218,18 +212,6 @@ async function asAppError<T>(work: Promise<T>): Promise<T> {
     if (error.fault === "params") throw invalidFields([{ path: "/params", message: error.message }]);
     throw new AppError("UPSTREAM_FAILED", error.message, { cause: error });
   }
-}
-
-async function lockRow(trx: Db, id: string, revision?: number): Promise<ExternalDbConfigModel> {
-  const row = await ExternalDbConfigModel.query(trx).where("id", id).forUpdate().first();
-  if (!row) throw notFound("External database");
-  if (revision !== undefined && row.revision !== revision) {
-    throw new AppError(
-      "REVISION_STALE",
-      `The external database is at revision ${row.revision}, not ${revision}`,
-    );
-  }
-  return row;
 }
 
 async function demandUnused(db: Db, name: string): Promise<void> {

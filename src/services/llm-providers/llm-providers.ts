@@ -6,9 +6,9 @@ import type {
   LlmProviderTest,
   UpdateLlmProvider,
 } from "../../contracts/api/llm-providers.js";
-import type { Actor, RequestOrigin } from "../../core/actor.js";
+import type { By } from "../../core/actor.js";
 import { newId } from "../../core/ids.js";
-import { AppError, type FieldFault, invalidFields, notFound } from "../../errors/app-error.js";
+import { type FieldFault, invalidFields, notFound } from "../../errors/app-error.js";
 import { headersField } from "../../executors/header-fields.js";
 import type { ProviderProbe } from "../../executors/llm/provider-probe.js";
 import { LlmProviderModel } from "../../models/llm-provider-model.js";
@@ -18,12 +18,6 @@ import type { AuditLog } from "../audit/audit-log.js";
 import { orNameTaken } from "../name-taken.js";
 import { type Cipher, createCipher } from "../secrets/cipher.js";
 import { openCredentials, type ProviderCredentials, sealCredentials } from "./provider-credentials.js";
-
-/** Who asks, and from where, for the audit log. */
-export interface By {
-  readonly actor: Actor;
-  readonly origin: RequestOrigin;
-}
 
 /** Providers of language models. Every change stands or falls with its audit entry; no answer holds a key. */
 export interface LlmProviders {
@@ -115,7 +109,7 @@ async function updateProvider(
   const faults = [...findUrlFaults(deps, body.baseUrl), ...findHeaderFaults(body.headers ?? {})];
   if (faults.length > 0) throw invalidFields(faults);
   return await deps.knex.transaction(async (trx) => {
-    const before = await lockProvider(trx, id, revision);
+    const before = await providers.lock(trx, id, revision);
     const { apiKey, headers, baseUrl: wantedUrl, ...rest } = body;
     const baseUrl = wantedUrl === undefined ? before.baseUrl : toBaseUrl(wantedUrl);
     if (baseUrl !== before.baseUrl) assertGivenAgain(before, body);
@@ -160,15 +154,6 @@ async function endDefault(trx: Db, exceptId?: string): Promise<void> {
     .where("is_default", true);
   if (exceptId !== undefined) void query.whereNot("id", exceptId);
   await query;
-}
-
-async function lockProvider(trx: Db, id: string, revision?: number): Promise<LlmProviderModel> {
-  const row = await LlmProviderModel.query(trx).where("id", id).forUpdate().first();
-  if (!row) throw notFound("LLM provider");
-  if (revision !== undefined && row.revision !== revision) {
-    throw new AppError("REVISION_STALE", `The provider is at revision ${row.revision}, not ${revision}`);
-  }
-  return row;
 }
 
 function findUrlFaults({ guard }: Deps, baseUrl: string | undefined): FieldFault[] {

@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import type { CreateLlmBudget, LlmBudget, UpdateLlmBudget } from "../../contracts/api/llm-budgets.js";
-import type { Actor, RequestOrigin } from "../../core/actor.js";
+import type { By } from "../../core/actor.js";
 import { newId } from "../../core/ids.js";
 import { AppError, invalidFields, notFound } from "../../errors/app-error.js";
 import { LlmBudgetModel } from "../../models/llm-budget-model.js";
@@ -8,12 +8,6 @@ import { createRepository, type Db, type Page, type PageRequest } from "../../mo
 import type { AuditLog } from "../audit/audit-log.js";
 import { orNameTaken } from "../name-taken.js";
 import { getWorkflowByNameOrId } from "../workflow-definitions/workflow-queries.js";
-
-/** Who asks, and from where, for the audit log. */
-export interface By {
-  readonly actor: Actor;
-  readonly origin: RequestOrigin;
-}
 
 /** Budgets of what may be spent with language models. Every change stands or falls with its audit entry. */
 export interface LlmBudgets {

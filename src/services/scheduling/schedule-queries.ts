@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { ListSchedules } from "../../contracts/api/schedules.js";
 import { isUuid } from "../../core/ids.js";
-import { AppError, notFound } from "../../errors/app-error.js";
+import { notFound } from "../../errors/app-error.js";
 import { createRepository, type Db, type Page } from "../../models/repository.js";
 import { ScheduleModel } from "../../models/schedule-model.js";
 
@@ -28,16 +28,6 @@ export async function listSchedules(db: Db, filter: ListSchedules): Promise<Page
         : ScheduleModel.raw("(SELECT id FROM workflow_definitions WHERE name = ?)", [workflow]),
     );
   });
-}
-
-/** The row, locked until the transaction ends. @throws AppError NOT_FOUND, REVISION_STALE */
-export async function lockSchedule(trx: Db, id: string, revision?: number): Promise<ScheduleModel> {
-  const row = await ScheduleModel.query(trx).where("id", id).forUpdate().first();
-  if (!row) throw notFound("Schedule");
-  if (revision !== undefined && row.revision !== revision) {
-    throw new AppError("REVISION_STALE", `The schedule is at revision ${row.revision}, not ${revision}`);
-  }
-  return row;
 }
 
 /** The database's time: no due time is worked out by another clock. */

@@ -8,7 +8,7 @@ import type {
   ScheduleSummary,
   UpdateSchedule,
 } from "../../contracts/api/schedules.js";
-import type { Actor, RequestOrigin } from "../../core/actor.js";
+import type { By } from "../../core/actor.js";
 import { newId } from "../../core/ids.js";
 import { conflict, invalidFields, notFound } from "../../errors/app-error.js";
 import type { Db, Page } from "../../models/repository.js";
@@ -24,16 +24,9 @@ import {
   countSchedules,
   getScheduleByNameOrId,
   listSchedules,
-  lockSchedule,
   readNow,
   schedules,
 } from "./schedule-queries.js";
-
-/** Who asks, and from where, for the audit log. */
-export interface By {
-  readonly actor: Actor;
-  readonly origin: RequestOrigin;
-}
 
 /** Schedules: what starts runs by the clock. Every change stands or falls with its audit entry. */
 export interface Schedules {
@@ -205,7 +198,7 @@ async function changeSchedule(
   decide: (before: ScheduleModel, trx: Db) => Promise<object | undefined>,
 ): Promise<Schedule> {
   return await deps.knex.transaction(async (trx) => {
-    const before = await lockSchedule(trx, id, revision);
+    const before = await schedules.lock(trx, id, revision);
     const was = await presentSchedule(trx, before);
     const patch = await decide(before, trx);
     if (!patch) return was;

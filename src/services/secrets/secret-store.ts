@@ -6,7 +6,7 @@ import {
   SECRET_NAME_PATTERN,
   type Secret,
 } from "../../contracts/api/secrets.js";
-import type { Actor, RequestOrigin } from "../../core/actor.js";
+import type { By } from "../../core/actor.js";
 import { AppError, invalidFields, notFound } from "../../errors/app-error.js";
 import type { Db, Page, PageRequest } from "../../models/repository.js";
 import { SecretModel } from "../../models/secret-model.js";
@@ -24,7 +24,7 @@ export interface SecretValue {
 export interface SecretStore {
   /** Creates or replaces. @throws AppError INVALID_FIELDS, BODY_TOO_LARGE, REVISION_STALE */
   put(
-    who: Who,
+    who: By,
     name: string,
     input: PutSecret,
     revision?: number,
@@ -32,7 +32,7 @@ export interface SecretStore {
   /** Never the value. @throws AppError NOT_FOUND */
   get(name: string): Promise<Secret>;
   /** @throws AppError NOT_FOUND */
-  delete(who: Who, name: string): Promise<void>;
+  delete(who: By, name: string): Promise<void>;
   /** One page, newest first. */
   list(page: PageRequest): Promise<Page<Secret>>;
   /**
@@ -44,12 +44,6 @@ export interface SecretStore {
   readBound(names: readonly string[]): Promise<Map<string, SecretValue>>;
   /** Which of these names are stored; for validation. */
   existing(names: readonly string[], db?: Db): Promise<Set<string>>;
-}
-
-/** Who changes a secret, and from where. */
-export interface Who {
-  readonly actor: Actor;
-  readonly origin: RequestOrigin;
 }
 
 /** Makes the store. */
@@ -108,7 +102,7 @@ export function createSecretStore(deps: {
 
 async function putSecret(
   deps: { readonly knex: Knex; readonly cipher: Cipher; readonly audit: AuditLog },
-  who: Who,
+  who: By,
   name: string,
   input: PutSecret,
   revision: number | undefined,

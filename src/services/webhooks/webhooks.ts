@@ -8,9 +8,9 @@ import type {
   Webhook,
   WebhookDelivery,
 } from "../../contracts/api/webhooks.js";
-import type { Actor, RequestOrigin } from "../../core/actor.js";
+import type { By } from "../../core/actor.js";
 import { newId } from "../../core/ids.js";
-import { AppError, notFound } from "../../errors/app-error.js";
+import { notFound } from "../../errors/app-error.js";
 import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
 import { WebhookDeliveryModel } from "../../models/webhook-delivery-model.js";
 import { WebhookModel } from "../../models/webhook-model.js";
@@ -22,12 +22,6 @@ import { type Cipher, createCipher } from "../secrets/cipher.js";
 import { checkWebhook } from "./check-webhook.js";
 import { presentDelivery, presentWebhook, presentWebhooks } from "./present-webhook.js";
 import { sealSecret } from "./webhook-secrets.js";
-
-/** Who asks, and from where, for the audit log. */
-export interface By {
-  readonly actor: Actor;
-  readonly origin: RequestOrigin;
-}
 
 /** Webhooks: what `POST /hooks/{token}` starts. Every change stands or falls with its audit entry. */
 export interface Webhooks {
@@ -132,7 +126,7 @@ async function updateWebhook(
   });
   const sealed = sealSecret(deps.cipher, id, { secret, generateSecret });
   return await deps.knex.transaction(async (trx) => {
-    const before = await lockWebhook(trx, id, revision);
+    const before = await webhooks.lock(trx, id, revision);
     const patch = { ...rest, ...sealed?.columns, ...(workflow ? { workflowId: workflow.id } : {}) };
     const after = await orNameTaken(webhooks.update(trx, id, patch), "a webhook", rest.name ?? before.name);
     const [was, is] = await presentWebhooks(trx, [before, after]);
@@ -163,16 +157,6 @@ async function removeWebhook(deps: Deps, id: string, by: By): Promise<void> {
     if (!(await webhooks.delete(trx, id))) throw notFound("Webhook");
     await deps.audit.record(trx, { ...entryOf("webhook.delete", id, by), before });
   });
-}
-
-/** The row, locked until the transaction ends. */
-async function lockWebhook(trx: Db, id: string, revision?: number): Promise<WebhookModel> {
-  const row = await WebhookModel.query(trx).where("id", id).forUpdate().first();
-  if (!row) throw notFound("Webhook");
-  if (revision !== undefined && row.revision !== revision) {
-    throw new AppError("REVISION_STALE", `The webhook is at revision ${row.revision}, not ${revision}`);
-  }
-  return row;
 }
 
 async function present(db: Db, row: WebhookModel): Promise<Webhook> {

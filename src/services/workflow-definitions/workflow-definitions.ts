@@ -8,13 +8,13 @@ import type {
   WorkflowValidation,
   WorkflowVersion,
 } from "../../contracts/api/workflow-definitions.js";
-import type { Actor, RequestOrigin } from "../../core/actor.js";
+import type { Actor, By } from "../../core/actor.js";
 import { toCanonicalJson } from "../../core/canonical-json.js";
 import { newId } from "../../core/ids.js";
 import { buildPlanGraph, type WorkflowGraph } from "../../core/workflow-graph.js";
-import { AppError, conflict, type FieldFault, invalidFields, notFound } from "../../errors/app-error.js";
+import { conflict, type FieldFault, invalidFields, notFound } from "../../errors/app-error.js";
 import type { Db, Page, PageRequest } from "../../models/repository.js";
-import { WorkflowDefinitionModel } from "../../models/workflow-definition-model.js";
+import type { WorkflowDefinitionModel } from "../../models/workflow-definition-model.js";
 import { WorkflowVersionModel } from "../../models/workflow-version-model.js";
 import { createOutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import type { AuditLog } from "../audit/audit-log.js";
@@ -34,12 +34,6 @@ import {
   workflowVersions,
 } from "./workflow-queries.js";
 import { assertWorkflowUnused, dropOrphanedUses } from "./workflow-users.js";
-
-/** Who asks, and from where, for the audit log. */
-export interface By {
-  readonly actor: Actor;
-  readonly origin: RequestOrigin;
-}
 
 /** Workflows and their versions. Every change stands or falls with its audit entry. */
 export interface WorkflowDefinitions {
@@ -191,7 +185,7 @@ async function updateWorkflow(
   const compiled =
     body.definition === undefined ? undefined : await compile(deps, body.definition, { id, name });
   return await deps.knex.transaction(async (trx) => {
-    const before = await lockWorkflow(trx, found.id, revision);
+    const before = await workflows.lock(trx, found.id, revision);
     const version = compiled && (await addVersion(trx, before, compiled, body.draft !== true, by.actor));
     const after = await workflows.update(trx, before.id, {
       ...(body.description === undefined ? {} : { description: body.description }),
@@ -203,16 +197,6 @@ async function updateWorkflow(
     await deps.audit.record(trx, { ...entry, before: stateOf(before), after: stateOf(after) });
     return answer;
   });
-}
-
-/** The row, locked until the transaction ends: versions are numbered without gaps. */
-async function lockWorkflow(trx: Db, id: string, revision?: number): Promise<WorkflowDefinitionModel> {
-  const row = await WorkflowDefinitionModel.query(trx).where("id", id).forUpdate().first();
-  if (!row) throw notFound("Workflow");
-  if (revision !== undefined && row.revision !== revision) {
-    throw new AppError("REVISION_STALE", `The workflow is at revision ${row.revision}, not ${revision}`);
-  }
-  return row;
 }
 
 /**
@@ -250,7 +234,7 @@ async function markPublished(trx: Db, versionId: string): Promise<void> {
 async function publishVersion(deps: Deps, nameOrId: string, number: number, by: By): Promise<Workflow> {
   const found = await getWorkflowByNameOrId(deps.knex, nameOrId);
   return await deps.knex.transaction(async (trx) => {
-    const before = await lockWorkflow(trx, found.id);
+    const before = await workflows.lock(trx, found.id);
     const version = await getVersionByNumber(trx, before.id, number);
     if (before.publishedVersion === number) return await present(trx, before);
     await markPublished(trx, version.id);

@@ -1,8 +1,8 @@
+import type { By } from "../../core/actor.js";
 import type { Knex } from "knex";
 import { notFound } from "../../errors/app-error.js";
 import { WorkflowDefinitionModel } from "../../models/workflow-definition-model.js";
 import type { AuditLog } from "../audit/audit-log.js";
-import type { By } from "./workflow-definitions.js";
 import { getWorkflowByNameOrId } from "./workflow-queries.js";
 
 /** The dependencies of pausing. */
