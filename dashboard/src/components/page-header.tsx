@@ -1,6 +1,7 @@
 import { ChevronRight } from "lucide-react";
 import { type ReactNode, useEffect, useRef } from "react";
 import { Link } from "wouter";
+import { hasNavigated } from "../app/has-navigated.js";
 import styles from "./page-header.module.css";
 
 /** One place above the page. */
@@ -8,8 +9,6 @@ export interface Crumb {
   readonly label: string;
   readonly to: string;
 }
-
-let pagesShown = 0;
 
 /**
  * A page's heading: names the document, and takes the focus when somebody comes from another page, so that who reads
@@ -39,8 +38,7 @@ export function PageHeader({
     document.title = `${name} – Headrace`;
   }, [name]);
   useEffect(() => {
-    pagesShown += 1;
-    if (pagesShown > 1) heading.current?.focus({ preventScroll: true });
+    if (hasNavigated()) heading.current?.focus({ preventScroll: true });
   }, []);
   return (
     <header className={styles["header"]}>

@@ -18,15 +18,18 @@ export function StatusIcon({
   status,
   size = 14,
   isNamed = false,
+  isStill = false,
 }: {
   readonly status: RunStatus | StepStatus;
   readonly size?: number;
+  /** It names a status and is nobody's: nothing moves. */
+  readonly isStill?: boolean;
   readonly isNamed?: boolean;
 }) {
   const { label, tone, icon: Icon } = STATUS_LOOKS[status];
   return (
     <span className={`${styles["icon"]} ${styles[tone]}`} title={isNamed ? label : undefined}>
-      <Icon size={size} aria-hidden className={status === "running" ? styles["spin"] : undefined} />
+      <Icon size={size} aria-hidden className={status === "running" && !isStill ? styles["spin"] : undefined} />
       {isNamed && <span className="visually-hidden">{label}</span>}
     </span>
   );
