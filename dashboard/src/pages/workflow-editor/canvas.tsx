@@ -29,11 +29,13 @@ export interface CanvasProps {
   mcpTypeOf(uses: string): string | undefined;
   /** Changes when all should come into view. */
   readonly fitKey: number;
-  onPlaces(changes: Places): void;
-  onSelect(keys: ReadonlySet<string>): void;
-  onConnect(source: string, target: string): void;
-  onDelete(steps: ReadonlySet<string>, edges: readonly { source: string; target: string }[]): void;
-  onDrop(uses: string, at: { readonly x: number; readonly y: number }): void;
+  /** To be looked at: nothing can be moved, connected or deleted. */
+  readonly isReadOnly?: boolean;
+  onPlaces?(changes: Places): void;
+  onSelect?(keys: ReadonlySet<string>): void;
+  onConnect?(source: string, target: string): void;
+  onDelete?(steps: ReadonlySet<string>, edges: readonly { source: string; target: string }[]): void;
+  onDrop?(uses: string, at: { readonly x: number; readonly y: number }): void;
 }
 
 const NODE_TYPES = { step: StepNode };
@@ -47,7 +49,7 @@ export function Canvas(props: CanvasProps) {
   );
 }
 
-function Flow({ steps, places, selected, faults, mcpTypeOf, fitKey, ...on }: CanvasProps) {
+function Flow({ steps, places, selected, faults, mcpTypeOf, fitKey, isReadOnly = false, ...on }: CanvasProps) {
   const isDark = useIsDark();
   const { fitView, screenToFlowPosition } = useReactFlow();
   useEffect(() => {
@@ -96,8 +98,8 @@ function Flow({ steps, places, selected, faults, mcpTypeOf, fitKey, ...on }: Can
       if (change.selected) chosen.add(change.id);
       else chosen.delete(change.id);
     }
-    if (Object.keys(moved).length > 0) on.onPlaces(moved);
-    if (chosen) on.onSelect(chosen);
+    if (Object.keys(moved).length > 0) on.onPlaces?.(moved);
+    if (chosen) on.onSelect?.(chosen);
   }
   return (
     <div className={styles["canvas"]} data-canvas>
@@ -110,12 +112,16 @@ function Flow({ steps, places, selected, faults, mcpTypeOf, fitKey, ...on }: Can
         maxZoom={1.6}
         fitView
         fitViewOptions={{ padding: 0.2, maxZoom: 1 }}
-        deleteKeyCode={["Delete", "Backspace"]}
+        deleteKeyCode={isReadOnly ? null : ["Delete", "Backspace"]}
+        nodesDraggable={!isReadOnly}
+        nodesConnectable={!isReadOnly}
+        elementsSelectable={!isReadOnly}
+        preventScrolling={!isReadOnly}
         proOptions={{ hideAttribution: true }}
         onNodesChange={onNodesChange}
-        onConnect={({ source, target }: Connection) => on.onConnect(source, target)}
+        onConnect={({ source, target }: Connection) => on.onConnect?.(source, target)}
         onDelete={({ nodes: goneNodes, edges: goneEdges }) =>
-          on.onDelete(
+          on.onDelete?.(
             new Set(goneNodes.map(({ id }) => id)),
             goneEdges.map(({ source, target }) => ({ source, target })),
           )
@@ -129,7 +135,7 @@ function Flow({ steps, places, selected, faults, mcpTypeOf, fitKey, ...on }: Can
           if (uses === "") return;
           event.preventDefault();
           const at = screenToFlowPosition({ x: event.clientX, y: event.clientY });
-          on.onDrop(uses, { x: at.x - STEP_SIZE.width / 2, y: at.y - STEP_SIZE.height / 2 });
+          on.onDrop?.(uses, { x: at.x - STEP_SIZE.width / 2, y: at.y - STEP_SIZE.height / 2 });
         }}
       >
         <Background gap={20} />
