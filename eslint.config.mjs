@@ -85,6 +85,8 @@ const consoleKnowsShapesOnly = {
   plugins: { "react-hooks": reactHooks },
   rules: {
     ...reactHooks.configs.recommended.rules,
+    // tells what React's compiler would leave alone; there is none here
+    "react-hooks/incompatible-library": "off",
     "@typescript-eslint/no-restricted-imports": [
       "error",
       {

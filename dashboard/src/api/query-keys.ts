@@ -9,7 +9,7 @@ export const queryKeys = {
   allRuns: ["runs", "list"] as const,
   run: (id: string) => ["runs", "one", id] as const,
   runSteps: (id: string) => ["runs", "one", id, "steps"] as const,
-  runGraph: (id: string) => ["runs", "one", id, "graph"] as const,
+  runGraph: (id: string) => ["run-graphs", id] as const,
   runArtifacts: (id: string) => ["runs", "one", id, "artifacts"] as const,
   runAudit: (id: string) => ["runs", "one", id, "audit"] as const,
   artifact: (id: string) => ["artifacts", id] as const,

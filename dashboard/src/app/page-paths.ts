@@ -7,7 +7,6 @@ export const PAGE_PATHS = {
   signIn: "/sign-in",
   runs: "/runs",
   run: "/runs/:id",
-  compareRuns: "/runs/:id/compare/:otherId",
   workflows: "/workflows",
   workflow: "/workflows/:id",
   editWorkflow: "/workflows/:id/edit",
@@ -30,11 +29,6 @@ export const PAGE_PATHS = {
 /** The path of a run's page. */
 export function runPath(id: string): string {
   return `/runs/${encodeURIComponent(id)}`;
-}
-
-/** The path of the page that sets two runs side by side. */
-export function compareRunsPath(id: string, otherId: string): string {
-  return `/runs/${encodeURIComponent(id)}/compare/${encodeURIComponent(otherId)}`;
 }
 
 /** The path of a workflow's page; it may be named by name or id. */

@@ -29,7 +29,11 @@ export function StatusIcon({
   const { label, tone, icon: Icon } = STATUS_LOOKS[status];
   return (
     <span className={`${styles["icon"]} ${styles[tone]}`} title={isNamed ? label : undefined}>
-      <Icon size={size} aria-hidden className={status === "running" && !isStill ? styles["spin"] : undefined} />
+      <Icon
+        size={size}
+        aria-hidden
+        className={status === "running" && !isStill ? styles["spin"] : undefined}
+      />
       {isNamed && <span className="visually-hidden">{label}</span>}
     </span>
   );
