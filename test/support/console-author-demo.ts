@@ -53,10 +53,14 @@ async function addComponents(call: DemoCall): Promise<void> {
     config: { type: "python_script", code, requirements: ["pydantic>=2"], timeoutSeconds: 120 },
   });
   const { rate: _rate, ...older } = ORDERS.properties;
-  const first = enrich("1.0.0", ENRICH.replace(", rate=1.0", "").replaceAll(" * rate", "").replace(" at {rate}", ""), {
-    ...ORDERS,
-    properties: older,
-  });
+  const first = enrich(
+    "1.0.0",
+    ENRICH.replace(", rate=1.0", "").replaceAll(" * rate", "").replace(" at {rate}", ""),
+    {
+      ...ORDERS,
+      properties: older,
+    },
+  );
   const made = await call("POST", "/api/v1/mcp-definitions", {
     ...{ name: "enrich-orders", mcpType: "python_script", tags: ["orders", "finance"] },
     ...{ description: "Adds exchange rates and worth to orders", version: first },

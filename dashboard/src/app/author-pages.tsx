@@ -31,10 +31,7 @@ function buildPages(page: MakePage): Page[] {
     ),
     page(PAGE_PATHS.editWorkflow, loadEditor),
     page(PAGE_PATHS.createWorkflow, loadEditor),
-    page(
-      PAGE_PATHS.workflow,
-      async () => (await import("../pages/workflows/workflow-page.js")).WorkflowPage,
-    ),
+    page(PAGE_PATHS.workflow, async () => (await import("../pages/workflows/workflow-page.js")).WorkflowPage),
     page(PAGE_PATHS.mcps, async () => (await import("../pages/mcps/mcps-page.js")).McpsPage, {
       label: "Components",
       icon: Blocks,
@@ -55,10 +52,7 @@ function settingsPages(page: MakePage): Page[] {
       async () => (await import("../pages/settings/databases-page.js")).DatabasesPage,
       { label: "Databases", icon: Database, group, key: "d" },
     ),
-    page(
-      PAGE_PATHS.database,
-      async () => (await import("../pages/settings/database-page.js")).DatabasePage,
-    ),
+    page(PAGE_PATHS.database, async () => (await import("../pages/settings/database-page.js")).DatabasePage),
     page(PAGE_PATHS.secrets, async () => (await import("../pages/settings/secrets-page.js")).SecretsPage, {
       label: "Secrets",
       icon: LockKeyhole,

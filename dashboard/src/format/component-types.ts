@@ -1,4 +1,12 @@
-import { AppWindow, Braces, Code, type LucideIcon, MessageSquareText, NotebookText, Plug } from "lucide-react";
+import {
+  AppWindow,
+  Braces,
+  Code,
+  type LucideIcon,
+  MessageSquareText,
+  NotebookText,
+  Plug,
+} from "lucide-react";
 
 /** Every type of component that the console has an editor for. */
 export const COMPONENT_TYPES = [

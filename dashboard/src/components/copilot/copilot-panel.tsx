@@ -86,7 +86,9 @@ export function CopilotPanel({ calls, preview, apply }: CopilotPanelProps) {
             isBusy={asking === call.label}
             blockedBecause={
               mayUse.reason ??
-              (call.promptLabel !== undefined && prompt.trim() === "" ? "Say first what you want." : undefined)
+              (call.promptLabel !== undefined && prompt.trim() === ""
+                ? "Say first what you want."
+                : undefined)
             }
             onClick={() => void ask(call)}
           >

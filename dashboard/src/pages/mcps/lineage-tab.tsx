@@ -75,7 +75,8 @@ function usersIn(lineage: NonNullable<LineageRead["data"]>, selfId: string): Lin
     before = reached.size;
     for (const { source, target } of lineage.edges) {
       const node = lineage.nodes.find(({ id }) => id === target);
-      if (reached.has(source) && node && USERS.includes(node.type) && !isOwnVersion(node)) reached.add(target);
+      if (reached.has(source) && node && USERS.includes(node.type) && !isOwnVersion(node))
+        reached.add(target);
     }
   }
   return lineage.nodes.filter((node) => reached.has(node.id) && node !== self);

@@ -92,13 +92,7 @@ export function McpActions({
   );
 }
 
-function DescriptionDialog({
-  definition,
-  onClose,
-}: {
-  readonly definition: McpDefinition;
-  onClose(): void;
-}) {
+function DescriptionDialog({ definition, onClose }: { readonly definition: McpDefinition; onClose(): void }) {
   const [description, setDescription] = useState(definition.description);
   const [tags, setTags] = useState(definition.tags.join(", "));
   const { change, isBusy, fault } = useChange();
@@ -134,9 +128,7 @@ function DescriptionDialog({
         )}
       </Field>
       <Field label="Tags" hint="Separated by commas">
-        {(control) => (
-          <Input {...control} value={tags} onChange={(event) => setTags(event.target.value)} />
-        )}
+        {(control) => <Input {...control} value={tags} onChange={(event) => setTags(event.target.value)} />}
       </Field>
       <FormFault error={fault} />
     </Dialog>

@@ -99,7 +99,11 @@ function Loaded({
     ...(version && lineage.isOffered
       ? ([
           { id: "used-by", label: "Used by", render: () => <UsedBy read={lineage} selfId={version.id} /> },
-          { id: "lineage", label: "Lineage", render: () => <LineageTab read={lineage} selfId={version.id} /> },
+          {
+            id: "lineage",
+            label: "Lineage",
+            render: () => <LineageTab read={lineage} selfId={version.id} />,
+          },
         ] as const)
       : []),
   ];

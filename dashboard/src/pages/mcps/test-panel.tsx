@@ -46,10 +46,7 @@ export function TestPanel({ version }: { readonly version: McpVersion }) {
       ? { ...faultsUnder(fault.faults, "/inputs"), ...faultsUnder(fault.faults, "/input") }
       : {};
   return (
-    <Panel
-      title="Test"
-      side={<span className={layout["mono"]}>{`${version.name}@${version.version}`}</span>}
-    >
+    <Panel title="Test" side={<span className={layout["mono"]}>{`${version.name}@${version.version}`}</span>}>
       <form
         className={layout["form"]}
         onSubmit={(event) => {

@@ -42,7 +42,9 @@ export function useTestRun() {
       },
       onState(state) {
         if (state !== "ended") return;
-        void readEnd(id).then((end) => setRun((before) => (before?.id === id ? { ...before, ...end } : before)));
+        void readEnd(id).then((end) =>
+          setRun((before) => (before?.id === id ? { ...before, ...end } : before)),
+        );
       },
     });
   }, []);

@@ -84,7 +84,13 @@ function PasswordPanel() {
           { autoComplete: "current-password" },
           faultOf("/currentPassword"),
         )}
-        {field("New password", newPassword, setNew, { autoComplete: "new-password" }, faultOf("/newPassword"))}
+        {field(
+          "New password",
+          newPassword,
+          setNew,
+          { autoComplete: "new-password" },
+          faultOf("/newPassword"),
+        )}
         {field(
           "New password once more",
           again,

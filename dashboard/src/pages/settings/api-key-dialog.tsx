@@ -21,7 +21,13 @@ const ENDS = [
 ];
 
 /** Makes a key, no stronger than its owner. */
-export function ApiKeyDialog({ onClose, onCreated }: { onClose(): void; onCreated(key: CreatedApiKey): void }) {
+export function ApiKeyDialog({
+  onClose,
+  onCreated,
+}: {
+  onClose(): void;
+  onCreated(key: CreatedApiKey): void;
+}) {
   const me = useMe();
   const [name, setName] = useState("");
   const [role, setRole] = useState<Role>("viewer");
@@ -82,7 +88,12 @@ export function ApiKeyDialog({ onClose, onCreated }: { onClose(): void; onCreate
       </Field>
       <Field label="Ends" fault={faultOf("/expiresAt")}>
         {(control) => (
-          <Select {...control} value={days} options={ENDS} onChange={(event) => setDays(event.target.value)} />
+          <Select
+            {...control}
+            value={days}
+            options={ENDS}
+            onChange={(event) => setDays(event.target.value)}
+          />
         )}
       </Field>
       <Field label="May do" fault={faultOf("/scopes")}>

@@ -203,9 +203,7 @@ function BudgetDialog({ onClose }: { onClose(): void }) {
       }
     >
       <Field label="Name" isRequired fault={faultOf("/name")}>
-        {(control) => (
-          <Input {...control} value={name} onChange={(event) => setName(event.target.value)} />
-        )}
+        {(control) => <Input {...control} value={name} onChange={(event) => setName(event.target.value)} />}
       </Field>
       <div className={layout["row"]}>
         {choice("Whose spending", SCOPES, scope, setScope)}

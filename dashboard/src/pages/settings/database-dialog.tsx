@@ -94,9 +94,7 @@ export function DatabaseDialog({
         </Field>
       )}
       <Field label="Name" isRequired hint="What steps and components call it." fault={faultOf("/name")}>
-        {(control) => (
-          <Input {...control} value={name} onChange={(event) => setName(event.target.value)} />
-        )}
+        {(control) => <Input {...control} value={name} onChange={(event) => setName(event.target.value)} />}
       </Field>
       {fields.map((field) => (
         <Field

@@ -32,12 +32,7 @@ export function DatabasePage({ params }: { readonly params: Readonly<Record<stri
         crumbs={[{ label: "Databases", to: PAGE_PATHS.databases }]}
         beside={outcome && <TestOutcome outcome={outcome} />}
         actions={
-          <Button
-            icon={PlugZap}
-            isBusy={isBusy}
-            blockedBecause={mayUse.reason}
-            onClick={() => void test()}
-          >
+          <Button icon={PlugZap} isBusy={isBusy} blockedBecause={mayUse.reason} onClick={() => void test()}>
             Test connection
           </Button>
         }

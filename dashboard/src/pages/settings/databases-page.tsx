@@ -28,12 +28,7 @@ export function DatabasesPage() {
   const [, navigate] = useLocation();
   const { change } = useChange();
   const add = (
-    <Button
-      variant="primary"
-      icon={Plus}
-      blockedBecause={mayWrite.reason}
-      onClick={() => setEditing("new")}
-    >
+    <Button variant="primary" icon={Plus} blockedBecause={mayWrite.reason} onClick={() => setEditing("new")}>
       New database
     </Button>
   );

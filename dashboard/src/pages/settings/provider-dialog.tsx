@@ -59,9 +59,7 @@ export function ProviderDialog({
       }
     >
       <Field label="Name" isRequired hint="What prompts call it." fault={faultOf("/name")}>
-        {(control) => (
-          <Input {...control} value={name} onChange={(event) => setName(event.target.value)} />
-        )}
+        {(control) => <Input {...control} value={name} onChange={(event) => setName(event.target.value)} />}
       </Field>
       <Field label="Address" isRequired fault={faultOf("/baseUrl")}>
         {(control) => (

@@ -35,8 +35,7 @@ export function QueryPad({
     const startedAt = performance.now();
     const body = { sql, readOnly: isReadOnly, maxRows: 500 };
     const answer = await change(
-      async () =>
-        await apiRequest<QueryResult>(`/external-db-configs/${id}/query`, { method: "POST", body }),
+      async () => await apiRequest<QueryResult>(`/external-db-configs/${id}/query`, { method: "POST", body }),
       {},
     );
     setResult(answer && { ...answer, tookMs: performance.now() - startedAt });

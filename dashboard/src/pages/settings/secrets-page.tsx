@@ -28,12 +28,7 @@ export function SecretsPage() {
   const [question, setQuestion] = useState<Question>();
   const { change } = useChange();
   const add = (
-    <Button
-      variant="primary"
-      icon={Plus}
-      blockedBecause={mayWrite.reason}
-      onClick={() => setWriting("new")}
-    >
+    <Button variant="primary" icon={Plus} blockedBecause={mayWrite.reason} onClick={() => setWriting("new")}>
       New secret
     </Button>
   );
@@ -53,7 +48,9 @@ export function SecretsPage() {
   return (
     <>
       <PageHeader title="Secrets" actions={add}>
-        <span>Encrypted at rest, masked in logs and outputs. A value that is stored is never shown again.</span>
+        <span>
+          Encrypted at rest, masked in logs and outputs. A value that is stored is never shown again.
+        </span>
       </PageHeader>
       <Panel isFlush>
         {error && !items ? (

@@ -31,7 +31,9 @@ export function SystemPage() {
     <>
       <PageHeader
         title="System"
-        beside={data && <Pill tone={TONES[data.status]}>{data.status === "ok" ? "All is well" : data.status}</Pill>}
+        beside={
+          data && <Pill tone={TONES[data.status]}>{data.status === "ok" ? "All is well" : data.status}</Pill>
+        }
       />
       {error && !data ? (
         <ErrorPanel error={error} onRetry={() => void refetch()} />

@@ -30,12 +30,7 @@ export function UsersPage() {
   const [question, setQuestion] = useState<Question>();
   const { change } = useChange();
   const add = (
-    <Button
-      variant="primary"
-      icon={Plus}
-      blockedBecause={mayManage.reason}
-      onClick={() => setEditing("new")}
-    >
+    <Button variant="primary" icon={Plus} blockedBecause={mayManage.reason} onClick={() => setEditing("new")}>
       New user
     </Button>
   );

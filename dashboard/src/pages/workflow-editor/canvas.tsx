@@ -49,7 +49,16 @@ export function Canvas(props: CanvasProps) {
   );
 }
 
-function Flow({ steps, places, selected, faults, mcpTypeOf, fitKey, isReadOnly = false, ...on }: CanvasProps) {
+function Flow({
+  steps,
+  places,
+  selected,
+  faults,
+  mcpTypeOf,
+  fitKey,
+  isReadOnly = false,
+  ...on
+}: CanvasProps) {
   const isDark = useIsDark();
   const { fitView, screenToFlowPosition } = useReactFlow();
   useEffect(() => {

@@ -37,10 +37,7 @@ export function ConnectDialog({
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button
-            variant="primary"
-            onClick={() => onConnect(input === "" ? undefined : { input, output })}
-          >
+          <Button variant="primary" onClick={() => onConnect(input === "" ? undefined : { input, output })}>
             Connect
           </Button>
         </>

@@ -169,8 +169,7 @@ export function renameStep(definition: Definition, at: PlacedStep, id: string): 
         if (name === "step" && member === before) return [name, id];
         if ((name === "expression" || name === "when" || name === "key") && typeof member === "string")
           return [name, renameIn(member, before, id)];
-        if (name === "dependsOn")
-          return [name, asTexts(member).map((each) => (each === before ? id : each))];
+        if (name === "dependsOn") return [name, asTexts(member).map((each) => (each === before ? id : each))];
         // constants are nobody's reference
         return [name, name === "value" ? member : rename(member)];
       }),

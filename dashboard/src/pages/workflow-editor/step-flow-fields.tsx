@@ -68,7 +68,9 @@ export function StepFlowFields(props: FlowProps) {
                   { value: "anyFailed", label: "One of them has failed" },
                 ]}
                 onChange={(event) =>
-                  onChange({ runAfter: event.target.value === "allSucceeded" ? undefined : event.target.value })
+                  onChange({
+                    runAfter: event.target.value === "allSucceeded" ? undefined : event.target.value,
+                  })
                 }
               />
             )}

@@ -1,4 +1,13 @@
-import { Blocks, Circle, Database, Globe, Hourglass, type LucideIcon, UserCheck, Workflow } from "lucide-react";
+import {
+  Blocks,
+  Circle,
+  Database,
+  Globe,
+  Hourglass,
+  type LucideIcon,
+  UserCheck,
+  Workflow,
+} from "lucide-react";
 import { componentLook } from "../../format/component-types.js";
 import type { Schema } from "../mcp-editor/mcp-draft.js";
 

@@ -37,9 +37,7 @@ export function StepNode({ data, selected }: NodeProps<StepNodeType>) {
         <span className={`${styles["uses"]} cut`}>{uses || "uses nothing yet"}</span>
       </span>
       <span className={styles["marks"]}>
-        {step["when"] !== undefined && (
-          <GitFork size={13} aria-label="has a condition" role="img" />
-        )}
+        {step["when"] !== undefined && <GitFork size={13} aria-label="has a condition" role="img" />}
         {step["forEach"] !== undefined && <Repeat size={13} aria-label="once per item" role="img" />}
         {step["retry"] !== undefined && <RotateCw size={13} aria-label="is retried" role="img" />}
         {faultCount > 0 && <span className={styles["faults"]}>{faultCount}</span>}

@@ -79,7 +79,12 @@ export function StepPanel(props: StepPanelProps) {
           />
         )}
       </Field>
-      <UsesField uses={uses} catalog={catalog} fault={own["/uses"]} onChange={(next) => set({ uses: next })} />
+      <UsesField
+        uses={uses}
+        catalog={catalog}
+        fault={own["/uses"]}
+        onChange={(next) => set({ uses: next })}
+      />
       <InputsFields
         step={step}
         uses={uses}
@@ -219,7 +224,11 @@ function InputsFields({
     const { [name]: _old, ...others } = inputs;
     // the order of the inputs stays as it was written
     const next =
-      mapping === undefined ? others : name in inputs ? { ...inputs, [name]: mapping } : { ...others, [name]: mapping };
+      mapping === undefined
+        ? others
+        : name in inputs
+          ? { ...inputs, [name]: mapping }
+          : { ...others, [name]: mapping };
     onChange(Object.keys(next).length > 0 ? next : undefined);
   };
   const faultOf = (name: string) => {

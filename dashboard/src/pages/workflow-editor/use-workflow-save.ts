@@ -47,13 +47,16 @@ export function useWorkflowSave(existing: Workflow | undefined) {
     setFaults([]);
     try {
       let saved = await send(saving);
-      if (!saving.isDraft && saved.publishedVersion !== saved.latestVersion) saved = await publishLatest(saved);
+      if (!saving.isDraft && saved.publishedVersion !== saved.latestVersion)
+        saved = await publishLatest(saved);
       setWorkflow(saved);
       setSavedText(saving.text);
       keepText(saved.id, saving.text);
       void client.invalidateQueries({ queryKey: queryKeys.allWorkflows, refetchType: "none" });
       showToast(
-        saving.isDraft ? `Saved as a draft, version ${saved.latestVersion}` : `Version ${saved.latestVersion} is published`,
+        saving.isDraft
+          ? `Saved as a draft, version ${saved.latestVersion}`
+          : `Version ${saved.latestVersion} is published`,
       );
       return saved;
     } catch (error) {

@@ -54,7 +54,10 @@ export function WorkflowEditor({ workflow: existing }: { readonly workflow: Work
   const isChanged = document.text !== (saving.savedText ?? start);
   useLeaveWarning(isChanged);
   const errors = useMemo(
-    () => (document.fault ? [{ path: "", message: document.fault.message }] : unique([...validation.errors, ...saving.faults])),
+    () =>
+      document.fault
+        ? [{ path: "", message: document.fault.message }]
+        : unique([...validation.errors, ...saving.faults]),
     [document.fault, validation.errors, saving.faults],
   );
 

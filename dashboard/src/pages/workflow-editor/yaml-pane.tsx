@@ -66,9 +66,7 @@ function completeYaml(
     const options =
       name === "uses"
         ? [
-            ...catalog.components.map(
-              (each) => `mcp:${each.name}@${each.latestVersion?.version ?? "1.0.0"}`,
-            ),
+            ...catalog.components.map((each) => `mcp:${each.name}@${each.latestVersion?.version ?? "1.0.0"}`),
             ...BUILTINS.map((each) => `builtin:${each.name}`),
             ...catalog.workflows.map((each) => `workflow:${each.name}`),
           ]

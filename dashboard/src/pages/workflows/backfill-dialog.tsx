@@ -29,7 +29,8 @@ export function BackfillDialog({
   async function start(): Promise<void> {
     const body = { from: toInstant(from), to: toInstant(to) };
     const done = await change(
-      async () => await apiRequest<BackfillAnswer>(`/schedules/${schedule.id}/backfill`, { method: "POST", body }),
+      async () =>
+        await apiRequest<BackfillAnswer>(`/schedules/${schedule.id}/backfill`, { method: "POST", body }),
       { stale: [queryKeys.schedules(workflowId), queryKeys.allRuns] },
     );
     setAnswer(done);

@@ -9,13 +9,7 @@ import { describeMoment, formatAgo } from "../../format/time.js";
 import styles from "./workflow-page.module.css";
 
 /** When a schedule is due next, in the reader's zone and in UTC. */
-export function NextFirings({
-  schedule,
-  onClose,
-}: {
-  readonly schedule: ScheduleSummary;
-  onClose(): void;
-}) {
+export function NextFirings({ schedule, onClose }: { readonly schedule: ScheduleSummary; onClose(): void }) {
   const { data, error } = useQuery({
     queryKey: queryKeys.schedule(schedule.id),
     queryFn: async ({ signal }) => await apiRequest<Schedule>(`/schedules/${schedule.id}`, { signal }),

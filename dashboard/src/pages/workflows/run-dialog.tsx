@@ -66,10 +66,9 @@ function RunForm({
   const faults = fault instanceof ApiError ? faultsUnder(fault.faults, "/input") : {};
   async function start(): Promise<void> {
     const body = { workflow: version.name, version: version.version, input: input ?? {}, labels };
-    const run = await change(
-      async () => await apiRequest<Run>("/workflow-runs", { method: "POST", body }),
-      { stale: [queryKeys.allRuns] },
-    );
+    const run = await change(async () => await apiRequest<Run>("/workflow-runs", { method: "POST", body }), {
+      stale: [queryKeys.allRuns],
+    });
     if (run) onStarted(runPath(run.id));
   }
   return (

@@ -27,7 +27,9 @@ type Open = { readonly kind: "edit" | "backfill" | "next"; readonly schedule: Sc
 /** What starts a workflow by time. */
 export function SchedulesTab({ workflow }: { readonly workflow: Workflow }) {
   const key = queryKeys.schedules(workflow.id);
-  const { items, error, retry, more } = useList<ScheduleSummary>(key, "/schedules", { workflow: workflow.id });
+  const { items, error, retry, more } = useList<ScheduleSummary>(key, "/schedules", {
+    workflow: workflow.id,
+  });
   const mayWrite = useMay("schedule:write");
   const [open, setOpen] = useState<Open>();
   const [question, setQuestion] = useState<Question>();

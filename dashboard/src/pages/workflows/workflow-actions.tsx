@@ -144,9 +144,7 @@ function AboutDialog({ workflow, onClose }: { readonly workflow: Workflow; onClo
         )}
       </Field>
       <Field label="Tags" hint="Separated by commas">
-        {(control) => (
-          <Input {...control} value={tags} onChange={(event) => setTags(event.target.value)} />
-        )}
+        {(control) => <Input {...control} value={tags} onChange={(event) => setTags(event.target.value)} />}
       </Field>
       <FormFault error={fault} />
     </Dialog>

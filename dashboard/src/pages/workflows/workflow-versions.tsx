@@ -34,10 +34,11 @@ export function WorkflowVersions({ workflow }: { readonly workflow: Workflow }) 
   if (error && !items) return <ErrorPanel error={error} onRetry={retry} />;
   if (!items) return <Skeleton lines={5} />;
   const publish = (version: number) =>
-    void change(
-      async () => await apiRequest(`${path}/versions/${version}/publish`, { method: "POST" }),
-      { done: `Runs take version ${version} now`, failed: "Could not publish", stale: [queryKeys.allWorkflows] },
-    );
+    void change(async () => await apiRequest(`${path}/versions/${version}/publish`, { method: "POST" }), {
+      done: `Runs take version ${version} now`,
+      failed: "Could not publish",
+      stale: [queryKeys.allWorkflows],
+    });
   const columns: Column<WorkflowVersion>[] = [
     {
       id: "version",

@@ -96,7 +96,11 @@ export function WorkflowsPage() {
         )}
       </Panel>
       {running !== undefined && (
-        <RunDialog workflow={running} onClose={() => setRunning(undefined)} onStarted={(path) => navigate(path)} />
+        <RunDialog
+          workflow={running}
+          onClose={() => setRunning(undefined)}
+          onStarted={(path) => navigate(path)}
+        />
       )}
     </>
   );
@@ -135,7 +139,12 @@ function columns(
       weight: 2,
       render: ({ tags }) => <Tags tags={tags} onChoose={onTag} />,
     },
-    { id: "version", header: "Version", width: "150px", render: (workflow) => <VersionWords {...workflow} /> },
+    {
+      id: "version",
+      header: "Version",
+      width: "150px",
+      render: (workflow) => <VersionWords {...workflow} />,
+    },
     {
       id: "changed",
       header: "Changed",
@@ -155,7 +164,9 @@ function columns(
           variant="quiet"
           icon={Play}
           aria-label={`Run ${name}`}
-          blockedBecause={blockedBecause ?? (publishedVersion === null ? "No version is published." : undefined)}
+          blockedBecause={
+            blockedBecause ?? (publishedVersion === null ? "No version is published." : undefined)
+          }
           onClick={() => onRun(name)}
         >
           Run
