@@ -29,7 +29,8 @@ const highlight = HighlightStyle.define([
 const look = EditorView.theme({
   "&": { color: "var(--text)", backgroundColor: "transparent", fontSize: "var(--text-s)" },
   "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6" },
+  // what is written is what stands there: >= is no sign of its own
+  ".cm-scroller": { fontFamily: "var(--mono)", fontVariantLigatures: "none", lineHeight: "1.6" },
   ".cm-content": { caretColor: "var(--text)", padding: "8px 0" },
   ".cm-cursor": { borderLeftColor: "var(--text)" },
   ".cm-gutters": {
@@ -71,6 +72,7 @@ const look = EditorView.theme({
     color: "var(--text-3)",
     padding: "4px 12px",
   },
+  ".cm-collapsedLines:before, .cm-collapsedLines:after": { content: '"···" !important' },
 });
 
 /** How every editor looks; colours follow the page's theme by themselves. */

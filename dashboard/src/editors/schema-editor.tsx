@@ -113,6 +113,7 @@ function SchemaTable({
           />
           <Input
             aria-label={`Description of ${row.name}`}
+            className={styles["about"]}
             placeholder="Description"
             value={row.description}
             onChange={(event) => set(index, { description: event.target.value })}
@@ -128,6 +129,7 @@ function SchemaTable({
           </label>
           <Button
             variant="quiet"
+            size="s"
             icon={X}
             aria-label={`Remove ${row.name}`}
             onClick={() => onChange(rows.filter((_row, at) => at !== index))}

@@ -116,6 +116,7 @@ export function VersionFields({
             <Button
               key={kind}
               size="s"
+              variant={draft.version === version ? "primary" : "secondary"}
               aria-pressed={draft.version === version}
               title={meaning}
               onClick={() => onChange({ version })}

@@ -1,6 +1,6 @@
 /** A way to go on from a version. */
 export interface NextVersion {
-  readonly kind: "patch" | "minor" | "major" | "trial";
+  readonly kind: "first" | "patch" | "minor" | "major" | "trial";
   readonly version: string;
   /** When it is the right one. */
   readonly meaning: string;
@@ -19,7 +19,7 @@ export function nextVersions(taken: readonly string[]): NextVersion[] {
     undefined,
   );
   if (newest === undefined)
-    return [{ kind: "minor", version: "1.0.0", meaning: "The first release" }, trialOf([1, 0, 0], taken)];
+    return [{ kind: "first", version: "1.0.0", meaning: "The first release" }, trialOf([1, 0, 0], taken)];
   const [major, minor, patch] = newest;
   return [
     { kind: "patch", version: `${major}.${minor}.${patch + 1}`, meaning: "Same inputs and outputs, a mend" },

@@ -2,7 +2,7 @@ import dagre from "@dagrejs/dagre";
 import { edgesOf, type PlacedStep, STEP_LISTS } from "./definition-model.js";
 
 /** How large a step is drawn. */
-export const STEP_SIZE = { width: 216, height: 62 } as const;
+export const STEP_SIZE = { width: 196, height: 58 } as const;
 /** Upper left corners by step key. */
 export type Places = Readonly<Record<string, { readonly x: number; readonly y: number }>>;
 
@@ -17,7 +17,7 @@ export function layOutSteps(steps: readonly PlacedStep[]): Places {
     const own = steps.filter((step) => step.list === list);
     if (own.length === 0) continue;
     const graph = new dagre.graphlib.Graph();
-    graph.setGraph({ rankdir: "LR", nodesep: 26, ranksep: 70 });
+    graph.setGraph({ rankdir: "LR", nodesep: 26, ranksep: 56 });
     graph.setDefaultEdgeLabel(() => ({}));
     for (const { key } of own) graph.setNode(key, { ...STEP_SIZE });
     for (const { source, target } of edges) {

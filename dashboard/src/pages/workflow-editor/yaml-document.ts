@@ -58,9 +58,24 @@ export function rewriteText(text: string, definition: Readonly<Record<string, un
   return document.toString({ lineWidth: 0, flowCollectionPadding: true });
 }
 
-/** The definition as YAML, for one that has no text yet. */
+/** The definition as YAML, for one that has no text yet: in the order in which people read it. */
 export function writeText(definition: unknown): string {
-  return rewriteText("", isRecord(definition) ? definition : {});
+  return rewriteText("", inReadingOrder(isRecord(definition) ? definition : {}) as Record<string, unknown>);
+}
+
+/** Names in the order of reading; others follow as they come. */
+const READING_ORDER = [
+  ...["id", "name", "uses", "type", "inputs", "properties", "required", "steps", "onFailure", "finally"],
+  ...["dependsOn", "when", "forEach", "maxParallel", "runAfter", "input", "step", "output", "value"],
+  ...["outputs", "timeoutSeconds", "concurrency", "rateLimit", "retry", "onError", "cache", "tool"],
+];
+
+function inReadingOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inReadingOrder);
+  if (!isRecord(value)) return value;
+  const rank = (name: string) => (READING_ORDER.indexOf(name) + 1 || READING_ORDER.length + 1) - 1;
+  const entries = Object.entries(value).sort(([one], [other]) => rank(one) - rank(other));
+  return Object.fromEntries(entries.map(([name, member]) => [name, inReadingOrder(member)]));
 }
 
 /** Where a JSON Pointer of the definition stands in the text; the nearest thing around it when it is not there. */

@@ -15,7 +15,6 @@ import { RunDialog } from "./run-dialog.js";
 import { SchedulesTab } from "./schedules-tab.js";
 import { WebhooksTab } from "./webhooks-tab.js";
 import { WorkflowActions } from "./workflow-actions.js";
-import { VersionWords } from "./workflows-page.js";
 import { WorkflowVersions } from "./workflow-versions.js";
 
 const DefinitionView = lazy(async () => ({ default: (await import("./definition-view.js")).DefinitionView }));
@@ -61,7 +60,10 @@ function Loaded({
         crumbs={crumbs}
         beside={
           <>
-            <VersionWords {...workflow} />
+            {workflow.publishedVersion !== null && <Pill>Version {workflow.publishedVersion}</Pill>}
+            {workflow.publishedVersion !== workflow.latestVersion && (
+              <Pill tone="wait">Draft {workflow.latestVersion}</Pill>
+            )}
             {workflow.isPaused && <Pill tone="wait">Paused</Pill>}
           </>
         }
