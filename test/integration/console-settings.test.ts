@@ -23,7 +23,7 @@ describeWith(hasProgram("chromium"), "settings in the console", () => {
     await dialog.getByLabel("Name", { exact: false }).fill("shop");
     await dialog.getByLabel("File", { exact: false }).fill("../shop.db");
     await dialog.getByRole("button", { name: "Save database" }).click();
-    await dialog.getByText("/databaseName").waitFor();
+    await dialog.getByText("/databaseName").first().waitFor();
     await dialog.getByLabel("File", { exact: false }).fill("shop.db");
     await dialog.getByRole("button", { name: "Save database" }).click();
     await page.getByRole("heading", { name: "shop" }).waitFor();
@@ -117,7 +117,7 @@ describeWith(hasProgram("chromium"), "settings in the console", () => {
     const { page, context } = await harness.open("/settings/audit");
     await page.getByLabel("Action").fill("secret.*");
     await page.getByText("MILL_TOKEN").first().waitFor();
-    expect(await page.getByText("user.create").count()).toBe(0);
+    await page.getByText("user.create").first().waitFor({ state: "detached" });
     await page.getByRole("button", { name: "Verify" }).click();
     await page.getByText(/The chain holds: \d+ entries/).waitFor();
     await page.getByRole("button", { name: "Export" }).click();

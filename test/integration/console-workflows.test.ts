@@ -156,7 +156,7 @@ describeWith(hasProgram("chromium"), "workflows in the console", () => {
     await dialog.getByLabel("Name", { exact: false }).fill("dawn");
     await dialog.getByLabel("Cron", { exact: true }).fill("61 * * * *");
     await dialog.getByRole("button", { name: "Save schedule" }).click();
-    await dialog.getByText("/cron").waitFor();
+    await dialog.getByText("/cron").first().waitFor();
     await dialog.getByLabel("Cron", { exact: true }).fill("0 5 * * *");
     await dialog.getByRole("button", { name: "Save schedule" }).click();
     await page.getByRole("button", { name: "Pause dawn" }).waitFor();

@@ -47,8 +47,8 @@ export function WorkflowEditor({ workflow: existing }: { readonly workflow: Work
   const saving = useWorkflowSave(existing);
   const editor = useEditor(document, existing?.id ?? "new");
   const [name, setName] = useState("");
-  const [{ view }, setUrl] = useUrlState<"view">({ view: "graph" });
-  const [isRunning, setRunning] = useState(false);
+  const [{ view, run }, setUrl] = useUrlState<"view" | "run">({ view: "graph", run: "" });
+  const [isRunning, setRunning] = useState(run !== "");
   const [, navigate] = useLocation();
   const validation = useValidation(document.definition);
   const isChanged = document.text !== (saving.savedText ?? start);
@@ -61,7 +61,7 @@ export function WorkflowEditor({ workflow: existing }: { readonly workflow: Work
     [document.fault, validation.errors, saving.faults],
   );
 
-  async function save(isDraft: boolean): Promise<Workflow | undefined> {
+  async function save(isDraft: boolean, isRunNext = false): Promise<Workflow | undefined> {
     const { definition, text } = document;
     if (!definition) {
       editor.openTab("faults");
@@ -70,9 +70,14 @@ export function WorkflowEditor({ workflow: existing }: { readonly workflow: Work
     }
     const saved = await saving.save({ name: name.trim(), definition, text, isDraft });
     if (!saved) editor.openTab("faults");
-    // the address is the workflow's from now on; what is open stays open
-    else if (!existing) history.replaceState(null, "", `${workflowPath(saved.name)}/edit${location.search}`);
+    else if (!existing) openSaved(saved, isRunNext);
     return saved;
+  }
+
+  /** A new workflow has an address from now on. */
+  function openSaved({ name: savedName }: Workflow, isRunNext: boolean): void {
+    const query = new URLSearchParams({ view, ...(isRunNext ? { run: "1" } : {}) }).toString();
+    navigate(`${workflowPath(savedName)}/edit?${query}`, { replace: true });
   }
 
   useEditorKeys({ undo: document.undo, redo: document.redo, save: () => void save(true) });
@@ -95,7 +100,7 @@ export function WorkflowEditor({ workflow: existing }: { readonly workflow: Work
               const isUpToDate =
                 workflow && !isChanged && workflow.publishedVersion === workflow.latestVersion;
               if (isUpToDate) setRunning(true);
-              else void save(false).then((saved) => saved && setRunning(true));
+              else void save(false, true).then((saved) => saved && setRunning(true));
             }}
           />
         }
@@ -139,7 +144,10 @@ export function WorkflowEditor({ workflow: existing }: { readonly workflow: Work
       {isRunning && workflow && (
         <RunDialog
           workflow={workflow.name}
-          onClose={() => setRunning(false)}
+          onClose={() => {
+            setRunning(false);
+            setUrl({ run: undefined });
+          }}
           onStarted={(path) => navigate(path)}
         />
       )}

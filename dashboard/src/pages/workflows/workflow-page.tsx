@@ -100,7 +100,10 @@ function Loaded({
       {isRunning && (
         <RunDialog
           workflow={workflow.name}
-          onClose={() => setRunning(false)}
+          onClose={() => {
+            setRunning(false);
+            setView({ run: undefined });
+          }}
           onStarted={(path) => navigate(path)}
         />
       )}
