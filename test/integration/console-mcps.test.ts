@@ -6,6 +6,9 @@ import { describeWith } from "../support/requirements.js";
 
 const editorOf = (page: Page, label: string) => page.locator(`[data-editor="${label}"] .cm-content`);
 
+const panelOf = (page: Page, title: string) =>
+  page.locator("section").filter({ has: page.getByRole("heading", { name: title, exact: true }) });
+
 /** Writes a text into an editor as a person would, in place of what is there. */
 async function write(page: Page, label: string, text: string): Promise<void> {
   const editor = editorOf(page, label);
@@ -38,7 +41,7 @@ describeWith(hasProgram("chromium"), "components in the console", () => {
     expect(await page.getByLabel("Name", { exact: false }).first().getAttribute("aria-invalid")).toBe("true");
     await page.getByLabel("Name", { exact: false }).first().fill("greet");
     await page.getByRole("button", { name: "Save and test" }).click();
-    await page.getByLabel("name", { exact: false }).last().fill("Ada");
+    await panelOf(page, "Test").getByRole("textbox", { name: "name" }).fill("Ada");
     await page.getByRole("button", { name: "Run test" }).click();
     await page.locator("[data-test-status='succeeded']").waitFor({ timeout: 60_000 });
     expect(await page.getByRole("log").innerText()).toContain("hello Ada");
@@ -117,10 +120,12 @@ describeWith(hasProgram("chromium"), "components in the console", () => {
     await context.close();
 
     const prompt = await harness.open("/create/component?type=llm_prompt");
+    const preview = panelOf(prompt.page, "Preview");
+    await preview.getByRole("textbox", { name: "text" }).fill("so");
     await write(prompt.page, "Prompt", "Say {{ text | upcase }} and {{ other }}");
-    await prompt.page.getByText("undefined variable: other").waitFor();
+    await preview.getByText("undefined variable: other").waitFor();
+    await preview.getByText("The input schema does not have other.").waitFor();
     await write(prompt.page, "Prompt", "Say {{ text | upcase }}");
-    await prompt.page.getByLabel("text", { exact: false }).last().fill("so");
     await prompt.page
       .getByRole("region", { name: "Prompt with the sample inputs" })
       .getByText("Say SO")

@@ -27,6 +27,13 @@ export function usePlaces(name: string, steps: readonly PlacedStep[]) {
   return { places, move, layOut };
 }
 
+/** What was drawn under one name is another's from now on: a new workflow that has been saved. */
+export function handPlacesOn(from: string, to: string): void {
+  const held = localStorage.getItem(`headrace.places.${from}`);
+  if (held !== null) localStorage.setItem(`headrace.places.${to}`, held);
+  localStorage.removeItem(`headrace.places.${from}`);
+}
+
 function read(key: string): Places {
   try {
     return JSON.parse(localStorage.getItem(key) ?? "{}") as Places;

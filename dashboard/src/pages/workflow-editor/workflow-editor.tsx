@@ -30,7 +30,7 @@ import { freePlace } from "./layout-steps.js";
 import { Palette } from "./palette.js";
 import { useCatalog } from "./use-catalog.js";
 import { useEditorKeys } from "./use-editor-keys.js";
-import { usePlaces } from "./use-places.js";
+import { handPlacesOn, usePlaces } from "./use-places.js";
 import { useValidation } from "./use-validation.js";
 import { useWorkflowDocument } from "./use-workflow-document.js";
 import { useWorkflowSave } from "./use-workflow-save.js";
@@ -75,7 +75,8 @@ export function WorkflowEditor({ workflow: existing }: { readonly workflow: Work
   }
 
   /** A new workflow has an address from now on. */
-  function openSaved({ name: savedName }: Workflow, isRunNext: boolean): void {
+  function openSaved({ id, name: savedName }: Workflow, isRunNext: boolean): void {
+    handPlacesOn("new", id);
     const query = new URLSearchParams({ view, ...(isRunNext ? { run: "1" } : {}) }).toString();
     navigate(`${workflowPath(savedName)}/edit?${query}`, { replace: true });
   }
