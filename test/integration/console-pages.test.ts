@@ -58,18 +58,18 @@ const LOOKS: readonly Look[] = [
     path: ({ succeeded }) => `/runs/${succeeded}?view=compare&step=-`,
     text: "Two runs side by side",
     async then(page) {
-      await page.getByLabel("Compare with").selectOption({ index: 2 });
+      await page.getByLabel("Compare with").selectOption({ index: 3 });
       await page.getByText("Differs in").or(page.getByText("No step differs")).waitFor();
     },
   },
-  { name: "run-audit", path: ({ succeeded }) => `/runs/${succeeded}?view=audit&step=-`, text: "run.start" },
+  { name: "run-audit", path: ({ succeeded }) => `/runs/${succeeded}?view=audit&step=-`, text: "run.pin" },
   {
     name: "palette",
     path: () => "/runs",
     text: "warehouse-sync",
     async then(page) {
       await page.keyboard.press("Control+k");
-      await page.getByRole("combobox").fill("daily");
+      await page.getByRole("combobox", { name: /Search pages/ }).fill("daily");
       await page.getByRole("option").first().waitFor();
     },
   },

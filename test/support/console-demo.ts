@@ -212,6 +212,7 @@ export async function fillWithDemo(call: DemoCall): Promise<Demo> {
   await call("POST", `/api/v1/workflow-runs/${canceled}/cancel`);
   const items = await start("price-refresh", {}, 60);
   const succeeded = await start("daily-revenue", { input, labels }, 60);
+  await call("POST", `/api/v1/workflow-runs/${succeeded}/pin`);
   await start("daily-revenue", { input, delaySeconds: 1800, labels });
   for (let second = 0; second < 60; second += 1) {
     const { status } = await call("GET", `/api/v1/workflow-runs/${failed}`);

@@ -118,7 +118,8 @@ export function CommandPalette({ onClose }: { onClose(): void }) {
 function useCommands(text: string, onClose: () => void): Command[] {
   const [, navigate] = useLocation();
   const me = useMe();
-  const found = useFound(useSettled(text));
+  const { found, isOf } = useFound(useSettled(text));
+  const isStale = isOf !== text;
   return useMemo(() => {
     const go = (path: string) => () => {
       onClose();
@@ -170,15 +171,17 @@ function useCommands(text: string, onClose: () => void): Command[] {
         act: go(mcpPath(name)),
       })),
     ];
+    // what was found for another text is no answer to this one: Enter must not go there
+    const answers = isStale ? things.filter(({ label }) => matchesWords(label, text)) : things;
     const named = [...pages, ...actions].filter(({ label }) => matchesWords(label, text));
     return text === ""
-      ? [...pages, ...things.filter(({ group }) => group === "Runs"), ...actions]
+      ? [...pages, ...answers.filter(({ group }) => group === "Runs"), ...actions]
       : [
           ...named.filter(({ group }) => group === "Pages"),
-          ...things,
+          ...answers,
           ...named.filter(({ group }) => group === "Actions"),
         ];
-  }, [text, found, me, navigate, onClose]);
+  }, [text, found, isStale, me, navigate, onClose]);
 }
 
 interface Named {
@@ -193,16 +196,17 @@ interface Found {
 }
 
 const NOTHING: Found = { runs: [], workflows: [], mcps: [] };
+const NOTHING_YET = { found: NOTHING, isOf: undefined };
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-function useFound(text: string): Found {
+function useFound(text: string): { readonly found: Found; readonly isOf: string | undefined } {
   const { data } = useQuery({
     queryKey: ["palette", text],
-    queryFn: async ({ signal }) => await find(text, signal),
+    queryFn: async ({ signal }) => ({ found: await find(text, signal), isOf: text }),
     placeholderData: (before) => before,
     staleTime: 10_000,
   });
-  return data ?? NOTHING;
+  return data ?? NOTHING_YET;
 }
 
 /** What the server knows under a text; a kind that cannot be searched now is left out. */

@@ -8,7 +8,7 @@ import { ArtifactPreviewView } from "./artifact-preview.js";
 
 /** Files that steps left: each opens to what can be shown of it, and can be downloaded. */
 export function ArtifactList({ artifacts }: { readonly artifacts: readonly ArtifactRef[] }) {
-  const [open, setOpen] = useState<string | undefined>(artifacts.length === 1 ? artifacts[0]?.id : undefined);
+  const [open, setOpen] = useState<string | undefined>(artifacts[0]?.id);
   return (
     <ul className={styles["files"]}>
       {artifacts.map(({ id, name, contentType, sizeBytes }) => (

@@ -23,7 +23,7 @@ export function RunAudit({ runId }: { readonly runId: string }) {
   if (data.items.length === 0) {
     return (
       <EmptyState icon={ShieldCheck} title="Nobody has touched this run">
-        Starts, cancels, approvals and reruns are listed here.
+        Cancels, approvals, reruns and pins are listed here.
       </EmptyState>
     );
   }

@@ -1,5 +1,5 @@
 import { ArrowLeftRight } from "lucide-react";
-import { lazy, Suspense, useCallback, useMemo } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo } from "react";
 import type { Run, StepRun } from "../../../../src/contracts/api/runs.js";
 import { ApiError } from "../../api/problem.js";
 import { useMe } from "../../api/use-me.js";
@@ -23,7 +23,8 @@ import { Timeline } from "./timeline.js";
 import { useRun, useRunFeed, useRunGraph, useRunSteps } from "./use-run.js";
 import { ValueBlock } from "./value-block.js";
 
-const RunGraph = lazy(async () => ({ default: (await import("./run-graph.js")).RunGraph }));
+const loadGraph = async () => await import("./run-graph.js");
+const RunGraph = lazy(async () => ({ default: (await loadGraph()).RunGraph }));
 
 const VIEWS = ["timeline", "graph", "logs", "data", "files", "compare", "audit"] as const;
 type View = (typeof VIEWS)[number];
@@ -32,6 +33,12 @@ type View = (typeof VIEWS)[number];
 export function RunPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const id = params["id"] ?? "";
   const { data: run, error, refetch } = useRun(id);
+  useEffect(() => {
+    // its code comes along with the run's data, or a little later for whoever may open it
+    const isOpen = new URLSearchParams(location.search).get("view") === "graph";
+    const timer = setTimeout(() => void loadGraph().catch(() => undefined), isOpen ? 0 : 1500);
+    return () => clearTimeout(timer);
+  }, []);
   if (error && !run) {
     const isUnknown = error instanceof ApiError && error.status === 404;
     return (
