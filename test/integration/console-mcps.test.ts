@@ -52,7 +52,7 @@ describeWith(hasProgram("chromium"), "components in the console", () => {
     await page.waitForURL("**/mcps/greet?version=1.0.1");
     await page.getByRole("tab", { name: "Compare" }).click();
     const diff = page.locator("[data-diff='Code']");
-    await diff.getByText("Hello").waitFor();
+    await diff.getByText("Hello", { exact: true }).waitFor();
     expect(await diff.innerText()).toContain("Hi");
     const { body } = await harness.request("GET", "/api/v1/mcp-definitions/greet/versions");
     expect((body["items"] as unknown as { version: string }[]).map(({ version }) => version)).toEqual([
