@@ -7,6 +7,23 @@ export const PAGE_PATHS = {
   signIn: "/sign-in",
   runs: "/runs",
   run: "/runs/:id",
+  workflows: "/workflows",
+  workflow: "/workflows/:id",
+  editWorkflow: "/workflows/:id/edit",
+  createWorkflow: "/create/workflow",
+  mcps: "/mcps",
+  mcp: "/mcps/:id",
+  editMcp: "/mcps/:id/edit",
+  createMcp: "/create/component",
+  databases: "/settings/databases",
+  database: "/settings/databases/:id",
+  secrets: "/settings/secrets",
+  models: "/settings/models",
+  apiKeys: "/settings/api-keys",
+  users: "/settings/users",
+  audit: "/settings/audit",
+  system: "/settings/system",
+  account: "/settings/account",
 } as const;
 
 /** The path of a run's page. */
@@ -22,6 +39,11 @@ export function workflowPath(nameOrId: string): string {
 /** The path of a component's page; it may be named by name or id. */
 export function mcpPath(nameOrId: string): string {
   return `/mcps/${encodeURIComponent(nameOrId)}`;
+}
+
+/** The path of a database's page. */
+export function databasePath(id: string): string {
+  return `/settings/databases/${encodeURIComponent(id)}`;
 }
 
 /** The list of runs, with filters as its page reads them from the URL. */

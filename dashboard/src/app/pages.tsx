@@ -1,6 +1,7 @@
 import { House, type LucideIcon, Play } from "lucide-react";
 import { type ComponentType, lazy } from "react";
 import type { Permission } from "../../../src/core/permissions.js";
+import { authorPages } from "./author-pages.js";
 import { PAGE_PATHS } from "./page-paths.js";
 
 /** One page of the console. Each is a chunk of its own. */
@@ -27,7 +28,8 @@ export const NAV_GROUPS = ["Operate", "Build", "Settings"] as const;
 /** See {@link NAV_GROUPS}. */
 export type NavGroup = (typeof NAV_GROUPS)[number];
 
-type Loader = () => Promise<ComponentType<{ readonly params: Readonly<Record<string, string>> }>>;
+/** Gets a page's code. */
+export type Loader = () => Promise<ComponentType<{ readonly params: Readonly<Record<string, string>> }>>;
 
 function page(path: string, load: Loader, nav?: Page["nav"]): Page {
   let loading: ReturnType<Loader> | undefined;
@@ -55,4 +57,5 @@ export const PAGES: readonly Page[] = [
     key: "r",
   }),
   page(PAGE_PATHS.run, async () => (await import("../pages/run/run-page.js")).RunPage),
+  ...authorPages(page),
 ];

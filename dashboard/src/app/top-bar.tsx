@@ -1,4 +1,5 @@
-import { Keyboard, LogOut, Menu as MenuIcon, Monitor, Moon, Search, Sun } from "lucide-react";
+import { Keyboard, LogOut, Menu as MenuIcon, Monitor, Moon, Search, Sun, UserRound } from "lucide-react";
+import { useLocation } from "wouter";
 import { queryClient } from "../api/query-client.js";
 import { apiRequest } from "../api/request.js";
 import { useMe } from "../api/use-me.js";
@@ -73,6 +74,7 @@ function LiveState() {
 
 function UserMenu() {
   const me = useMe();
+  const [, navigate] = useLocation();
   const name = me?.name ?? "";
   return (
     <Menu
@@ -90,6 +92,9 @@ function UserMenu() {
         {me?.role}
       </MenuLabel>
       <MenuLine />
+      <MenuItem icon={UserRound} onSelect={() => navigate(PAGE_PATHS.account)}>
+        Your account
+      </MenuItem>
       <MenuItem icon={LogOut} onSelect={() => void signOut()}>
         Sign out
       </MenuItem>
