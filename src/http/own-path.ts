@@ -7,5 +7,7 @@ export function toOwnPath(text: string | undefined): string {
   if (text === undefined || text.length > 2000 || !text.startsWith("/") || !URL.canParse(text, base))
     return "/";
   const url = new URL(text, base);
-  return url.origin === base ? url.pathname + url.search + url.hash : "/";
+  // dots are resolved by now, and may have left such a path behind: `/..//evil.example`
+  const isOwn = url.origin === base && !url.pathname.startsWith("//");
+  return isOwn ? url.pathname + url.search + url.hash : "/";
 }

@@ -267,6 +267,7 @@ describe("sign-in through a provider", () => {
         "https://evil.example/",
         "//evil.example",
         "/\\evil.example",
+        "/..//evil.example",
         "javascript:alert(1)",
       ]) {
         const { browser, url } = await come("ann", undefined, next);

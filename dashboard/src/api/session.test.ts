@@ -13,6 +13,9 @@ describe("nextAfterSignIn", () => {
   it.each([
     "//evil.example",
     "/\\evil.example",
+    "/..//evil.example",
+    "/.//evil.example/path",
+    "/runs/%2e%2e//evil.example",
     "https://evil.example/",
     "javascript:alert(1)",
     "data:text/html,x",

@@ -52,9 +52,9 @@ export function nextAfterSignIn(search: string, origin: string): string {
   try {
     const url = new URL(asked, origin);
     // `//evil.example` and `/\evil.example` look like paths: what they resolve to is compared
-    return url.origin === origin && /^https?:$/.test(url.protocol)
-      ? url.pathname + url.search + url.hash
-      : "/";
+    // and so is what its path becomes once its dots are resolved: `/..//evil.example` is `//evil.example` then
+    const isOwn = url.origin === origin && /^https?:$/.test(url.protocol) && !url.pathname.startsWith("//");
+    return isOwn ? url.pathname + url.search + url.hash : "/";
   } catch {
     return "/";
   }

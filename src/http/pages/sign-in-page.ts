@@ -22,7 +22,7 @@ export const SIGN_IN_PAGE = renderPage({
 
 /**
  * The script of that page. `next` is followed only to a path of this server: a parsed URL's origin is compared,
- * since `//evil.example` and `/\\evil.example` look like paths.
+ * since `//evil.example` and `/\\evil.example` look like paths, and `/..//evil.example` resolves to one like that.
  */
 export const SIGN_IN_SCRIPT = `
 const form = document.getElementById("sign-in");
@@ -32,7 +32,8 @@ const button = form.querySelector("button");
 function nextPage() {
   const asked = new URLSearchParams(location.search).get("next") ?? "/";
   const url = new URL(asked, location.origin);
-  return url.origin === location.origin ? url.pathname + url.search : "/";
+  const isOwn = url.origin === location.origin && !url.pathname.startsWith("//");
+  return isOwn ? url.pathname + url.search : "/";
 }
 
 const FAULTS = {
