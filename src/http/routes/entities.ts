@@ -21,7 +21,9 @@ export function entityRoutes({ entities }: { readonly entities: Entities }): Rou
       query: entityListQuerySchema,
       answers: {
         200: { description: "One page.", schema: entityPageSchema },
-        403: { description: "Users are listed for admins alone; others need the permission to read the type." },
+        403: {
+          description: "Users are listed for admins alone; others need the permission to read the type.",
+        },
         404: { description: "No such type, or no such run." },
         422: { description: "A filter that the type does not have." },
       },
