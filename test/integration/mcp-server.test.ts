@@ -224,6 +224,16 @@ describe("/mcp", () => {
     ).toBe(200);
     expect(await post({}, operator.token, [])).toBe(400);
     expect(await post({}, operator.token, [1])).toBe(400);
+    // shapes that the protocol does not have
+    const odd = { toString: 1, valueOf: 1 };
+    const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: odd } };
+    expect(await post({ "mcp-session-id": session }, operator.token, cancel)).toBe(202);
+    expect(await post({}, operator.token, { jsonrpc: "2.0", id: odd, result: {} })).toBe(202);
+    for (const elicitation of [null, "form", 1]) {
+      const params = { protocolVersion: "2025-06-18", capabilities: { elicitation }, clientInfo: {} };
+      const initialize = { jsonrpc: "2.0", id: 1, method: "initialize", params };
+      expect([elicitation, (await post({}, operator.token, initialize)) < 500]).toEqual([elicitation, true]);
+    }
   });
 
   it("tells clients without a token where to read how to get one, and takes API keys", async () => {

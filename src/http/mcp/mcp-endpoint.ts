@@ -103,15 +103,20 @@ async function passOn(
   const open: JSONRPCMessage[] = [];
   for (const message of messages) {
     if ("id" in message && !("method" in message) && message.id !== undefined) {
-      await deps.exchange.answer(message.id, owner, message);
+      if (isRequestId(message.id)) await deps.exchange.answer(message.id, owner, message);
     } else if ("method" in message && message.method === "notifications/cancelled") {
-      const id = message.params?.["requestId"] as RequestId | undefined;
-      if (session && id !== undefined) await deps.exchange.cancel(session.nonce, id, owner, message);
+      const id = message.params?.["requestId"];
+      if (session && isRequestId(id)) await deps.exchange.cancel(session.nonce, id, owner, message);
     } else if (!("method" in message) || "id" in message) {
       open.push(message);
     }
   }
   return open;
+}
+
+/** The messages are what a client has sent, whatever their type says. */
+function isRequestId(id: unknown): id is RequestId {
+  return typeof id === "string" || typeof id === "number";
 }
 
 function answerByServer(
@@ -174,7 +179,7 @@ function trackCalls(
 ): () => void {
   if (!session) return () => undefined;
   const untracks = messages.flatMap((message) =>
-    "id" in message && message.id !== undefined
+    "id" in message && isRequestId(message.id)
       ? [deps.exchange.track(session.nonce, message.id, owner, onCancel.bind(undefined, message.id))]
       : [],
   );
@@ -189,9 +194,9 @@ function isInitialize(message: JSONRPCMessage): boolean {
 
 /** By form, that is: a client that names no mode can do forms. */
 function canElicit(message: JSONRPCRequest): boolean {
-  const capabilities = (message.params?.["capabilities"] ?? {}) as { elicitation?: Record<string, unknown> };
-  const { elicitation } = capabilities;
-  return elicitation !== undefined && (Object.keys(elicitation).length === 0 || "form" in elicitation);
+  const capabilities: unknown = message.params?.["capabilities"];
+  const elicitation = isJsonObject(capabilities) ? capabilities["elicitation"] : undefined;
+  return isJsonObject(elicitation) && (Object.keys(elicitation).length === 0 || "form" in elicitation);
 }
 
 function refuse(status: number, code: number, message: string): RouteResponse {

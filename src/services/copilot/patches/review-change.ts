@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../../core/json.js";
+import { readApprovals } from "./read-approvals.js";
 import { listSecretNames } from "../../../executors/mcp-package/placeholders.js";
 
 /** What a document reaches for beyond itself. */
@@ -8,7 +9,6 @@ interface Reach {
   readonly components: Set<string>;
   readonly databases: Set<string>;
   readonly packages: Set<string>;
-  readonly approvals: Set<string>;
   /** Where HTTP steps call and servers are started, as written. */
   readonly aims: Set<string>;
   readonly switches: Set<string>;
@@ -26,7 +26,6 @@ export function reviewChange(before: JsonValue | undefined, after: JsonValue): s
   const old = reachOf(before ?? {});
   const fresh = reachOf(after);
   const added = (name: keyof Reach) => [...fresh[name]].filter((one) => !old[name].has(one));
-  const removed = [...old.approvals].filter((one) => !fresh.approvals.has(one));
   return [
     ...added("secrets").map((name) => `reads the secret ${name}`),
     ...added("hosts").map((host) => `sends to the host ${host}`),
@@ -36,8 +35,22 @@ export function reviewChange(before: JsonValue | undefined, after: JsonValue): s
     ...added("aims").map((aim) => `changes ${aim}`),
     ...added("switches"),
     ...added("code").map((text) => `holds code of ${text.length} characters that was not there`),
-    ...removed.map((id) => `takes the approval ${id} away`),
+    ...reviewApprovals(before ?? {}, after),
   ].map((reason) => reason.slice(0, 300));
+}
+
+/** Why fewer have to be asked than before. */
+function reviewApprovals(before: JsonValue, after: JsonValue): string[] {
+  const fresh = readApprovals(after);
+  return [...readApprovals(before)].flatMap(([id, old]) => {
+    const now = fresh.get(id);
+    if (!now) return [`takes the approval ${id} away`];
+    const freed = [...old.guarded].filter(([step, how]) => now.guarded.get(step) !== how);
+    return [
+      ...(now.text === old.text ? [] : [`changes the approval ${id}`]),
+      ...freed.map(([step]) => `takes the step ${step} out from behind the approval ${id}`),
+    ];
+  });
 }
 
 function reachOf(value: JsonValue): Reach {
@@ -47,7 +60,6 @@ function reachOf(value: JsonValue): Reach {
     components: new Set(),
     databases: new Set(),
     packages: new Set(),
-    approvals: new Set(),
     aims: new Set(),
     switches: new Set(),
     code: new Set(),
@@ -86,7 +98,6 @@ function collectStep(
 ): void {
   const name = typeof id === "string" ? id : uses;
   if (!uses.startsWith("builtin:")) reach.components.add(uses);
-  if (uses === "builtin:approval") reach.approvals.add(name);
   if (!isJsonObject(inputs)) return;
   // by step: a secret that moves to another step may leave the house there
   for (const mapping of Object.values(inputs)) {
