@@ -1,17 +1,21 @@
 /** How a figure is judged. */
 export interface Target {
-  readonly id: "T1" | "T2" | "T3" | "T4" | "T9" | "T10" | "T11" | "T12";
+  readonly id: `T${number}`;
   readonly title: string;
-  readonly workload: "W1" | "W2" | "W3" | "W4";
-  readonly figure: keyof Ratios | keyof ScriptRatios;
   /** Whether more is better. */
   readonly isFloor: boolean;
   readonly limit: number;
   readonly goal: number;
 }
 
+/** A target of one of the workloads. */
+export interface WorkloadTarget extends Target {
+  readonly workload: "W1" | "W2" | "W3" | "W4";
+  readonly figure: keyof Ratios | keyof ScriptRatios;
+}
+
 /** The limits that the engine must keep, and the goals it should reach: its cost over the raw queue's. */
-const TARGETS: readonly Target[] = [
+const TARGETS: readonly WorkloadTarget[] = [
   {
     id: "T1",
     title: "W1 runs/s vs raw",
@@ -124,7 +128,10 @@ export interface ScriptRatios {
 }
 
 /** A figure beside its target. */
-export interface Verdict extends Target {
+export type Verdict = Target & Judgement;
+
+/** How a figure stands to its target. */
+export interface Judgement {
   readonly value: number;
   readonly verdict: "goal" | "ok" | "below";
   /** Missed by more than the slack that a busy machine is given. */
@@ -134,13 +141,19 @@ export interface Verdict extends Target {
 const SLACK = 0.2;
 
 /** Judges the figures of the workloads that were measured. */
-export function judge(ratios: Readonly<Partial<Record<string, Partial<Ratios & ScriptRatios>>>>): Verdict[] {
-  return TARGETS.flatMap((target): Verdict[] => {
+export function judge(
+  ratios: Readonly<Partial<Record<string, Partial<Ratios & ScriptRatios>>>>,
+): (WorkloadTarget & Judgement)[] {
+  return TARGETS.flatMap((target) => {
     const value = ratios[target.workload]?.[target.figure];
-    if (value === undefined) return [];
-    const keeps = (limit: number): boolean => (target.isFloor ? value >= limit : value <= limit);
-    const slackened = target.isFloor ? target.limit * (1 - SLACK) : target.limit * (1 + SLACK);
-    const verdict = keeps(target.goal) ? "goal" : keeps(target.limit) ? "ok" : "below";
-    return [{ ...target, value, verdict, isFailure: !keeps(slackened) }];
+    return value === undefined ? [] : [judgeFigure(target, value)];
   });
+}
+
+/** Judges one figure. */
+export function judgeFigure<T extends Target>(target: T, value: number): T & Judgement {
+  const keeps = (limit: number): boolean => (target.isFloor ? value >= limit : value <= limit);
+  const slackened = target.isFloor ? target.limit * (1 - SLACK) : target.limit * (1 + SLACK);
+  const verdict = keeps(target.goal) ? "goal" : keeps(target.limit) ? "ok" : "below";
+  return { ...target, value, verdict, isFailure: !keeps(slackened) };
 }

@@ -1,0 +1,78 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { makeDatabase, type BenchPostgres } from "../bench-postgres.js";
+import { environmentOf, type HeadraceOptions, openHeadrace } from "../headrace-contender.js";
+import type { HeadraceDriver } from "../headrace-driver.js";
+import type { BenchRedis } from "../redis-server.js";
+import type { Progress } from "../rounds.js";
+import { startWorkerChild, type WorkerChild } from "../worker-child.js";
+
+/** What every topic of growth is measured with. */
+export interface GrowthStage {
+  readonly folder: string;
+  readonly redis: BenchRedis;
+  readonly postgres: BenchPostgres;
+  readonly isQuick: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+}
+
+/** Headrace on a database and queues of one topic's own. Its processes end with it. */
+export interface Installation {
+  readonly driver: HeadraceDriver;
+  /** Starts a worker process. `environment` comes on top of the benchmark's settings. */
+  startWorker(environment?: Readonly<Record<string, string>>): Promise<WorkerChild>;
+  startApi(): Promise<WorkerChild & { readonly address: string }>;
+}
+
+/** Whom the benchmark signs in as. */
+export const ADMIN = { email: "bench@localhost", password: "bench-password-of-no-worth" } as const;
+
+/** A run of ten thousand steps on a busy machine. */
+const RUN_LIMIT_MS = 300_000;
+
+/** Opens an installation for a piece of work, and closes all of it afterwards. */
+export async function withInstallation<T>(
+  stage: GrowthStage,
+  name: string,
+  work: (installation: Installation) => Promise<T>,
+): Promise<T> {
+  stage.signal.throwIfAborted();
+  const database = await makeDatabase(stage.postgres.url);
+  const closers: (() => Promise<void>)[] = [database.stop];
+  try {
+    const dataDir = join(stage.folder, `growth-${name}`);
+    mkdirSync(dataDir, { recursive: true });
+    const options: HeadraceOptions = {
+      redisUrl: stage.redis.url,
+      databaseUrl: database.url,
+      prefix: `growth_${name}`,
+      dataDir,
+      logFile: join(stage.folder, "headrace.log"),
+      runLimitMs: RUN_LIMIT_MS,
+    };
+    const driver = await openHeadrace(options);
+    closers.push(driver.close);
+    const start = async (program: string, environment: Readonly<Record<string, string>>) => {
+      const child = await startWorkerChild({
+        program,
+        environment: { ...environmentOf(options), ...environment },
+        logFile: options.logFile,
+      });
+      closers.push(child.stop);
+      return child;
+    };
+    return await work({
+      driver,
+      startWorker: async (environment = {}) => await start("headrace-worker.js", environment),
+      async startApi() {
+        const api = await start("headrace-api.js", API_SETTINGS);
+        return { ...api, address: api.address ?? "" };
+      },
+    });
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+const API_SETTINGS = { PORT: "0", ADMIN_EMAIL: ADMIN.email, ADMIN_PASSWORD: ADMIN.password };
