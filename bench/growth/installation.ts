@@ -56,7 +56,7 @@ export async function withInstallation<T>(
     const start = async (program: string, environment: Readonly<Record<string, string>>) => {
       const child = await startWorkerChild({
         program,
-        environment: { ...environmentOf(options), ...environment },
+        environment: { ...environmentOf(options), ...ADMIN_SETTINGS, ...environment },
         logFile: options.logFile,
       });
       closers.push(child.stop);
@@ -66,7 +66,7 @@ export async function withInstallation<T>(
       driver,
       startWorker: async (environment = {}) => await start("headrace-worker.js", environment),
       async startApi() {
-        const api = await start("headrace-api.js", API_SETTINGS);
+        const api = await start("headrace-api.js", { PORT: "0" });
         return { ...api, address: api.address ?? "" };
       },
     });
@@ -75,4 +75,5 @@ export async function withInstallation<T>(
   }
 }
 
-const API_SETTINGS = { PORT: "0", ADMIN_EMAIL: ADMIN.email, ADMIN_PASSWORD: ADMIN.password };
+/** For all processes: whichever starts first makes the admin. */
+const ADMIN_SETTINGS = { ADMIN_EMAIL: ADMIN.email, ADMIN_PASSWORD: ADMIN.password };
