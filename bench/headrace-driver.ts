@@ -25,7 +25,7 @@ export interface HeadraceDriver {
   /** Publishes a workflow under a name of its own. @returns the name. */
   publish(steps: readonly JsonValue[]): Promise<string>;
   /** Starts a run. @returns its id, once the run is durable. */
-  start(workflow: string): Promise<string>;
+  start(workflow: string, input?: JsonValue): Promise<string>;
   /** Resolves when the run has succeeded. @throws Error when it ended otherwise, or not within the limit. */
   untilEnded(runId: string): Promise<void>;
   close(): Promise<void>;
@@ -52,8 +52,8 @@ export async function openHeadraceDriver(options: {
   const by = { actor: systemActor("bench"), origin: { requestId: "bench", address: null } };
   const registry = createMcpRegistry(platform);
   const names = new Map<string, Promise<string>>();
-  const start = async (workflow: string): Promise<string> =>
-    (await commands.start({ workflow, trigger: "api" }, by.actor, by.origin)).runId;
+  const start = async (workflow: string, input: JsonValue = {}): Promise<string> =>
+    (await commands.start({ workflow, input, trigger: "api" }, by.actor, by.origin)).runId;
   const runOnce = async (key: string, publish: () => Promise<string>): Promise<void> => {
     const name = names.get(key) ?? publish();
     names.set(key, name);

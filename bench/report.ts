@@ -60,8 +60,7 @@ export function presentReport(report: BenchReport): string {
     ...(hasWorkloads ? [...presentFigures(report), ""] : []),
     ...presentScripts(report.scripts),
     ...presentGrowth(report.growth ?? {}),
-    ...presentVerdicts(report.verdicts),
-    "",
+    ...(report.verdicts.length > 0 ? [...presentVerdicts(report.verdicts), ""] : []),
     ...(hasWorkloads ? [...presentCpuTable(report), "", ...presentCosts(report), ""] : []),
     ...presentWarnings(report.warnings),
     "",
@@ -93,6 +92,7 @@ function presentFigures(report: BenchReport): string[] {
     return [
       figureRow(`${id} ${title}`, "raw", result.raw, undefined),
       figureRow("", "headrace", result.headrace, result.ratios),
+      ...Object.entries(result.others).map(([name, figures]) => figureRow("", name, figures, undefined)),
     ];
   });
   return table(["workload", "", "runs/s", "vs raw", "p50 ms", "p95", "p99", "p50 - raw"], rows);
@@ -105,7 +105,7 @@ function figureRow(title: string, name: string, figures: Figures, ratios: Ratios
     title,
     name,
     rounded(figures.runsPerSecond),
-    ratios ? ratios.vsRaw.toFixed(2) : "1",
+    ratios ? ratios.vsRaw.toFixed(2) : name === "raw" ? "1" : "",
     ...[p50, p95, p99].map(rounded),
     added,
   ];

@@ -71,6 +71,96 @@ const TARGETS: readonly WorkloadTarget[] = [
     goal: 15,
   },
   {
+    id: "T5",
+    title: "W1 runs/s vs n8n, both over HTTP",
+    workload: "W1",
+    figure: "vsN8n",
+    isFloor: true,
+    limit: 15,
+    goal: 25,
+  },
+  {
+    id: "T5",
+    title: "W1 p50, times lower than n8n's",
+    workload: "W1",
+    figure: "p50VsN8n",
+    isFloor: true,
+    limit: 5,
+    goal: 8,
+  },
+  {
+    id: "T6",
+    title: "W2 runs/s vs n8n, both over HTTP",
+    workload: "W2",
+    figure: "vsN8n",
+    isFloor: true,
+    limit: 4,
+    goal: 8,
+  },
+  {
+    id: "T6",
+    title: "W2 p50, times lower than n8n's",
+    workload: "W2",
+    figure: "p50VsN8n",
+    isFloor: true,
+    limit: 2,
+    goal: 3,
+  },
+  {
+    id: "T7",
+    title: "W1 runs/s vs Restate",
+    workload: "W1",
+    figure: "vsRestate",
+    isFloor: true,
+    limit: 1.3,
+    goal: 2,
+  },
+  {
+    id: "T7",
+    title: "W2 runs/s vs Restate",
+    workload: "W2",
+    figure: "vsRestate",
+    isFloor: true,
+    limit: 1.0,
+    goal: 1.4,
+  },
+  {
+    id: "T7",
+    title: "W3 runs/s vs Restate",
+    workload: "W3",
+    figure: "vsRestate",
+    isFloor: true,
+    limit: 0.8,
+    goal: 1.0,
+  },
+  {
+    id: "T8",
+    title: "W1 runs/s vs DBOS",
+    workload: "W1",
+    figure: "vsDbos",
+    isFloor: true,
+    limit: 2,
+    goal: 3,
+  },
+  {
+    id: "T8",
+    title: "W2 runs/s vs DBOS",
+    workload: "W2",
+    figure: "vsDbos",
+    isFloor: true,
+    limit: 2,
+    goal: 3,
+  },
+  {
+    id: "T8",
+    title: "W3 runs/s vs DBOS",
+    workload: "W3",
+    figure: "vsDbos",
+    isFloor: true,
+    limit: 3,
+    goal: 5,
+  },
+  {
     id: "T9",
     title: "W4 Python vs bare forks",
     workload: "W4",
@@ -109,12 +199,22 @@ const TARGETS: readonly WorkloadTarget[] = [
 ];
 
 /** Headrace against the raw queue in one workload: medians over rounds. */
-export interface Ratios {
+export interface Ratios extends Partial<PeerRatios> {
   /** Runs per second as a share of raw's. */
   readonly vsRaw: number;
   /** What the median run takes longer, one at a time. */
   readonly p50AddedMs: number;
   readonly p50AddedMsPerStep: number;
+}
+
+/** Headrace against other systems in one workload: how many times their runs/s, and how many times lower the p50. */
+export interface PeerRatios {
+  vsN8n: number;
+  p50VsN8n: number;
+  vsRestate: number;
+  p50VsRestate: number;
+  vsDbos: number;
+  p50VsDbos: number;
 }
 
 /** Scripts, forty in a row: medians over rounds. */

@@ -31,9 +31,10 @@ export async function measureWorkers(stage: GrowthStage): Promise<WorkerFigures>
     return await withInstallation(stage, "workers", async ({ driver, startWorker }) => {
       const chain = await driver.publish(stepsOf({ kind: "chain", length: 10 }).map(toNoop));
       const waiting = await driver.publish([
-        { id: "ask", uses: "builtin:http", inputs: { url: { value: slow.url } } },
+        { id: "ask", uses: "builtin:http", inputs: { url: { input: "url" } } },
       ]);
-      const run = (workflow: string) => async () => await driver.untilEnded(await driver.start(workflow));
+      const run = (workflow: string) => async () =>
+        await driver.untilEnded(await driver.start(workflow, { url: slow.url }));
       const found = COUNTS.map(() => ({ chain: [] as number[], slow: [] as number[] }));
       const settings = { WORKER_CONCURRENCY: String(SLOTS), ALLOWED_HOSTS_PRIVATE: slow.host };
       for (let round = 0; round < (isQuick ? 1 : 3); round += 1) {
