@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { GROWTH_TOPICS, type GrowthTopic } from "./growth/growth-topics.js";
 import { PEERS, type PeerName } from "./peers/peer-names.js";
@@ -15,6 +16,8 @@ export interface BenchSettings {
   readonly growth: readonly GrowthTopic[];
   /** Other systems that are measured beside Headrace: none unless asked for. */
   readonly peers: readonly PeerName[];
+  /** Where peers are installed and kept; undefined: in the benchmark's own folder, for this run. */
+  readonly peersFolder: string | undefined;
   /** Runs in flight while throughput is measured. */
   readonly inFlight: number;
   readonly warmUpMs: number;
@@ -38,6 +41,7 @@ export const USAGE = `npm run bench -- [options]
                      ${GROWTH_TOPICS.join(", ")}
   --peers [dbos,n8n] other systems beside W1 to W3, installed from npm for the run (minutes, gigabytes):
                      ${PEERS.join(", ")}; not with --quick
+  --peers-folder DIR where they are installed, and found by the next run
   --json [FILE]      the figures as JSON, to a file, or to stdout (then the text goes to stderr)
   --check            exit code 1 when a figure misses its floor by more than 20 %
   --profile headrace where Headrace's time goes: CPU by process, heaviest functions and statements
@@ -65,6 +69,7 @@ export function readBenchSettings(
       check: { type: "boolean", default: false },
       profile: { type: "string" },
       peers: { type: "string" },
+      "peers-folder": { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -79,6 +84,7 @@ export function readBenchSettings(
     isQuick,
     ...readOnly(values.only),
     peers: readPeers(values.peers),
+    peersFolder: values["peers-folder"] === undefined ? undefined : resolve(values["peers-folder"]),
     inFlight: 32,
     warmUpMs: isQuick ? 500 : 1000,
     windowMs: isQuick ? 2000 : 5000,

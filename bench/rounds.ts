@@ -116,11 +116,7 @@ function comparePeers(headrace: Figures, others: WorkloadResult["others"]): Part
 }
 
 /** Compiles hot code, opens connections, prepares statements: none of it belongs to a run. */
-async function warmUp(
-  field: Field,
-  settings: BenchSettings,
-  signal: AbortSignal,
-): Promise<void> {
+async function warmUp(field: Field, settings: BenchSettings, signal: AbortSignal): Promise<void> {
   for (const workload of settings.workloads) {
     for (const contender of field.standing(workload)) {
       const run = () => contender.run(workload.shape);

@@ -8,6 +8,7 @@ import { countCosts, measureLinearity } from "./costs.js";
 import { measureGrowth } from "./growth/measure-growth.js";
 import { type HeadraceContender, openHeadraceContender } from "./headrace-contender.js";
 import { summariseLog } from "./log-summary.js";
+import { openPeers } from "./peers/open-peers.js";
 import { describeMachine, readLoad } from "./machine.js";
 import { profileHeadrace } from "./profile-headrace.js";
 import { openRawContender } from "./raw-contender.js";
@@ -151,7 +152,9 @@ async function compare(
   const headrace = await openHeadrace(stage);
   closers.push(headrace.close);
   const servers = { redis: stage.redis.pid, postgres: stage.postgres.pid };
-  const workloads = await measureRounds([raw, headrace], settings, { signal, progress, servers });
+  const peersFolder = settings.peersFolder ?? join(stage.folder, "peers");
+  const peers = await openPeers(settings.peers, { ...stage, isQuick: settings.isQuick, peersFolder });
+  const workloads = await measureRounds([raw, headrace, ...peers], settings, { signal, progress, servers });
   const { runScripts } = headrace;
   const scripts = settings.measuresScripts
     ? await measureScriptSteps({ runScripts, rounds: settings.rounds, signal, progress })

@@ -23,6 +23,7 @@ const STOP_LIMIT_MS = 20_000;
  * when this process dies.
  * @param options.logFile takes what it says: warnings of the product are findings, see `log-summary.ts`.
  * @param options.nodeArguments flags of Node itself, such as `--cpu-prof`.
+ * @param options.nodeProgram another Node than ours.
  * @throws Error when it ends before it is ready, or is not ready in 60 s.
  */
 export async function startWorkerChild(options: {
@@ -30,11 +31,12 @@ export async function startWorkerChild(options: {
   environment: Readonly<Record<string, string>>;
   logFile: string;
   nodeArguments?: readonly string[];
+  nodeProgram?: string;
 }): Promise<WorkerChild> {
   const path = fileURLToPath(new URL(`./${options.program}`, import.meta.url));
   const startedAt = performance.now();
   const log = openSync(options.logFile, "a");
-  const child = spawn(process.execPath, [...(options.nodeArguments ?? []), path], {
+  const child = spawn(options.nodeProgram ?? process.execPath, [...(options.nodeArguments ?? []), path], {
     stdio: ["ignore", log, log, "ipc"],
     env: { ...readBareEnvironment(), ...options.environment },
     // Ctrl-C reaches this process only, which ends the others in order

@@ -7,9 +7,12 @@ export interface ApiClient {
   readonly authorization: string;
   /** Starts a run. @returns its id. @throws Error when the answer is not 202. */
   startRun(workflow: string): Promise<string>;
+  /** Starts a run and waits for its end. @throws Error when it has not succeeded within a minute. */
+  runToEnd(workflow: string): Promise<void>;
   close(): Promise<void>;
 }
 
+const endedSchema = z.object({ id: z.string(), status: z.string() });
 const signedInSchema = z.object({ accessToken: z.string() });
 const startedSchema = z.object({ id: z.string() });
 const CONNECTIONS = 32;
@@ -34,6 +37,11 @@ export async function signIn(address: string): Promise<ApiClient> {
     authorization,
     startRun: async (workflow) =>
       startedSchema.parse(await post("/api/v1/workflow-runs", { workflow }, { authorization }, 202)).id,
-    close: async () => await pool.close(),
+    async runToEnd(workflow) {
+      const path = "/api/v1/workflow-runs?wait=60";
+      const { id, status } = endedSchema.parse(await post(path, { workflow }, { authorization }, 202));
+      if (status !== "succeeded") throw new Error(`run ${id} is ${status}`);
+    },
+    close: async () => await pool.destroy(),
   };
 }

@@ -37,41 +37,59 @@ export async function withInstallation<T>(
   name: string,
   work: (installation: Installation) => Promise<T>,
 ): Promise<T> {
+  const installation = await openInstallation(stage, name);
+  try {
+    return await work(installation);
+  } finally {
+    await installation.close();
+  }
+}
+
+/** Opens an installation. The caller closes it. @param name tells it from others of the same stage. */
+export async function openInstallation(
+  stage: GrowthStage,
+  name: string,
+): Promise<Installation & { close(): Promise<void> }> {
   stage.signal.throwIfAborted();
   const database = await makeDatabase(stage.postgres.url);
   const closers: (() => Promise<void>)[] = [database.stop];
+  const close = async (): Promise<void> => {
+    for (const closeOne of closers.splice(0).reverse()) await closeOne();
+  };
+  const dataDir = join(stage.folder, `growth-${name}`);
+  mkdirSync(dataDir, { recursive: true });
+  const options: HeadraceOptions = {
+    redisUrl: stage.redis.url,
+    databaseUrl: database.url,
+    prefix: `growth_${name}`,
+    dataDir,
+    logFile: join(stage.folder, "headrace.log"),
+    runLimitMs: RUN_LIMIT_MS,
+  };
+  const start = async (program: string, environment: Readonly<Record<string, string>>) => {
+    const child = await startWorkerChild({
+      program,
+      environment: { ...environmentOf(options), ...ADMIN_SETTINGS, ...environment },
+      logFile: options.logFile,
+    });
+    closers.push(child.stop);
+    return child;
+  };
   try {
-    const dataDir = join(stage.folder, `growth-${name}`);
-    mkdirSync(dataDir, { recursive: true });
-    const options: HeadraceOptions = {
-      redisUrl: stage.redis.url,
-      databaseUrl: database.url,
-      prefix: `growth_${name}`,
-      dataDir,
-      logFile: join(stage.folder, "headrace.log"),
-      runLimitMs: RUN_LIMIT_MS,
-    };
     const driver = await openHeadrace(options);
     closers.push(driver.close);
-    const start = async (program: string, environment: Readonly<Record<string, string>>) => {
-      const child = await startWorkerChild({
-        program,
-        environment: { ...environmentOf(options), ...ADMIN_SETTINGS, ...environment },
-        logFile: options.logFile,
-      });
-      closers.push(child.stop);
-      return child;
-    };
-    return await work({
+    return {
       driver,
       startWorker: async (environment = {}) => await start("headrace-worker.js", environment),
       async startApi() {
         const api = await start("headrace-api.js", { PORT: "0" });
         return { ...api, address: api.address ?? "" };
       },
-    });
-  } finally {
-    for (const close of closers.reverse()) await close();
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
 

@@ -40,7 +40,9 @@ export async function measureShapes(stage: GrowthStage): Promise<ShapeFigures> {
     await time("warming up", 100, toSteps(stepsOf({ kind: "fanOut", width: 100 })));
     for (const width of WIDTHS) {
       const branching = Math.min(width, MOST_BRANCHES);
-      branches.push(await time("branches", branching, toSteps(stepsOf({ kind: "fanOut", width: branching }))));
+      branches.push(
+        await time("branches", branching, toSteps(stepsOf({ kind: "fanOut", width: branching }))),
+      );
       items.push(await time("items", width, [forEach(width)]));
     }
     for (const length of LENGTHS) {

@@ -17,7 +17,9 @@ const read = (path: string): string => readFileSync(path, "utf8");
 const templates = readdirSync(join(chart, "templates"))
   .map((name) => read(join(chart, "templates", name)))
   .join("\n");
-const manifests = readdirSync(join(deploy, "kubernetes")).map((name) => read(join(deploy, "kubernetes", name)));
+const manifests = readdirSync(join(deploy, "kubernetes")).map((name) =>
+  read(join(deploy, "kubernetes", name)),
+);
 const values = parse(read(join(chart, "values.yaml"))) as {
   settings: Record<string, string>;
   workers: Record<string, { concurrency: number; drainSeconds: number }>;
@@ -97,7 +99,8 @@ describe("autoscaling", () => {
     const paths = triggers.map(({ metadata }) => new URL(metadata.url).pathname);
     expect(paths.map((path) => path.replace(/[^/]+$/, ":name"))).toEqual([one?.path, one?.path]);
     expect(triggers.map(({ metadata }) => metadata.valueLocation)).toEqual(["waiting", "running"]);
-    for (const { metadata } of triggers) expect(workerGroupSchema.shape).toHaveProperty(metadata.valueLocation);
+    for (const { metadata } of triggers)
+      expect(workerGroupSchema.shape).toHaveProperty(metadata.valueLocation);
     // another namespace's name: KEDA does not live in ours
     for (const { metadata } of triggers) expect(new URL(metadata.url).hostname).toMatch(/\.svc$/);
   });
