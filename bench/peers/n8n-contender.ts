@@ -50,7 +50,11 @@ export async function openN8nContender(options: N8nOptions): Promise<Contender> 
   const call = async (path: string): Promise<void> => {
     const answer = await pool.request({ method: "POST", path, headersTimeout: 60_000 });
     const text = await answer.body.text();
-    if (answer.statusCode !== 200) throw new Error(`n8n: ${answer.statusCode} ${text.slice(0, 200)}`);
+    // while it starts it answers 200 with a page that says so
+    const isJson = String(answer.headers["content-type"]).includes("json");
+    if (answer.statusCode !== 200 || !isJson) {
+      throw new Error(`n8n: ${answer.statusCode} ${text.slice(0, 200).replaceAll(/\s+/g, " ")}`);
+    }
   };
   try {
     await start(["start"], { N8N_PORT: String(port) });
