@@ -1,7 +1,5 @@
-import type { JsonValue } from "../../src/core/json.js";
-
 /** A webhook and some nodes in a row that change nothing; answered when the last has ended. */
-export function buildN8nWorkflow(path: string, length: number): JsonValue {
+export function buildN8nWorkflow(path: string, length: number): object {
   const names = ["Webhook", ...Array.from({ length }, (_, index) => `Step ${index + 1}`)];
   const nodes = names.map((name, place) => ({
     id: `${path}-${place}`,
