@@ -20,7 +20,7 @@ export default {
     {
       ...shared,
       displayName: "unit",
-      testMatch: ["<rootDir>/{src,workers,bench,test/simulation}/**/*.test.ts"],
+      testMatch: ["<rootDir>/{src,workers,bench,dashboard/src,test/simulation}/**/*.test.ts"],
     },
     {
       ...shared,

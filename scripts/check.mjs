@@ -11,6 +11,7 @@ const checks = [
   ["format", [tool("@biomejs", "biome", "bin", "biome"), "format", "."]],
   ["lint", [tool("eslint", "bin", "eslint.js"), "."]],
   ["types", [tool("typescript", "bin", "tsc"), "--noEmit"]],
+  ["the console's types", [tool("typescript", "bin", "tsc"), "--noEmit", "-p", "dashboard"]],
 ];
 const failed = checks.filter(([name, args]) => {
   console.log(`Checking ${name} …`);

@@ -9,7 +9,22 @@ export const root = fileURLToPath(new URL("../", import.meta.url));
 const OLDEST = [20, 19];
 /** Folders of the program, below the root. */
 export const SOURCES = ["src", "workers", "migrations", "bench"];
-const STAMP = join(root, "dist", ".built");
+const PARTS = [
+  {
+    stamp: join(root, "dist", ".built"),
+    folders: SOURCES,
+    files: ["package-lock.json", "tsconfig.json"],
+    isSource,
+    build: buildProgram,
+  },
+  {
+    stamp: join(root, "dist", ".built-console"),
+    folders: ["dashboard"],
+    files: ["package-lock.json"],
+    isSource: (name) => /\.(tsx?|css|svg|html|mjs)$/.test(name) && !name.endsWith(".test.ts"),
+    build: buildConsole,
+  },
+];
 
 /** Ends the process with one line when Node is too old. */
 export function assertNode() {
@@ -24,11 +39,16 @@ export function assertNode() {
  * @param {{ withDevelopment?: boolean }} options whether tools for development are wanted even when dist is fresh
  */
 export function ensureReady({ withDevelopment = false } = {}) {
-  const sources = hashSources();
-  const isBuilt = existsSync(STAMP) && readFileSync(STAMP, "utf8") === sources;
-  const missing = missingPackages({ withDevelopment: withDevelopment || !isBuilt });
+  const stale = PARTS.map((part) => ({ ...part, hash: hashSources(part) })).filter(
+    ({ stamp, hash }) => !existsSync(stamp) || readFileSync(stamp, "utf8") !== hash,
+  );
+  const missing = missingPackages({ withDevelopment: withDevelopment || stale.length > 0 });
   if (missing.length > 0) install(missing);
-  if (!isBuilt) build(sources);
+  for (const { stamp, hash, build } of stale) {
+    mkdirSync(join(root, "dist"), { recursive: true });
+    build();
+    writeFileSync(stamp, hash);
+  }
 }
 
 /** Packages of the lock file that are not installed in that version. Optional ones belong to other platforms. */
@@ -52,12 +72,19 @@ function install(missing) {
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--include=dev"], "npm ci");
 }
 
-function build(sources) {
+function buildProgram() {
   console.error("Building …");
-  mkdirSync(join(root, "dist"), { recursive: true });
   run(process.execPath, [join(root, "scripts", "compile.mjs")], "The build");
   removeOrphans();
-  writeFileSync(STAMP, sources);
+}
+
+/** The types are checked by `npm run check`: here only what serves the console is made. */
+function buildConsole() {
+  console.error("Building the console …");
+  const vite = join(root, "node_modules", "vite", "bin", "vite.js");
+  const config = join(root, "dashboard", "vite.config.mjs");
+  const args = [vite, "build", join(root, "dashboard"), "--config", config, "--logLevel", "error"];
+  run(process.execPath, args, "The console's build");
 }
 
 function run(command, args, what) {
@@ -82,22 +109,19 @@ function removeOrphans() {
   }
 }
 
-function hashSources() {
+function hashSources({ folders, files, isSource }) {
   const hash = createHash("sha256");
-  for (const name of ["package-lock.json", "tsconfig.json"]) {
-    hash.update(name).update(readFileSync(join(root, name)));
-  }
-  for (const folder of SOURCES) {
+  for (const name of files) hash.update(name).update(readFileSync(join(root, name)));
+  for (const folder of folders) {
     if (!existsSync(join(root, folder))) continue;
     for (const name of readdirSync(join(root, folder), { recursive: true }).sort()) {
-      if (!isSource(name)) continue;
-      hash.update(join(folder, name)).update(readFileSync(join(root, folder, name)));
+      if (isSource(name)) hash.update(join(folder, name)).update(readFileSync(join(root, folder, name)));
     }
   }
   return hash.digest("hex");
 }
 
-/** Whether a file of the sources is compiled. */
+/** Whether a file of the program is compiled. */
 export function isSource(name) {
   return name.endsWith(".ts") && !name.endsWith(".test.ts");
 }

@@ -10,8 +10,9 @@ import { type Authenticator, createAuthenticator } from "./http/authenticate.js"
 import { createHostGuard } from "./http/host-guard.js";
 import { createHeadraceFeatures, type HeadraceFeatureDeps } from "./http/mcp/headrace-features.js";
 import { createMcpEndpoint } from "./http/mcp/mcp-endpoint.js";
-import { createMcpExchange, type McpExchange } from "./http/mcp/mcp-exchange.js";
+import { createMcpExchange, type McpExchange } from "./streaming/mcp-exchange.js";
 import { createMcpSessions } from "./http/mcp/mcp-session.js";
+import { findConsoleFiles } from "./http/pages/console-files.js";
 import type { RouteDefinition } from "./http/route.js";
 import { appRoutes } from "./http/routes/apps.js";
 import { artifactViewRoutes } from "./http/routes/artifact-views.js";
@@ -55,6 +56,8 @@ import { createEntities } from "./services/entities/entities.js";
 import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { readSandboxMetric } from "./services/health/sandbox-metric.js";
+import { openRequestLimiters } from "./services/limits/open-request-limiters.js";
+import { openSharedLimits } from "./services/limits/shared-limits.js";
 import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
 import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
 import { summarizeUsage } from "./services/llm-spending/llm-usage.js";
@@ -63,7 +66,7 @@ import { createMcpRegistry } from "./services/mcp-registry/mcp-registry.js";
 import type { RunCommands } from "./services/runs/run-commands.js";
 import { createRunPins } from "./services/runs/run-pins.js";
 import { createRunQueries, type RunQueries } from "./services/runs/run-queries.js";
-import { createSchedules } from "./services/scheduling/schedules.js";
+import { createSchedules, type Schedules } from "./services/scheduling/schedules.js";
 import { createDependencyVisualizer } from "./services/visualiser/dependency-visualizer.js";
 import { createDeliveryReceiver } from "./services/webhooks/receive-deliveries.js";
 import { createWebhooks } from "./services/webhooks/webhooks.js";
@@ -89,7 +92,12 @@ const DRAIN_MS = 8000;
 /** Starts the API on an open platform. The platform is the caller's to close, after the API. */
 export async function startApi(platform: Platform): Promise<Api> {
   const { settings, knex, logger, metrics, audit } = platform;
-  const auth = createAuthServices({ knex, audit, keys: platform.keys });
+  const limits = openSharedLimits({
+    ...platform,
+    redisUrl: settings.REDIS_URL,
+    prefix: settings.QUEUE_PREFIX,
+  });
+  const auth = createAuthServices({ ...platform, limits });
   const authenticator = createAuthenticator(auth);
   const hub = createStreamHub({ pubSub: platform.pubSub, knex, logger, metrics });
   await hub.start();
@@ -114,6 +122,7 @@ export async function startApi(platform: Platform): Promise<Api> {
     metrics,
     version: VERSION,
     bullBoard,
+    limits: openRequestLimiters({ limits, settings }),
     fallbacks: [appParts.proxy.router],
   });
   const server = createHttpServer(app);
@@ -133,6 +142,7 @@ export async function startApi(platform: Platform): Promise<Api> {
       clearTimeout(timer);
       await closeCopilot();
       board.stop();
+      limits.close();
     },
   };
 }
@@ -176,8 +186,6 @@ function createRoutes(
     ...mcpDefinitionRoutes({ registry }),
     ...createToolRoutes(platform),
     ...workflowDefinitionRoutes({ workflows }),
-    ...entityRoutes({ entities: createEntities(platform) }),
-    ...graphRoutes({ visualizer: createDependencyVisualizer(platform) }),
     ...workflowPauseRoutes({
       pauses: createWorkflowPauses({ knex, audit, admission: platform.admission }),
       workflows,
@@ -191,9 +199,7 @@ function createRoutes(
     ...externalDbRoutes({ externalDbs: createExternalDbs(platform) }),
     ...createLlmRoutes(platform),
     ...createArtifactRoutes(platform, queries),
-    ...dashboardRoutes({
-      dashboard: createDashboard({ ...platform, readiness, countSchedules: schedules.count }),
-    }),
+    ...createConsoleRoutes(platform, readiness, schedules),
     ...workerGroupRoutes({ groups }),
     ...platformRoutes({
       auth,
@@ -202,7 +208,8 @@ function createRoutes(
       audit,
       metrics,
       metricsToken: settings.METRICS_TOKEN,
-      hasConsole: false,
+      publicUrl: settings.PUBLIC_URL,
+      console: findConsoleFiles(),
       readiness,
       describeSandbox,
       collectMoreMetrics: async () => await readInstallationMetrics(platform, groups),
@@ -240,6 +247,21 @@ function createLlmRoutes({ knex, keys, audit, settings }: Platform): RouteDefini
     ...llmSpendingRoutes({
       budgets: createLlmBudgets({ knex, audit }),
       summarizeUsage: async (query) => await summarizeUsage(knex, query),
+    }),
+  ];
+}
+
+/** What pages show of everything: figures, entities, graphs. */
+function createConsoleRoutes(
+  platform: Platform,
+  readiness: ReturnType<typeof createReadiness>,
+  schedules: Pick<Schedules, "count">,
+): RouteDefinition[] {
+  return [
+    ...entityRoutes({ entities: createEntities(platform) }),
+    ...graphRoutes({ visualizer: createDependencyVisualizer(platform) }),
+    ...dashboardRoutes({
+      dashboard: createDashboard({ ...platform, readiness, countSchedules: schedules.count }),
     }),
   ];
 }

@@ -7,6 +7,7 @@ import { guardAppsOrigin } from "./http/apps/guard-apps-origin.js";
 import type { Authenticator } from "./http/authenticate.js";
 import { createCors } from "./http/cors.js";
 import { guardQueueBoard, QUEUE_BOARD_PATH } from "./http/guard-queue-board.js";
+import { createAddressLimit, type RequestLimits } from "./http/limit-requests.js";
 import { createHostGuard } from "./http/host-guard.js";
 import { mountRoutes } from "./http/mount-routes.js";
 import { createRequestObserver } from "./http/observe-requests.js";
@@ -30,6 +31,8 @@ export interface AppDeps {
   readonly metrics: Metrics;
   /** Shown in the OpenAPI document. */
   readonly version: string;
+  /** How much callers may ask for; unset: as much as they like. */
+  readonly limits?: RequestLimits;
   /** Bull Board, mounted read-only at `/admin/queues`. */
   readonly bullBoard?: Router;
   /** What else answers, after the table and before 404: the console's files, the apps' proxy. */
@@ -47,6 +50,7 @@ export function createApp(deps: AppDeps): Express {
   app.use(createRequestObserver({ logger, metrics }));
   app.use(createSecurityHeaders());
   app.use(createHostGuard(settings));
+  app.use(createAddressLimit(deps.limits?.byAddress));
   app.use(guardAppsOrigin(settings.APPS_URL));
   app.use((request, _response, next) => {
     next(
@@ -60,9 +64,10 @@ export function createApp(deps: AppDeps): Express {
     buildDocument: () => buildOpenApi([...deps.routes, ...ownRoutes], deps.version),
   });
   const routes = [...deps.routes, ...ownRoutes];
-  app.use(mountRoutes(routes, { authenticator, audit, knex, maxBodyBytes: settings.MAX_BODY_BYTES }));
+  const { limits } = deps;
+  app.use(mountRoutes(routes, { authenticator, audit, knex, maxBodyBytes: settings.MAX_BODY_BYTES, limits }));
   if (deps.bullBoard) {
-    app.use(QUEUE_BOARD_PATH, guardQueueBoard({ board: deps.bullBoard, authenticator, audit, knex }));
+    app.use(QUEUE_BOARD_PATH, guardQueueBoard({ board: deps.bullBoard, authenticator, audit, knex, limits }));
   }
   for (const fallback of deps.fallbacks ?? []) app.use(fallback);
   app.use(() => {

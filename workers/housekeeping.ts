@@ -6,6 +6,7 @@ import { createLeadership } from "../src/services/engine/leadership.js";
 import { createTimers } from "../src/services/engine/timers.js";
 import { createReconciler } from "../src/services/engine/reconciler.js";
 import { tidyStepGrants } from "../src/services/engine/step-throttle.js";
+import { rollRunStats } from "../src/services/run-stats/roll-run-stats.js";
 import { tidyDeliveries } from "../src/services/webhooks/delivery-log.js";
 import { startBulkOperations } from "./bulk-task.js";
 import { type Loop, startLoop } from "./loop.js";
@@ -16,6 +17,8 @@ const LOOK_EVERY_MS = 2000;
 const ADMIT_EVERY_MS = 1500;
 /** A wait lasts at most so much longer than it should. */
 const WAKE_EVERY_MS = 400;
+/** Events that the statistics do not hold yet are read with them, so they should be few. */
+const ROLL_EVERY_MS = 10_000;
 const LEASE_MS = 8000;
 const TIDY_EVERY_MS = 600_000;
 
@@ -57,10 +60,16 @@ export function startHousekeeping(platform: Platform): Loop {
   const waking = startLoop({ everyMs: WAKE_EVERY_MS, name: "timers", logger }, async () => {
     if (await leadership.claim()) await timers.wakeDue();
   });
+  let isStopping = false;
+  const rolling = startLoop({ everyMs: ROLL_EVERY_MS, name: "run statistics", logger }, async () => {
+    while (!isStopping && (await leadership.claim()) && (await rollRunStats(knex)));
+  });
   const retention = startRetention(platform);
   const bulk = startBulkOperations(platform, createRunServices(platform).commands);
   return {
     async stop() {
+      isStopping = true;
+      await rolling.stop();
       await retention.stop();
       await bulk.stop();
       await waking.stop();

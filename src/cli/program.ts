@@ -206,6 +206,19 @@ function addUserCommands(program: Command, act: Act): void {
     .action((email: string, _: object, command: Command) =>
       act(command, async (context) => (await import("./commands/users.js")).deactivateUser(email, context)),
     );
+  users
+    .command("activate")
+    .argument("<email>")
+    .action((email: string, _: object, command: Command) =>
+      act(command, async (context) => (await import("./commands/users.js")).activateUser(email, context)),
+    );
+  users
+    .command("set-role")
+    .argument("<email>")
+    .argument("<role>", "viewer, operator, editor or admin")
+    .action((email: string, role: string, _: object, command: Command) =>
+      act(command, async (context) => (await import("./commands/users.js")).setRole(email, role, context)),
+    );
 }
 
 function addSecretCommands(program: Command, act: Act): void {

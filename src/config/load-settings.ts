@@ -26,6 +26,7 @@ export function loadSettings(source: SettingsSource = {}): Settings {
     const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")} ${issue.message}`);
     throw new SettingsError(`Bad setting: ${faults.join("; ")}`);
   }
+  assertComplete(parsed.data);
   assertFitForHost(parsed.data);
   return Object.freeze(parsed.data);
 }
@@ -57,6 +58,20 @@ function readSetting(name: string, environment: Source, fromFile: Source): strin
   }
   const value = environment[name] ?? fromFile[name];
   return value === "" ? undefined : value;
+}
+
+/** What makes no sense without another setting. */
+function assertComplete(settings: Settings): void {
+  const pairs = [
+    ["OIDC_ISSUER", "OIDC_CLIENT_ID"],
+    ["OIDC_CLIENT_ID", "OIDC_ISSUER"],
+    ["OIDC_ROLE_CLAIM", "OIDC_ROLE_MAP"],
+    ["OIDC_ROLE_MAP", "OIDC_ROLE_CLAIM"],
+  ] as const;
+  for (const [name, needed] of pairs) {
+    if (settings[name] !== undefined && settings[needed] === undefined)
+      throw new SettingsError(`Bad setting: ${name} demands ${needed}`);
+  }
 }
 
 /** Node-RED's lesson: a server that others can reach never starts with made-up or missing credentials. */

@@ -1,9 +1,11 @@
 import { hostname } from "node:os";
 import { z } from "zod";
+import { oidcSettings } from "./oidc-settings.js";
 import { parseAllowedHost } from "../outgoing/allowed-hosts.js";
 
 const port = z.coerce.number().int().min(0).max(65535);
 const positive = z.coerce.number().int().positive();
+const limit = z.coerce.number().int().min(0).max(100_000_000);
 const list = z.string().transform((value) =>
   value
     .split(",")
@@ -112,6 +114,17 @@ export const settingsSchema = z.object({
     .max(10)
     .default(0)
     .describe("Number of proxies whose X-Forwarded-For is believed."),
+  RATE_LIMIT_ADDRESS: limit
+    .default(100_000)
+    .describe("Requests a minute that one address may make, over all processes; 0: any number."),
+  RATE_LIMIT_CALLER: limit
+    .default(100_000)
+    .describe("Requests a minute that one person or API key may make, over all processes; 0: any number."),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Where people reach the console, for links that leave it; unset: taken from each request."),
+  ...oidcSettings,
   DRAIN_SECONDS: z.coerce
     .number()
     .int()

@@ -1,4 +1,4 @@
-import type { Role } from "./permissions.js";
+import type { Permission, Role } from "./permissions.js";
 
 /** Who asks: a person, a person's API key, or Headrace itself. */
 export interface Actor {
@@ -9,6 +9,8 @@ export interface Actor {
   /** For logs and the audit: an e-mail address, a key's name, a part of the system. */
   readonly name: string;
   readonly role: Role;
+  /** Of an API key that has been narrowed: what it may do of what its role may. */
+  readonly scopes?: readonly Permission[];
 }
 
 /** Where a request came from, for the audit log. */

@@ -33,6 +33,11 @@ const GRANTS = {
 /** One permission. */
 export type Permission = (typeof GRANTS)[Role][number];
 
+/** Every permission there is, as the strongest role has them. */
+export const PERMISSIONS: readonly Permission[] = ROLES.flatMap(
+  (role): readonly Permission[] => GRANTS[role],
+);
+
 /** Every permission of a role, its weaker roles' included. */
 export function permissionsOf(role: Role): Permission[] {
   return ROLES.slice(0, ROLES.indexOf(role) + 1).flatMap((weaker): readonly Permission[] => GRANTS[weaker]);

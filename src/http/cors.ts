@@ -2,7 +2,8 @@ import type { NextFunction, Request, Response } from "express";
 
 const REQUEST_HEADERS =
   "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, X-Request-Id, X-Headrace-CSRF";
-const EXPOSED_HEADERS = "Location, X-Request-Id, Idempotency-Replayed, Retry-After";
+const EXPOSED_HEADERS =
+  "Location, X-Request-Id, Idempotency-Replayed, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset";
 
 /** CORS for the listed origins, by bearer token only: credentials (our cookie) are never allowed across origins. */
 export function createCors(origins: readonly string[]) {

@@ -5,6 +5,7 @@ import { AppError } from "../errors/app-error.js";
 import { assertCan } from "../services/access/assert-can.js";
 import type { AuditLog } from "../services/audit/audit-log.js";
 import type { Authenticator } from "./authenticate.js";
+import { assertCallerMayAsk, type RequestLimits } from "./limit-requests.js";
 import { contextOf } from "./request-context.js";
 import { PAGE_CSP } from "./security-headers.js";
 
@@ -20,6 +21,7 @@ export function guardQueueBoard(deps: {
   readonly authenticator: Authenticator;
   readonly audit: AuditLog;
   readonly knex: Knex;
+  readonly limits?: RequestLimits | undefined;
 }): Router {
   const { authenticator, audit, knex } = deps;
   async function guard(request: Request, response: Response, next: NextFunction): Promise<void> {
@@ -28,6 +30,7 @@ export function guardQueueBoard(deps: {
     try {
       const { actor } = await authenticator.authenticate(request);
       context.userId = actor.userId;
+      await assertCallerMayAsk(deps.limits?.byCaller, actor, response);
       assertCan(actor, "queue:read");
       if (request.method !== "GET" && request.method !== "HEAD") {
         const after = { request: `${request.method} ${QUEUE_BOARD_PATH}` };

@@ -6,6 +6,7 @@ import { assertCan } from "../services/access/assert-can.js";
 import type { AuditLog } from "../services/audit/audit-log.js";
 import type { Principal } from "../services/auth/principals.js";
 import type { Authenticator } from "./authenticate.js";
+import { assertCallerMayAsk, type RequestLimits } from "./limit-requests.js";
 import { parseInput, parseParams } from "./parse-input.js";
 import { recordRefusal } from "./record-refusal.js";
 import { contextOf } from "./request-context.js";
@@ -19,6 +20,7 @@ export interface ServeDeps {
   readonly audit: AuditLog;
   readonly knex: Knex;
   readonly maxBodyBytes: number;
+  readonly limits?: RequestLimits | undefined;
 }
 
 const NOBODY: Actor = { type: "user", userId: null, name: "anonymous", role: "viewer" };
@@ -38,6 +40,7 @@ export async function serveRoute(
   const isPublic = route.permission === "public";
   const principal = isPublic ? { actor: NOBODY, sessionId: null } : await authenticate(route, deps, request);
   context.userId = principal.actor.userId;
+  if (!isPublic) await assertCallerMayAsk(deps.limits?.byCaller, principal.actor, response);
   const controller = new AbortController();
   response.once("close", () => controller.abort(new Error("the client is gone")));
   try {

@@ -1,4 +1,4 @@
-import type { Role } from "../core/permissions.js";
+import type { Permission, Role } from "../core/permissions.js";
 import { BaseModel } from "./base-model.js";
 
 /** One API key, as a hash. */
@@ -11,6 +11,7 @@ export class ApiKeyModel extends BaseModel {
   declare prefix: string;
   declare keyHash: Buffer;
   declare role: Role;
+  declare scopes: Permission[] | null;
   declare expiresAt: Date | null;
   declare lastUsedAt: Date | null;
   declare revokedAt: Date | null;

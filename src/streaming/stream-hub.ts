@@ -6,9 +6,10 @@ import type { PubSub } from "../events/pub-sub.js";
 import type { Logger } from "../observability/logger.js";
 import type { Metrics } from "../observability/metrics.js";
 import { type AllRunsFeed, createAllRunsFeed } from "./all-runs-feed.js";
-import type { EventFrame, TimePosition } from "./event-frames.js";
+import type { TimePosition } from "./event-frames.js";
 import { followAllRuns } from "./follow-all-runs.js";
 import { followRun } from "./follow-run.js";
+import { readRunEvents } from "./read-run-events.js";
 import { createRunFeeds, type RunFeeds } from "./run-feeds.js";
 import { createRunNotices, type RunNotices } from "./run-notices.js";
 import {
@@ -100,18 +101,7 @@ export function createStreamHub(deps: StreamHubDeps) {
 
     /** A run's events after a position, in order; waits for the first up to `ms`. None: there was none, or the signal. */
     async readRunEvents(runId: string, after: number, ms: number, signal: AbortSignal): Promise<RunEvent[]> {
-      // watching before the first read: an event committed in between is news
-      const watch = notices.watchRun(runId);
-      const feed = feeds.acquire(runId);
-      try {
-        const { frames } = await feed.readAfter(after);
-        if (frames.length > 0) return frames.map(toEvent);
-        await watch.wait(ms, signal);
-        return (await feed.readAfter(after)).frames.map(toEvent);
-      } finally {
-        feed.release();
-        watch.close();
-      }
+      return await readRunEvents({ runId, after, ms, signal, feeds, notices });
     },
 
     /** Ends every stream politely and unsubscribes. */
@@ -125,10 +115,6 @@ export function createStreamHub(deps: StreamHubDeps) {
 
 /** See {@link createStreamHub}. */
 export type StreamHub = ReturnType<typeof createStreamHub>;
-
-function toEvent(frame: EventFrame): RunEvent {
-  return JSON.parse(frame.json) as RunEvent;
-}
 
 interface HubParts {
   readonly knex: Knex;

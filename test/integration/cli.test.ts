@@ -251,6 +251,10 @@ describe("the command line", () => {
       expect((await run("users", "deactivate", "ada@example.com")).code).toBe(0);
       expect(await login(changed.password)).toBe(401);
       expect((await run("users", "list")).stdout).toMatch(/ada@example\.com\s+\S+\s+editor\s+deactivated/);
+      expect((await run("users", "activate", "ada@example.com")).code).toBe(0);
+      expect(await login(changed.password)).toBe(200);
+      expect((await run("users", "set-role", "ada@example.com", "operator")).stdout).toContain("operator");
+      expect((await run("users", "set-role", "ada@example.com", "king")).code).toBe(2);
       expect((await run("users", "create", "ada@example.com")).stderr).toContain("taken");
       expect((await run("users", "create", "bob@example.com", "--role", "king")).code).toBe(2);
     });

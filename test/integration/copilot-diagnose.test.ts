@@ -190,4 +190,28 @@ describe("the copilot's diagnosis", () => {
       expect(answer.status).toBe(404);
     }
   });
+
+  it("tells a narrowed API key no more of runs and definitions than its scopes do", async () => {
+    const workflow = await world.store({ steps: [fetchStep] });
+    const [runId] = await world.record(workflow, [{ work: fail("script_error", "exit code 1") }]);
+    const statuses = async (scopes: string[]) => {
+      const body = { name: "narrow", scopes };
+      const made = await world.request({ method: "POST", path: "/api/v1/auth/api-keys", body });
+      const authorization = `Bearer ${String(made.body["key"])}`;
+      const ask = async (call: string, about: object) => {
+        const path = `/api/v1/copilot/${call}`;
+        const wanted = { method: "POST", path, body: { ...about, useModel: false }, as: null };
+        return (await world.request({ ...wanted, headers: { authorization } })).status;
+      };
+      return [
+        await ask("diagnose", { runId }),
+        await ask("workflow-optimization", { workflow: workflow.name }),
+        await ask("generate-workflow", { prompt: "fetch a page" }),
+        await ask("schema-repair", { schema: {} }),
+      ];
+    };
+    expect(await statuses(["copilot:use"])).toEqual([403, 403, 403, 200]);
+    const all = ["copilot:use", "definition:read", "run:read", "secret:read", "connection:read"];
+    expect(await statuses(all)).toEqual([200, 200, 200, 200]);
+  });
 });

@@ -86,6 +86,33 @@ describe("entities", () => {
     expect((await get("user", "admin")).body["items"]).toHaveLength(4);
   });
 
+  it("shows to a narrowed API key what its scopes let it read, and no more", async () => {
+    const make = async (scopes: string[]) => {
+      const body = { name: "narrow", scopes };
+      const made = await server.request({ method: "POST", path: "/api/v1/auth/api-keys", as: "admin", body });
+      return String(made.body["key"]);
+    };
+    const dashboard = await make(["dashboard:read"]);
+    const readers: Readonly<Record<string, string>> = {
+      mcp_definition: "definition:read",
+      mcp_version: "definition:read",
+      workflow_definition: "definition:read",
+      workflow_run: "run:read",
+      step_run: "run:read",
+      external_db_config: "connection:read",
+      schedule: "schedule:read",
+    };
+    for (const [type, scope] of Object.entries(readers)) {
+      const query = type === "step_run" ? `?runId=${ids.get("workflow_run")}` : "";
+      const wide = await make(["dashboard:read", scope]);
+      for (const path of [`${type}/${ids.get(type)}`, type + query]) {
+        const ask = async (token: string) =>
+          (await server.request({ as: null, token, path: `/api/v1/entities/${path}` })).status;
+        expect([path, await ask(dashboard), await ask(wide)]).toEqual([path, 403, 200]);
+      }
+    }
+  });
+
   it("answers 404 for other words, other types' ids, and no ids", async () => {
     const run = ids.get("workflow_run");
     for (const path of [

@@ -56,6 +56,9 @@ describe("access", () => {
     const open = server.routes.filter((route) => !isGuarded(route)).map(label);
     expect(open.sort()).toEqual([
       "GET /",
+      "GET /api/v1/auth/methods",
+      "GET /api/v1/auth/oidc/callback",
+      "GET /api/v1/auth/oidc/start",
       "GET /assets/page.css",
       "GET /assets/sign-in.js",
       "GET /docs",

@@ -59,7 +59,7 @@ describe("sign-in", () => {
       });
       expect(response.text).not.toContain("passwordHash");
       const cookies = response.headers["set-cookie"] ?? [];
-      expect(cookies).toHaveLength(2);
+      expect(cookies).toHaveLength(3);
       for (const cookie of cookies) expect(cookie).toMatch(/HttpOnly.*SameSite=Strict/);
       expect(cookies[0]).toMatch(/^headrace_session=/);
       const answer = await me((response.body as unknown as SignedInBody).accessToken);
@@ -469,6 +469,27 @@ describe("sign-in", () => {
       for (const field of ["id", "userId", "createdBy", "key"]) {
         expect((await make(token, { name: "x", [field]: "1" })).status).toBe(422);
       }
+    });
+
+    it("are narrowed by scopes, out of those of their role, and so are keys that they make", async () => {
+      const { token } = server.users.editor;
+      const narrow = await make(token, { name: "n", scopes: ["run:start", "api-key:own", "run:start"] });
+      expect(narrow.body).toMatchObject({ role: "editor", scopes: ["api-key:own", "run:start"] });
+      const key = String(narrow.body["key"]);
+      expect((await me(key)).body).toMatchObject({ permissions: ["api-key:own", "run:start"] });
+      expect((await server.request({ path: "/api/v1/secrets", token: key })).status).toBe(403);
+      expect((await make(key, { name: "child" })).body).toMatchObject({
+        scopes: ["api-key:own", "run:start"],
+      });
+      expect((await make(key, { name: "child", scopes: ["run:cancel"] })).status).toBe(403);
+      expect((await make(key, { name: "child", role: "viewer" })).body).toMatchObject({
+        scopes: ["api-key:own"],
+      });
+      expect((await make(token, { name: "x", role: "viewer", scopes: ["run:start"] })).status).toBe(422);
+      expect((await make(token, { name: "x", scopes: ["user:manage"] })).status).toBe(422);
+      expect((await make(token, { name: "x", scopes: ["nonsense"] })).status).toBe(422);
+      expect((await make(token, { name: "x", scopes: [] })).status).toBe(422);
+      expect((await make(token, { name: "wide" })).body["scopes"]).toBeNull();
     });
 
     it("a key made with a key does not outlive it", async () => {

@@ -143,6 +143,21 @@ describe("users", () => {
     expect((await login(user, "a new password")).status).toBe(200);
   });
 
+  it("an admin's own password is changed with the current one alone", async () => {
+    const admin = await server.addUser("admin", "own-password@example.com");
+    const own = {
+      method: "PATCH",
+      path: `${PATH}/${admin.id}`,
+      token: admin.token,
+      body: { password: "a new password" },
+    };
+    expect((await server.request(own)).status).toBe(422);
+    expect((await login(admin)).status).toBe(200);
+    expect(
+      (await server.request({ as: "admin", method: "DELETE", path: `${PATH}/${admin.id}` })).status,
+    ).toBe(204);
+  });
+
   it("a password set by an admin ends all sessions of that person", async () => {
     const user = await server.addUser("viewer", "reset@example.com");
     expect(await me(user.token)).toBe(200);

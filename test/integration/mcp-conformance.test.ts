@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { openPubSub } from "../../src/events/open-pub-sub.js";
 import type { PubSub } from "../../src/events/pub-sub.js";
 import { createMcpEndpoint } from "../../src/http/mcp/mcp-endpoint.js";
-import { createMcpExchange, type McpExchange } from "../../src/http/mcp/mcp-exchange.js";
+import { createMcpExchange, type McpExchange } from "../../src/streaming/mcp-exchange.js";
 import { createMcpSessions } from "../../src/http/mcp/mcp-session.js";
 import { mcpRoutes } from "../../src/http/routes/mcp.js";
 import { conformanceFeatures } from "../support/conformance-features.js";

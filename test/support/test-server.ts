@@ -18,6 +18,8 @@ import { type AuthServices, createAuthServices } from "../../src/services/auth/a
 import type { LoginLimits } from "../../src/services/auth/login-throttle.js";
 import { openSession } from "../../src/services/auth/sessions.js";
 import { createReadiness, type ReadinessCheck } from "../../src/services/health/readiness.js";
+import { openRequestLimiters } from "../../src/services/limits/open-request-limiters.js";
+import { openSharedLimits } from "../../src/services/limits/shared-limits.js";
 import { createSecretStore, type SecretStore } from "../../src/services/secrets/secret-store.js";
 import { sendRequest, type TestRequest, type TestResponse } from "./http-client.js";
 import { createTestDatabase } from "./test-database.js";
@@ -66,8 +68,10 @@ export interface TestServer extends TestServerParts {
 export interface TestServerOptions {
   /** Routes beside the platform's own. */
   readonly routes?: (parts: TestServerParts) => readonly RouteDefinition[];
+  /** Default: a free one. */
+  readonly port?: number;
   readonly environment?: Readonly<Record<string, string>>;
-  readonly loginLimits?: LoginLimits;
+  readonly loginLimits?: Partial<LoginLimits>;
   readonly checks?: readonly ReadinessCheck[];
   readonly bullBoard?: Router;
   readonly limits?: ServerLimits;
@@ -88,10 +92,13 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     encryption: deriveEncryptionKey("test-encryption-key-test-encryption"),
   };
   const audit = createAuditLog({ knex, keys });
+  const limits = openSharedLimits({ knex, redisUrl: settings.REDIS_URL, prefix: database.prefix });
   const auth = createAuthServices({
     knex,
     audit,
     keys,
+    settings,
+    limits,
     ...(options.loginLimits ? { loginLimits: options.loginLimits } : {}),
   });
   const secrets = createSecretStore({ knex, keys, audit });
@@ -107,7 +114,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   };
   const authenticator = createAuthenticator(auth);
   const readiness = createReadiness({ checks: options.checks ?? [], onFailure: () => undefined });
-  const platform = { auth, authenticator, secrets, audit, readiness, metrics, hasConsole: false };
+  const platform = { auth, authenticator, secrets, audit, readiness, metrics };
   const routes = [
     ...platformRoutes({ ...platform, metricsToken: settings.METRICS_TOKEN }),
     ...(options.routes?.(parts) ?? []),
@@ -122,10 +129,11 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     logger,
     metrics,
     version: "test",
+    limits: openRequestLimiters({ limits, settings }),
     ...board,
   });
   const server = createHttpServer(app, options.limits);
-  const port = await listen(server);
+  const port = await listen(server, options.port ?? 0);
   const passwordHash = await auth.passwords.hash(TEST_PASSWORD);
   const addUser = async (role: Role, email: string) =>
     await addTestUser(database.knex, auth, { role, email, passwordHash });
@@ -145,13 +153,14 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
+      limits.close();
       await database.drop();
     },
   };
 }
 
-async function listen(server: Server): Promise<number> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+async function listen(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return (server.address() as AddressInfo).port;
 }
 

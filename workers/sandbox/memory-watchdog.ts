@@ -1,4 +1,4 @@
-import { findProportionalBytes, listProcesses, type ProcessEntry } from "./process-table.js";
+import { findProcess, findProportionalBytes, listProcesses, type ProcessEntry } from "./process-table.js";
 import type { ProcessTree } from "./process-tree.js";
 
 /** One execution under watch. */
@@ -28,7 +28,7 @@ export function createMemoryWatchdog(): MemoryWatchdog {
     const startedAt = performance.now();
     const processes = listProcesses();
     for (const watched of watches) {
-      const bytes = measure(watched.tree.members({ processes, thorough: false }), watched.limitBytes);
+      const bytes = measureTree(watched.tree.members({ processes, thorough: false }), watched.limitBytes);
       if (bytes > watched.limitBytes) {
         watches.delete(watched);
         watched.onExceeded(bytes);
@@ -51,9 +51,29 @@ export function createMemoryWatchdog(): MemoryWatchdog {
   };
 }
 
-/** Resident bytes; above the limit, forked processes' shared pages are counted once before that is held against them. */
-function measure(members: readonly ProcessEntry[], limitBytes: number): number {
+/** How single processes are looked at; undefined for what cannot be known of them. */
+export interface ProcessReader {
+  findProportionalBytes(pid: number): number | undefined;
+  findProcess(pid: number): Pick<ProcessEntry, "startTicks" | "state"> | undefined;
+}
+
+/**
+ * Resident bytes; above the limit, forked processes' shared pages are counted once before that is held against them. A
+ * process that has ended since it was listed holds nothing: several that end together must not count as so many copies.
+ */
+export function measureTree(
+  members: readonly ProcessEntry[],
+  limitBytes: number,
+  read: ProcessReader = { findProportionalBytes, findProcess },
+): number {
   const resident = members.reduce((sum, entry) => sum + entry.residentBytes, 0);
   if (resident <= limitBytes || members.length === 1) return resident;
-  return members.reduce((sum, entry) => sum + (findProportionalBytes(entry.pid) ?? entry.residentBytes), 0);
+  const bytesOf = (entry: ProcessEntry) =>
+    read.findProportionalBytes(entry.pid) ?? (hasEnded(entry, read) ? 0 : entry.residentBytes);
+  return members.reduce((sum, entry) => sum + bytesOf(entry), 0);
+}
+
+function hasEnded(entry: ProcessEntry, read: ProcessReader): boolean {
+  const now = read.findProcess(entry.pid);
+  return !now || now.startTicks !== entry.startTicks || now.state === "Z" || now.state === "X";
 }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Knex } from "knex";
 import { loadSettings } from "../../config/load-settings.js";
+import { roleSchema } from "../../contracts/api/common.js";
 import { createUserSchema, newPasswordSchema, type User } from "../../contracts/api/users.js";
 import { systemActor } from "../../core/actor.js";
 import { withDatabase } from "../../lifecycle/with-database.js";
@@ -85,6 +86,24 @@ export async function deactivateUser(email: string, { output }: CommandContext):
   return await withUsers(output, async (users) => {
     const user = await users.update(CALLER, await findId(users, email), { isActive: false }, undefined);
     output.result(user, `${user.email} is deactivated.`);
+  });
+}
+
+/** `headrace users activate`: lets a deactivated person in again; what was ended stays ended. */
+export async function activateUser(email: string, { output }: CommandContext): Promise<ExitCode> {
+  return await withUsers(output, async (users) => {
+    const user = await users.update(CALLER, await findId(users, email), { isActive: true }, undefined);
+    output.result(user, `${user.email} is active.`);
+  });
+}
+
+/** `headrace users set-role`: holds from the person's next request on. */
+export async function setRole(email: string, role: string, { output }: CommandContext): Promise<ExitCode> {
+  const parsed = roleSchema.safeParse(role);
+  if (!parsed.success) throw usageError("The role is one of viewer, operator, editor, admin");
+  return await withUsers(output, async (users) => {
+    const user = await users.update(CALLER, await findId(users, email), { role: parsed.data }, undefined);
+    output.result(user, `${user.email} is now ${user.role}.`);
   });
 }
 

@@ -11,7 +11,7 @@ import { toError } from "../../errors/app-error.js";
 import type { Logger } from "../../observability/logger.js";
 import { decodeText, parseJson } from "../parse-json.js";
 import type { RouteRequest, RouteResponse } from "../route.js";
-import type { McpExchange } from "./mcp-exchange.js";
+import type { McpExchange } from "../../streaming/mcp-exchange.js";
 import { type McpSession, type McpSessions, ownerOf } from "./mcp-session.js";
 import { McpTransport } from "./mcp-transport.js";
 

@@ -1,6 +1,6 @@
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js";
-import type { McpExchange } from "./mcp-exchange.js";
+import type { McpExchange } from "../../streaming/mcp-exchange.js";
 
 /**
  * The SDK's stateless transport for one post, with questions to the client: a question goes out on the post's own

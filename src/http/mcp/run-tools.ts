@@ -111,31 +111,35 @@ function changingTools(deps: FollowDeps): McpTool[] {
         return await queries.get(input.runId);
       },
     }),
-    defineTool({
-      name: "decide_approval",
-      title: "Approve or reject a step",
-      description: "Decides for a step that waits for approval. Ask the person whom you work for first.",
-      permission: "run:approve",
-      annotations: {
-        readOnlyHint: false,
-        destructiveHint: true,
-        idempotentHint: false,
-        openWorldHint: false,
-      },
-      input: z.strictObject({
-        runId,
-        stepId: z.string().min(1).max(200),
-        decision: z.enum(["approve", "reject"]),
-        comment: z.string().max(2000).optional(),
-        values: z.record(z.string(), z.json()).optional().describe("By the form of the approval."),
-        itemIndex: z.int().min(0).optional().describe("Which item of a forEach."),
-      }),
-      async call({ runId: id, stepId, ...decision }, { actor, origin }) {
-        await commands.decide(id, stepId, decision, actor, origin);
-        return await queries.get(id);
-      },
-    }),
+    approvalTool(deps),
   ];
+}
+
+function approvalTool({ commands, queries }: FollowDeps): McpTool {
+  return defineTool({
+    name: "decide_approval",
+    title: "Approve or reject a step",
+    description: "Decides for a step that waits for approval. Ask the person whom you work for first.",
+    permission: "run:approve",
+    annotations: {
+      readOnlyHint: false,
+      destructiveHint: true,
+      idempotentHint: false,
+      openWorldHint: false,
+    },
+    input: z.strictObject({
+      runId,
+      stepId: z.string().min(1).max(200),
+      decision: z.enum(["approve", "reject"]),
+      comment: z.string().max(2000).optional(),
+      values: z.record(z.string(), z.json()).optional().describe("By the form of the approval."),
+      itemIndex: z.int().min(0).optional().describe("Which item of a forEach."),
+    }),
+    async call({ runId: id, stepId, ...decision }, { actor, origin }) {
+      await commands.decide(id, stepId, decision, actor, origin);
+      return await queries.get(id);
+    },
+  });
 }
 
 function lookingTools(deps: FollowDeps): McpTool[] {

@@ -1,5 +1,10 @@
 /** The frame of our few static pages. `body` is trusted HTML: nothing that a user wrote goes in. */
-export function renderPage(page: { title: string; body: string; scripts?: readonly string[] }): string {
+export function renderPage(page: {
+  title: string;
+  body: string;
+  head?: string;
+  scripts?: readonly string[];
+}): string {
   const scripts = (page.scripts ?? []).map((path) => `<script src="${path}" defer></script>`).join("");
   return `<!doctype html>
 <html lang="en">
@@ -9,7 +14,7 @@ export function renderPage(page: { title: string; body: string; scripts?: readon
 <title>${page.title}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/assets/page.css">
-${scripts}
+${page.head ?? ""}${scripts}
 </head>
 <body>
 ${page.body}
@@ -29,6 +34,11 @@ form { display: grid; gap: 0.75rem; }
 label { display: grid; gap: 0.25rem; font-size: 0.9rem; }
 input, button { font: inherit; padding: 0.5rem 0.6rem; border-radius: 0.4rem; border: 1px solid #8888; }
 button { background: #1a5fb4; color: #fff; border-color: #1a5fb4; cursor: pointer; }
+.provider { display: block; text-align: center; padding: 0.5rem 0.6rem; border-radius: 0.4rem; border: 1px solid #8888;
+  color: inherit; text-decoration: none; }
+.provider:hover, .provider:focus-visible { border-color: #1a5fb4; }
+.or { text-align: center; margin: 0.75rem 0; opacity: 0.7; }
+[hidden] { display: none; }
 button:disabled { opacity: 0.6; cursor: wait; }
 [role="alert"] { min-height: 1.5rem; margin: 0; color: #c01c28; }
 `;

@@ -6,16 +6,22 @@ import {
   refreshSchema,
   signedInSchema,
 } from "../../contracts/api/auth.js";
-import { permissionsOf } from "../../core/permissions.js";
-import type { SignedIn } from "../../contracts/api/auth.js";
 import { AppError } from "../../errors/app-error.js";
-import { SESSION_LIFETIME_SECONDS } from "../../services/auth/sessions.js";
+import { permissionsOfActor } from "../../services/access/assert-can.js";
+import { DEVICE_LIFETIME_SECONDS } from "../../services/auth/known-devices.js";
 import type { Principal } from "../../services/auth/principals.js";
 import type { SignIn } from "../../services/auth/sign-in.js";
 import { assertSameOrigin } from "../assert-same-origin.js";
 import type { Authenticator } from "../authenticate.js";
-import { defineRoute, type RouteDefinition, type RouteResponse } from "../route.js";
-import { makeClearedCookies, makeSessionCookies, readCookie, REFRESH_COOKIE } from "../session-cookies.js";
+import { presentSignedIn } from "../present-signed-in.js";
+import { defineRoute, type RouteDefinition } from "../route.js";
+import {
+  DEVICE_COOKIE,
+  makeClearedCookies,
+  makeDeviceCookie,
+  readCookie,
+  REFRESH_COOKIE,
+} from "../session-cookies.js";
 
 const TAG = "Sign-in";
 
@@ -38,8 +44,13 @@ export function authRoutes(deps: {
         401: { description: "E-mail or password is wrong" },
         429: { description: "Too many attempts; see Retry-After" },
       },
-      handler: async ({ body, origin, isSecure }) =>
-        presentSignedIn(await signIn.login(body, origin), isSecure),
+      async handler({ body, origin, isSecure, raw }) {
+        const known = readCookie(raw, DEVICE_COOKIE);
+        const { signedIn, deviceMark } = await signIn.login(body, origin, known);
+        return presentSignedIn(signedIn, isSecure, [
+          makeDeviceCookie(deviceMark, DEVICE_LIFETIME_SECONDS, isSecure),
+        ]);
+      },
     }),
     defineRoute({
       method: "post",
@@ -101,7 +112,7 @@ function personalRoutes(signIn: SignIn): RouteDefinition[] {
       answers: { 200: { description: "The person behind the credential", schema: meSchema } },
       async handler({ actor }) {
         const user = await signIn.getUser(actor);
-        return { status: 200, body: { ...user, role: actor.role, permissions: permissionsOf(actor.role) } };
+        return { status: 200, body: { ...user, role: actor.role, permissions: permissionsOfActor(actor) } };
       },
     }),
     defineRoute({
@@ -122,13 +133,6 @@ function personalRoutes(signIn: SignIn): RouteDefinition[] {
       },
     }),
   ];
-}
-
-function presentSignedIn(signedIn: SignedIn, isSecure: boolean): RouteResponse {
-  const { accessToken, refreshToken, expiresIn } = signedIn;
-  const refreshSeconds = SESSION_LIFETIME_SECONDS;
-  const cookies = makeSessionCookies({ accessToken, refreshToken, expiresIn, refreshSeconds, isSecure });
-  return { status: 200, headers: { "Set-Cookie": cookies }, body: signedIn };
 }
 
 /** Browsers keep the refresh token where no script can read it. */

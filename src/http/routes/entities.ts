@@ -21,7 +21,7 @@ export function entityRoutes({ entities }: { readonly entities: Entities }): Rou
       query: entityListQuerySchema,
       answers: {
         200: { description: "One page.", schema: entityPageSchema },
-        403: { description: "Users are listed for admins alone." },
+        403: { description: "Users are listed for admins alone; others need the permission to read the type." },
         404: { description: "No such type, or no such run." },
         422: { description: "A filter that the type does not have." },
       },
@@ -37,6 +37,7 @@ export function entityRoutes({ entities }: { readonly entities: Entities }): Rou
       params: entityParamsSchema,
       answers: {
         200: { description: "The thing.", schema: entitySchema },
+        403: { description: "The permission to read the type is lacking." },
         404: { description: "No such type, or nothing of this type with this id." },
       },
       handler: async ({ params, actor }) => ({

@@ -11,6 +11,7 @@ import {
   proposedSchemasSchema,
   workflowGraphQuerySchema,
 } from "../../contracts/api/graphs.js";
+import { assertCan } from "../../services/access/assert-can.js";
 import type { DependencyVisualizer } from "../../services/visualiser/dependency-visualizer.js";
 import { renderGraph, type RenderedGraph } from "../../services/visualiser/render-graph.js";
 import { defineRoute, type RouteDefinition, type RouteResponse } from "../route.js";
@@ -36,7 +37,8 @@ export function graphRoutes({
         200: { description: `Nodes and edges${MEDIA}.`, schema: laidOutWorkflowSchema },
         404: { description: "No such workflow or version, or no such run of it." },
       },
-      async handler({ params, query }) {
+      async handler({ params, query, actor }) {
+        if (query.run !== undefined) assertCan(actor, "run:read");
         const graph = await visualizer.drawWorkflow(params.id, query);
         const { name, version } = graph.workflow;
         return answerAs(query, graph, `${name}, version ${version}`);
@@ -52,7 +54,8 @@ export function graphRoutes({
         200: { description: `Nodes and edges${MEDIA}.`, schema: lineageSchema },
         404: { description: "No such version, or no such run that uses it." },
       },
-      async handler({ params, query }) {
+      async handler({ params, query, actor }) {
+        if (query.run !== undefined) assertCan(actor, "run:read");
         const graph = await visualizer.drawLineage(params.id, query);
         const { name, version } = graph.mcpVersion;
         return answerAs(query, graph, `Lineage of ${name}@${version}`);

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import type { ConsoleFiles } from "../pages/console-files.js";
 import { LANDING_PAGE } from "../pages/landing-page.js";
 import { PAGE_STYLES, renderPage } from "../pages/page-shell.js";
 import { SIGN_IN_PAGE, SIGN_IN_SCRIPT } from "../pages/sign-in-page.js";
 import { defineRoute, type RouteDefinition } from "../route.js";
 import { PAGE_CSP } from "../security-headers.js";
+import { consoleRoutes } from "./console.js";
 
 const DOCS_PAGE = renderPage({
   title: "Headrace API",
@@ -34,19 +36,29 @@ const TYPES = {
   js: "text/javascript; charset=utf-8",
 } as const;
 
-/** `/`, `/sign-in` and `/docs` with their files: public, listed one by one, everything from this server. */
-export function pageRoutes(deps: { readonly hasConsole: boolean }): RouteDefinition[] {
+/**
+ * The console, or plain pages in its place, and `/docs`, with their files: public, listed one by one, everything from
+ * this server.
+ */
+export function pageRoutes({ console }: { readonly console?: ConsoleFiles | undefined }): RouteDefinition[] {
   const swaggerFolder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
   const readSwagger = (name: string) => readFileSync(join(swaggerFolder, name));
   return [
-    ...(deps.hasConsole ? [] : [page("/", "html", () => LANDING_PAGE)]),
-    page("/sign-in", "html", () => SIGN_IN_PAGE),
-    page("/assets/page.css", "css", () => PAGE_STYLES),
-    page("/assets/sign-in.js", "js", () => SIGN_IN_SCRIPT),
+    ...(console ? consoleRoutes({ files: console }) : plainPages()),
     page("/docs", "html", () => DOCS_PAGE),
     page("/docs/start.js", "js", () => DOCS_SCRIPT),
     page("/docs/swagger-ui.css", "css", () => readSwagger("swagger-ui.css")),
     page("/docs/swagger-ui-bundle.js", "js", () => readSwagger("swagger-ui-bundle.js")),
+  ];
+}
+
+/** What an installation has in whose build there is no console. */
+function plainPages(): RouteDefinition[] {
+  return [
+    page("/", "html", () => LANDING_PAGE),
+    page("/sign-in", "html", () => SIGN_IN_PAGE),
+    page("/assets/page.css", "css", () => PAGE_STYLES),
+    page("/assets/sign-in.js", "js", () => SIGN_IN_SCRIPT),
   ];
 }
 

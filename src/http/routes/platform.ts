@@ -4,19 +4,23 @@ import type { AuthServices } from "../../services/auth/auth-services.js";
 import type { Readiness } from "../../services/health/readiness.js";
 import type { SecretStore } from "../../services/secrets/secret-store.js";
 import type { Authenticator } from "../authenticate.js";
+import type { ConsoleFiles } from "../pages/console-files.js";
 import type { RouteDefinition } from "../route.js";
 import { actionLogRoutes } from "./action-logs.js";
 import { apiKeyRoutes } from "./api-keys.js";
 import { authRoutes } from "./auth.js";
 import { healthRoutes } from "./health.js";
 import { metricsRoutes } from "./metrics.js";
+import { oidcRoutes } from "./oidc.js";
 import { pageRoutes } from "./pages.js";
 import { secretRoutes } from "./secrets.js";
 import { userRoutes } from "./users.js";
 
 /** What the platform's own routes stand on. */
 export interface PlatformRouteDeps {
-  readonly auth: Pick<AuthServices, "signIn" | "apiKeys" | "users">;
+  readonly auth: Pick<AuthServices, "signIn" | "oidc" | "apiKeys" | "users">;
+  /** The setting `PUBLIC_URL`. */
+  readonly publicUrl?: string | undefined;
   readonly authenticator: Authenticator;
   readonly secrets: SecretStore;
   readonly audit: AuditLog;
@@ -25,8 +29,8 @@ export interface PlatformRouteDeps {
   readonly metrics: Metrics;
   readonly metricsToken: string | undefined;
   readonly collectMoreMetrics?: () => Promise<string>;
-  /** Whether the console's files are served at `/`; else a landing page is. */
-  readonly hasConsole: boolean;
+  /** The built console, served at `/`; without it, a landing page is. */
+  readonly console?: ConsoleFiles | undefined;
 }
 
 /** Sign-in, API keys, users, secrets, audit log, health, metrics, docs and pages. */
@@ -36,12 +40,13 @@ export function platformRoutes(deps: PlatformRouteDeps): RouteDefinition[] {
   const { describeSandbox } = deps;
   return [
     ...authRoutes({ signIn: auth.signIn, authenticator }),
+    ...oidcRoutes({ oidc: auth.oidc, publicUrl: deps.publicUrl }),
     ...apiKeyRoutes({ apiKeys: auth.apiKeys }),
     ...userRoutes({ users: auth.users }),
     ...secretRoutes({ secrets: deps.secrets }),
     ...actionLogRoutes({ audit }),
     ...healthRoutes({ readiness: deps.readiness, ...(describeSandbox ? { describeSandbox } : {}) }),
     ...metricsRoutes({ metrics, metricsToken, ...(collectMore ? { collectMore } : {}) }),
-    ...pageRoutes({ hasConsole: deps.hasConsole }),
+    ...pageRoutes({ console: deps.console }),
   ];
 }

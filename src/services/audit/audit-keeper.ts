@@ -80,22 +80,22 @@ export function createAuditKeeper(deps: AuditKeeperDeps): AuditKeeper {
     async prune(signal) {
       if (days === undefined) return 0;
       await notePrune();
-      let removed = 0;
-      for (;;) {
-        signal.throwIfAborted();
-        const count = await knex("action_logs")
-          .whereIn(
-            "seq",
-            knex("action_logs")
-              .select("seq")
-              .whereRaw("seq <= (SELECT max(seq) FROM audit_checkpoints WHERE kind = 'prune')")
-              .orderBy("seq")
-              .limit(BATCH),
-          )
-          .delete();
-        removed += count;
-        if (count < BATCH) return removed;
-      }
+      return await removePromised(knex, signal);
     },
   };
+}
+
+async function removePromised(knex: Knex, signal: AbortSignal): Promise<number> {
+  const oldest = knex("action_logs")
+    .select("seq")
+    .whereRaw("seq <= (SELECT max(seq) FROM audit_checkpoints WHERE kind = 'prune')")
+    .orderBy("seq")
+    .limit(BATCH);
+  let removed = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const count = await knex("action_logs").whereIn("seq", oldest.clone()).delete();
+    removed += count;
+    if (count < BATCH) return removed;
+  }
 }

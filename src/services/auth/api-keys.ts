@@ -5,6 +5,7 @@ import { newId } from "../../core/ids.js";
 import { AppError, invalidFields, notFound } from "../../errors/app-error.js";
 import { ApiKeyModel } from "../../models/api-key-model.js";
 import { createRepository, type Page, type PageRequest } from "../../models/repository.js";
+import { canRole, type Permission, type Role } from "../../core/permissions.js";
 import { assertMayGrant, canActor } from "../access/assert-can.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import type { Principals } from "./principals.js";
@@ -78,6 +79,7 @@ async function createApiKey(
   if (userId === null) throw new AppError("FORBIDDEN", "Only people have API keys");
   const role = input.role ?? actor.role;
   assertMayGrant(actor, role);
+  const scopes = limitScopes(actor, role, input.scopes);
   const expiresAt = await limitExpiry(deps.knex, actor, input.expiresAt);
   const key = makeRandomToken("hr_");
   return await deps.knex.transaction(async (trx) => {
@@ -88,6 +90,7 @@ async function createApiKey(
       prefix: key.slice(0, PREFIX_CHARS),
       keyHash: hashRandomToken(key),
       role,
+      scopes,
       expiresAt,
     });
     const made = presentApiKey(row);
@@ -95,6 +98,28 @@ async function createApiKey(
     await deps.audit.record(trx, { actor, origin, ...entry });
     return { ...made, key };
   });
+}
+
+/**
+ * A key may be narrowed to what its role has, and a key that is made with a narrowed one is no wider.
+ * @throws AppError INVALID_FIELDS, FORBIDDEN
+ */
+function limitScopes(
+  actor: Actor,
+  role: Role,
+  asked: readonly Permission[] | undefined,
+): Permission[] | null {
+  const wanted = asked ?? actor.scopes?.filter((scope) => canRole(role, scope));
+  if (wanted === undefined) return null;
+  const lacking = wanted.flatMap((scope, index) =>
+    canRole(role, scope)
+      ? []
+      : [{ path: `/scopes/${index}`, message: `is beyond what the role ${role} may do` }],
+  );
+  if (lacking.length > 0) throw invalidFields(lacking);
+  const beyond = wanted.find((scope) => !canActor(actor, scope));
+  if (beyond !== undefined) throw new AppError("FORBIDDEN", `You may not grant the permission ${beyond}`);
+  return [...wanted];
 }
 
 /** A key that is made with a key does not outlive it. */
@@ -115,6 +140,7 @@ function presentApiKey(row: ApiKeyModel): ApiKey {
     name: row.name,
     prefix: row.prefix,
     role: row.role,
+    scopes: row.scopes,
     userId: row.userId,
     expiresAt: row.expiresAt?.toISOString() ?? null,
     lastUsedAt: row.lastUsedAt?.toISOString() ?? null,

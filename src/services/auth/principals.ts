@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { Actor } from "../../core/actor.js";
 import { isUuid } from "../../core/ids.js";
-import { type Role, weakerRole } from "../../core/permissions.js";
+import { type Permission, type Role, weakerRole } from "../../core/permissions.js";
 import type { AccessClaims } from "./access-tokens.js";
 import { hashRandomToken } from "./random-tokens.js";
 
@@ -35,6 +35,7 @@ interface KeyRow extends SessionRow {
   readonly keyId: string;
   readonly keyName: string;
   readonly keyRole: Role;
+  readonly scopes: Permission[] | null;
 }
 
 /** Makes the lookup over a database. */
@@ -85,7 +86,7 @@ async function loadSession(knex: Knex, claims: AccessClaims): Promise<Principal 
 async function loadApiKey(knex: Knex, hash: Buffer): Promise<Principal | undefined> {
   const { rows } = await knex.raw<{ rows: KeyRow[] }>(
     `SELECT users.id AS "userId", users.email, users.role, keys.id AS "keyId", keys.name AS "keyName",
-       keys.role AS "keyRole"
+       keys.role AS "keyRole", keys.scopes
      FROM api_keys AS keys JOIN users ON users.id = keys.user_id
      WHERE keys.key_hash = ? AND keys.revoked_at IS NULL AND (keys.expires_at IS NULL OR keys.expires_at > now())
        AND users.is_active`,
@@ -106,6 +107,7 @@ async function loadApiKey(knex: Knex, hash: Buffer): Promise<Principal | undefin
       apiKeyId: row.keyId,
       name: `${row.email} (key ${row.keyName})`,
       role: weakerRole(row.keyRole, row.role),
+      ...(row.scopes ? { scopes: row.scopes } : {}),
     },
     sessionId: null,
   };

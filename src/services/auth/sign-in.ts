@@ -6,13 +6,13 @@ import { AppError, invalidFields } from "../../errors/app-error.js";
 import { UserModel } from "../../models/user-model.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { presentUser } from "../users/present-user.js";
-import type { AccessTokens } from "./access-tokens.js";
+import type { KnownDevices } from "./known-devices.js";
 import type { LoginThrottle } from "./login-throttle.js";
 import type { Passwords } from "./passwords.js";
 import type { Principals } from "./principals.js";
+import type { SessionStarter } from "./start-session.js";
 import {
   findSessionOfRefreshToken,
-  openSession,
   revokeSession,
   revokeSessionsOf,
   rotateRefreshToken,
@@ -20,8 +20,15 @@ import {
 
 /** Sign-in, refresh, sign-out. */
 export interface SignIn {
-  /** @throws AppError UNAUTHENTICATED, the same whether the person or the password is wrong; TOO_MANY_REQUESTS */
-  login(credentials: { email: string; password: string }, origin: RequestOrigin): Promise<SignedIn>;
+  /**
+   * With the mark of the browser, if it has one, from an earlier sign-in.
+   * @throws AppError UNAUTHENTICATED, the same whether the person or the password is wrong; TOO_MANY_REQUESTS
+   */
+  login(
+    credentials: { email: string; password: string },
+    origin: RequestOrigin,
+    deviceMark?: string,
+  ): Promise<LoggedIn>;
   /** Exchanges a refresh token. @throws AppError UNAUTHENTICATED; reuse of a spent one ends its session. */
   refresh(refreshToken: string, origin: RequestOrigin): Promise<SignedIn>;
   /** Ends the session of a refresh token, and tells its id; undefined when it belongs to no live one. */
@@ -32,6 +39,12 @@ export interface SignIn {
   changePassword(who: Caller, change: { currentPassword: string; newPassword: string }): Promise<void>;
   /** The person behind an actor. @throws AppError UNAUTHENTICATED when there is none */
   getUser(actor: Actor): Promise<User>;
+}
+
+/** A sign-in, and the mark by which its browser will be known the next time. */
+export interface LoggedIn {
+  readonly signedIn: SignedIn;
+  readonly deviceMark: string;
 }
 
 /** Who asks, by which sign-in, from where. */
@@ -45,10 +58,11 @@ export interface Caller {
 export interface SignInDeps {
   readonly knex: Knex;
   readonly audit: AuditLog;
-  readonly accessTokens: AccessTokens;
+  readonly sessions: SessionStarter;
   readonly passwords: Passwords;
   readonly principals: Principals;
   readonly throttle: LoginThrottle;
+  readonly devices: KnownDevices;
 }
 
 /** Makes the sign-in service. */
@@ -57,7 +71,7 @@ export function createSignIn(deps: SignInDeps): SignIn {
   /** Exchanges under way: a second tab that presents the same token gets the first one's answer. */
   const exchanges = new Map<string, Promise<SignedIn>>();
   return {
-    login: async (credentials, origin) => await login(deps, credentials, origin),
+    login: async (credentials, origin, deviceMark) => await login(deps, credentials, origin, deviceMark),
     async refresh(refreshToken, origin) {
       const underWay = exchanges.get(refreshToken);
       if (underWay) return await underWay;
@@ -77,11 +91,14 @@ export function createSignIn(deps: SignInDeps): SignIn {
       const user =
         who.actor.userId === null ? undefined : await UserModel.query(knex).findById(who.actor.userId);
       if (!user) throw new AppError("UNAUTHENTICATED", "Sign in first");
-      await deps.throttle.assertMayTry(user.email, who.origin.address);
+      // counted by itself: nobody else's attempts are in the way of whoever is signed in
+      const device = `session ${who.sessionId ?? user.id}`;
+      const attempt = { email: user.email, address: who.origin.address, device };
+      await deps.throttle.assertMayTry(attempt);
       if (!(await deps.passwords.verify(user.passwordHash, change.currentPassword))) {
         throw invalidFields([{ path: "/currentPassword", message: "is not your password" }]);
       }
-      await deps.throttle.forgive(user.email, who.origin.address);
+      await deps.throttle.forgive(attempt);
       const passwordHash = await deps.passwords.hash(change.newPassword);
       await knex.transaction(async (trx) => {
         await UserModel.query(trx).patch({ passwordHash, updatedAt: new Date() }).where("id", user.id);
@@ -107,9 +124,11 @@ async function login(
   deps: SignInDeps,
   credentials: { email: string; password: string },
   origin: RequestOrigin,
-): Promise<SignedIn> {
+  deviceMark: string | undefined,
+): Promise<LoggedIn> {
   const { email, password } = credentials;
-  await deps.throttle.assertMayTry(email, origin.address);
+  const attempt = { email, address: origin.address, device: deps.devices.read(email, deviceMark) };
+  await deps.throttle.assertMayTry(attempt);
   const user = await UserModel.query(deps.knex).whereRaw("lower(email) = lower(?)", [email]).first();
   const isRight = await deps.passwords.verify(user?.passwordHash ?? null, password);
   if (!user || !isRight || !user.isActive) {
@@ -123,20 +142,11 @@ async function login(
     });
     throw new AppError("UNAUTHENTICATED", "E-mail or password is wrong");
   }
-  await deps.throttle.forgive(email, origin.address);
-  const session = await deps.knex.transaction(async (trx) => {
-    await UserModel.query(trx).patch({ lastLoginAt: new Date() }).where("id", user.id);
-    const opened = await openSession(trx, user.id, origin.address);
-    await deps.audit.record(trx, {
-      actor: toActor(user),
-      origin,
-      action: "session.create",
-      entityType: "session",
-      entityId: opened.sessionId,
-    });
-    return opened;
-  });
-  return present(deps, user, session);
+  await deps.throttle.forgive(attempt);
+  const signedIn = await deps.knex.transaction(
+    async (trx) => await deps.sessions.start(trx, user, { origin, by: "password" }),
+  );
+  return { signedIn, deviceMark: deps.devices.make(email) };
 }
 
 async function refresh(deps: SignInDeps, refreshToken: string, origin: RequestOrigin): Promise<SignedIn> {
@@ -151,7 +161,7 @@ async function refresh(deps: SignInDeps, refreshToken: string, origin: RequestOr
   }
   const user = await UserModel.query(deps.knex).findById(rotation.userId);
   if (!user) throw new AppError("UNAUTHENTICATED", "The refresh token is not valid. Sign in again.");
-  return present(deps, user, rotation);
+  return deps.sessions.present(user, rotation);
 }
 
 async function revokeFamily(
@@ -194,19 +204,4 @@ async function endSession(
 
 function toActor(user: UserModel): Actor {
   return { type: "user", userId: user.id, name: user.email, role: user.role };
-}
-
-function present(
-  deps: SignInDeps,
-  user: UserModel,
-  session: { sessionId: string; refreshToken: string },
-): SignedIn {
-  const token = deps.accessTokens.issue({ userId: user.id, sessionId: session.sessionId });
-  const lastLoginAt = user.lastLoginAt ?? new Date();
-  return {
-    ...token,
-    refreshToken: session.refreshToken,
-    tokenType: "Bearer",
-    user: { ...presentUser(user), lastLoginAt: lastLoginAt.toISOString() },
-  };
 }

@@ -9,6 +9,7 @@ import type {
   WriteSnippet,
 } from "../../contracts/api/copilot.js";
 import type { Actor } from "../../core/actor.js";
+import type { Permission } from "../../core/permissions.js";
 import { assertCan } from "../access/assert-can.js";
 import { answerTask } from "./answer-task.js";
 import type { CopilotDeps } from "./copilot-deps.js";
@@ -67,11 +68,21 @@ const TASKS: Tasks = {
   "generate-workflow": generateWorkflow,
 };
 
+/** What a call reads beside what it is given: a narrowed API key needs these as well. */
+const READS: Readonly<Record<CopilotCallName, readonly Permission[]>> = {
+  "workflow-optimization": ["definition:read", "run:read"],
+  "component-config": [],
+  "schema-repair": [],
+  "code-snippet": ["definition:read"],
+  diagnose: ["definition:read", "run:read"],
+  "generate-workflow": ["definition:read", "secret:read", "connection:read"],
+};
+
 /** Makes the copilot. */
 export function createCopilot(deps: CopilotDeps, consult: ConsultDeps, throttle: CopilotThrottle): Copilot {
   return {
     async prepare(name, body, actor) {
-      assertCan(actor, "copilot:use");
+      for (const permission of ["copilot:use", ...READS[name]] as const) assertCan(actor, permission);
       await throttle.assertMayAsk(actor.userId);
       const task = await TASKS[name](deps, body);
       const { userId } = actor;

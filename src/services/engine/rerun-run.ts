@@ -6,7 +6,7 @@ import type { JsonValue } from "../../core/json.js";
 import type { RunPlan } from "../../core/plan.js";
 import { planReuse } from "../../core/plan-reuse.js";
 import { isRunTerminal, type RunStatus } from "../../core/statuses.js";
-import { canRole } from "../../core/permissions.js";
+import { canActor } from "../access/assert-can.js";
 import { AppError, conflict, invalidFields, notFound } from "../../errors/app-error.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import type { SafeEvaluator } from "../evaluation-types.js";
@@ -76,7 +76,7 @@ async function findVersion(
     .first("id", "published_at")
     .where({ workflow_definition_id: before.workflowId, version: wanted });
   if (!row) throw invalidFields([{ path: "/version", message: `there is no version ${wanted}` }]);
-  if (row.published_at === null && !canRole(actor.role, "definition:write"))
+  if (row.published_at === null && !canActor(actor, "definition:write"))
     throw new AppError("FORBIDDEN", "Only who may change workflows may run a draft");
   return await plans.get(row.id as string);
 }

@@ -9,11 +9,14 @@ import { ENTITY_KINDS, type EntityKind, type EntityRow } from "./entity-kinds.js
 
 /** Things of every type in one shape: for pages that show whatever an id in the audit log or a graph stands for. */
 export interface Entities {
-  /** @throws AppError NOT_FOUND, also for an id that is one of another type. */
+  /**
+   * @throws AppError FORBIDDEN for an actor who may not read this type; NOT_FOUND, also for an id that is one of another
+   * type.
+   */
   get(type: EntityType, id: string, actor: Actor): Promise<Entity>;
   /**
-   * One page, newest first. @throws AppError INVALID_FIELDS for a filter that the type does not have; FORBIDDEN for
-   * users, whom only admins may list; NOT_FOUND for the steps of an unknown run.
+   * One page, newest first. @throws AppError INVALID_FIELDS for a filter that the type does not have; FORBIDDEN as
+   * above, and for users, whom only admins may list; NOT_FOUND for the steps of an unknown run.
    */
   list(type: EntityType, query: EntityListQuery, actor: Actor): Promise<Page<Entity>>;
 }
@@ -23,6 +26,7 @@ export function createEntities({ knex }: { readonly knex: Knex }): Entities {
   return {
     async get(type, id, actor) {
       const kind = ENTITY_KINDS[type];
+      assertCan(actor, kind.permission);
       const { rows } = await knex.raw<{ rows: EntityRow[] }>(
         `SELECT ${kind.columns} FROM ${kind.from} WHERE entity.id = ?`,
         [id],
@@ -32,8 +36,8 @@ export function createEntities({ knex }: { readonly knex: Knex }): Entities {
       return present(type, row, actor);
     },
     async list(type, query, actor) {
-      if (type === "user") assertCan(actor, "user:manage");
       const kind = ENTITY_KINDS[type];
+      assertCan(actor, type === "user" ? "user:manage" : kind.permission);
       assertApplicable(type, kind, query);
       if (query.runId !== undefined && !(await knex("workflow_runs").first("id").where("id", query.runId))) {
         throw notFound("Run");

@@ -1,5 +1,6 @@
 import type { Entity, EntityType } from "../../contracts/api/entities.js";
 import type { Actor } from "../../core/actor.js";
+import type { Permission } from "../../core/permissions.js";
 import { canActor } from "../access/assert-can.js";
 
 /** A row as its kind's `columns` name it; `name`, `created_at`, `updated_at` and `created_by` are there in each. */
@@ -14,6 +15,8 @@ export interface EntityRow {
 
 /** How entities of a type are read and shown. The SQL is ours; what a caller gives is always bound. */
 export interface EntityKind {
+  /** What reads these elsewhere, too: no narrowed API key gets more here than there. */
+  readonly permission: Permission;
   /** `FROM`, where the rows with the id are called `entity`. */
   readonly from: string;
   readonly columns: string;
@@ -36,6 +39,7 @@ const linkIf = (rel: string, base: string, id: unknown, title?: unknown) =>
 const toInstant = (at: unknown) => (at instanceof Date ? at.toISOString() : null);
 
 const mcpDefinition: EntityKind = {
+  permission: "definition:read",
   from: "mcp_definitions AS entity",
   columns:
     "entity.id, entity.name, entity.created_at, entity.updated_at, entity.created_by, entity.description, entity.tags, entity.mcp_type, entity.revision",
@@ -49,6 +53,7 @@ const mcpDefinition: EntityKind = {
 };
 
 const mcpVersion: EntityKind = {
+  permission: "definition:read",
   from: "mcp_versions AS entity JOIN mcp_definitions AS definition ON definition.id = entity.mcp_definition_id",
   columns:
     "entity.id, definition.name || '@' || entity.version AS name, entity.created_at, coalesce(entity.deprecated_at, entity.created_at) AS updated_at, entity.created_by, entity.version, entity.description, entity.deprecated_at, entity.external_db_configs, entity.secrets, definition.id AS definition_id, definition.name AS definition_name, definition.mcp_type",
@@ -70,6 +75,7 @@ const mcpVersion: EntityKind = {
 };
 
 const workflowDefinition: EntityKind = {
+  permission: "definition:read",
   from: "workflow_definitions AS entity",
   columns:
     "entity.id, entity.name, entity.created_at, entity.updated_at, entity.created_by, entity.description, entity.tags, entity.latest_version, entity.published_version, entity.paused_at, entity.revision",
@@ -92,6 +98,7 @@ const workflowDefinition: EntityKind = {
 };
 
 const workflowRun: EntityKind = {
+  permission: "run:read",
   from: "workflow_runs AS entity",
   columns:
     "entity.id, entity.workflow_name AS name, entity.created_at, coalesce(entity.finished_at, entity.started_at, entity.created_at) AS updated_at, entity.created_by, entity.workflow_id, entity.workflow_version, entity.status, entity.trigger, entity.started_at, entity.finished_at, entity.error, entity.labels, entity.parent_run_id, entity.replay_of",
@@ -115,6 +122,7 @@ const workflowRun: EntityKind = {
 };
 
 const stepRun: EntityKind = {
+  permission: "run:read",
   from: "step_runs AS entity JOIN workflow_runs AS run ON run.id = entity.run_id",
   columns:
     "entity.id, entity.step_id AS name, coalesce(entity.queued_at, run.created_at) AS created_at, coalesce(entity.finished_at, entity.started_at, entity.queued_at, run.created_at) AS updated_at, run.created_by, entity.run_id, entity.item_index, entity.status, entity.attempt, entity.worker_id, entity.worker_group, entity.started_at, entity.finished_at, entity.error, entity.cache_hit, run.workflow_name",
@@ -139,6 +147,7 @@ const stepRun: EntityKind = {
 };
 
 const externalDbConfig: EntityKind = {
+  permission: "connection:read",
   from: "external_db_configs AS entity",
   columns:
     "entity.id, entity.name, entity.created_at, entity.updated_at, entity.created_by, entity.db_type, entity.secret_names, entity.scanned_at, entity.revision",
@@ -154,6 +163,7 @@ const externalDbConfig: EntityKind = {
 };
 
 const schedule: EntityKind = {
+  permission: "schedule:read",
   from: "schedules AS entity LEFT JOIN workflow_definitions AS workflow ON workflow.id = entity.workflow_id",
   columns:
     "entity.id, entity.name, entity.created_at, entity.updated_at, entity.created_by, entity.workflow_id, workflow.name AS workflow_name, entity.cron, entity.every_seconds, entity.timezone, entity.enabled, entity.next_due_at, entity.last_run_id, entity.last_run_at, entity.revision",
@@ -177,6 +187,7 @@ const schedule: EntityKind = {
 
 /** Everybody may know who made a thing; addresses, roles and sign-ins are the admins', and each person's own. */
 const user: EntityKind = {
+  permission: "dashboard:read",
   from: "users AS entity",
   columns:
     "entity.id, entity.name, entity.created_at, entity.updated_at, NULL::uuid AS created_by, entity.email, entity.role, entity.is_active, entity.last_login_at",

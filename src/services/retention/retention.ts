@@ -4,6 +4,7 @@ import type { Logger } from "../../observability/logger.js";
 import type { ArtifactFiles } from "../artifacts/artifact-files.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { removeOldUsage } from "../llm-spending/llm-usage.js";
+import { removeOldRunStats } from "../run-stats/roll-run-stats.js";
 import { dropMonth, listOverdueMonths } from "./drop-month.js";
 import {
   emptyDefaultPartitions,
@@ -71,6 +72,7 @@ export function createRetention(deps: RetentionDeps): Retention {
       await forgetCachedResults(knex, firstKept);
       await removeBulkOperations(knex, days, signal);
       await removeOldUsage(knex, days, signal);
+      await removeOldRunStats(knex, days, signal);
       const artifacts = await removeArtifacts(knex, firstKept, signal);
       return { ...dropped, artifacts, files: await removeFiles(knex, files, signal) };
     },

@@ -1,14 +1,15 @@
 import type { Knex } from "knex";
 import type { CreateUser, UpdateUser, User } from "../../contracts/api/users.js";
 import { newId } from "../../core/ids.js";
-import { conflict } from "../../errors/app-error.js";
+import { type AppError, conflict, invalidFields } from "../../errors/app-error.js";
 import { UserModel } from "../../models/user-model.js";
-import { createRepository, type Db, type Page, type PageRequest } from "../../models/repository.js";
+import { createRepository, type Page, type PageRequest } from "../../models/repository.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import type { Passwords } from "../auth/passwords.js";
 import type { Principals } from "../auth/principals.js";
 import { revokeSessionsOf } from "../auth/sessions.js";
 import type { Caller } from "../auth/sign-in.js";
+import { isLastAdmin, lockAdmins } from "./last-admin.js";
 import { presentUser } from "./present-user.js";
 
 /** The people of an installation. Callers have been checked for `user:manage`. */
@@ -19,8 +20,9 @@ export interface Users {
   /** @throws AppError CONFLICT when the address is taken */
   create(caller: Caller, input: CreateUser): Promise<User>;
   /**
-   * A new password or a deactivation ends the person's other sessions; a new role holds from the next request on.
-   * @throws AppError NOT_FOUND, REVISION_STALE, CONFLICT (address taken, last admin)
+   * A new password or a deactivation ends the person's sessions; a new role holds from the next request on. One's own
+   * password is not changed here.
+   * @throws AppError NOT_FOUND, REVISION_STALE, CONFLICT (address taken, last admin), INVALID_FIELDS
    */
   update(caller: Caller, id: string, patch: UpdateUser, revision: number | undefined): Promise<User>;
   /** With sessions and API keys. @throws AppError NOT_FOUND, CONFLICT for the last admin */
@@ -56,6 +58,7 @@ export function createUsers(deps: {
     },
     async update(caller, id, patch, revision) {
       const { password, ...fields } = patch;
+      if (password !== undefined && caller.actor.userId === id) throw asksForCurrentPassword();
       const passwordHash = password === undefined ? undefined : await passwords.hash(password);
       const user = await refusingTakenAddress(() =>
         knex.transaction(async (trx) => {
@@ -96,18 +99,14 @@ async function deleteUser(deps: { knex: Knex; audit: AuditLog }, caller: Caller,
   });
 }
 
-/** The ids of the active admins, locked: of two demotions at once, the second sees the first one's result. */
-async function lockAdmins(trx: Db): Promise<string[]> {
-  const { rows } = await trx.raw<{ rows: { id: string }[] }>(
-    "SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id FOR UPDATE",
-  );
-  return rows.map((row) => row.id);
+/** A stolen session must not be enough to take an account over for good. */
+function asksForCurrentPassword(): AppError {
+  const message = "is your own: change it at POST /api/v1/auth/password, with the current one";
+  return invalidFields([{ path: "/password", message }]);
 }
 
 function assertNotLastAdmin(adminIds: readonly string[], id: string): void {
-  if (adminIds.length === 1 && adminIds[0] === id) {
-    throw conflict("This is the last active admin; make another one first");
-  }
+  if (isLastAdmin(adminIds, id)) throw conflict("This is the last active admin; make another one first");
 }
 
 function toEntry(caller: Caller, id: string) {

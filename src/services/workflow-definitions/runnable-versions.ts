@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import type { Actor } from "../../core/actor.js";
 import { isUuid, newId } from "../../core/ids.js";
 import type { JsonObject } from "../../core/json.js";
-import { canRole } from "../../core/permissions.js";
+import { canActor } from "../access/assert-can.js";
 import type { RunPlan } from "../../core/plan.js";
 import { AppError, conflict, notFound } from "../../errors/app-error.js";
 import type { RunnableLookup } from "./runnable-lookup.js";
@@ -38,7 +38,7 @@ export async function resolveRunnable(
     if (version !== undefined) throw notFound("Workflow version");
     throw conflict(`${row.name} has no published version`);
   }
-  if (row.publishedAt === null && !canRole(actor.role, "definition:write")) {
+  if (row.publishedAt === null && !canActor(actor, "definition:write")) {
     throw new AppError("FORBIDDEN", "Only who may change workflows may run a draft");
   }
   const { workflowId, versionId, name, inputSchema, isPaused } = row;

@@ -3,7 +3,7 @@ import type { Agent } from "undici";
 import type { JsonObject } from "../../../core/json.js";
 import {
   createChatClient,
-  ExchangeError,
+  type ExchangeError,
   toExchangeError,
   toProviderFault,
 } from "../../../executors/llm/chat-client.js";

@@ -5,7 +5,7 @@ import type { LlmProvider } from "../../../executors/llm/llm-ports.js";
 import type { RetryRules } from "../../../executors/llm/retry-exchange.js";
 import type { CopilotLedger } from "../../llm-spending/copilot-ledger.js";
 import { type GateRules, passGate } from "../patches/pass-gate.js";
-import { askModel } from "./ask-model.js";
+import { askModel, type ModelQuestion, type ModelReply } from "./ask-model.js";
 import { buildPrompt, type ModelPrompt } from "./build-prompt.js";
 import type { ChosenModel } from "./find-model.js";
 import { answerSchemaFor, readAnswer } from "./model-answer.js";
@@ -77,70 +77,76 @@ interface Conversation {
   readonly usage: { inputTokens: number; outputTokens: number; cost: number };
 }
 
+type Messages = ModelQuestion["messages"][number][];
+
 async function converse(
   deps: ConsultDeps,
   consultation: Consultation,
-  { provider, model, limit, usage }: Conversation,
+  conversation: Conversation,
 ): Promise<Pick<ConsultResult, "suggestions" | "summary" | "outcome" | "model">> {
-  const { rules, purpose, userId, signal } = consultation;
+  const { rules, prompt } = consultation;
   const answerSchema = answerSchemaFor(rules);
   const endsAtMs = performance.now() + deps.timeLimitMs;
-  const messages: Parameters<typeof askModel>[0]["messages"][number][] = buildPrompt(
-    consultation.prompt,
-    answerSchema,
-  );
+  const messages: Messages = buildPrompt(prompt, answerSchema);
   let dropped = 0;
-  let complaint = "";
   for (let round = 1; round <= MOST_ROUNDS; round += 1) {
     if (round > 1) consultation.onRestart();
-    let prose = createProseReader((text) => consultation.onProse(text));
-    const reply = await askModel(
-      {
-        ...{ agent: deps.agent, ledger: deps.ledger, stallMs: deps.stallMs, retryRules: deps.retryRules },
-        ...{ provider, model, purpose, userId, messages, answerSchema },
-        signal: AbortSignal.any([signal, limit]),
-        timeLeftMs: () => endsAtMs - performance.now(),
-        onText: (text) => prose(text),
-        onRestart() {
-          prose = createProseReader((text) => consultation.onProse(text));
-          consultation.onRestart();
-        },
-      },
-      (spent) => {
-        usage.inputTokens += spent.inputTokens;
-        usage.outputTokens += spent.outputTokens;
-        usage.cost += spent.cost;
-      },
-    );
+    const reply = await ask(deps, consultation, conversation, { messages, answerSchema, endsAtMs });
     const read = readAnswer(reply.text, rules);
     const judged =
       typeof read === "string" ? { faults: [read], suggestions: [], summary: "" } : await judge(read, rules);
-    dropped += typeof read === "string" ? 0 : judged.faults.length;
-    if (judged.suggestions.length > 0 || judged.faults.length === 0) {
-      const detail =
-        dropped > 0
-          ? `${dropped} suggestions of the model were not valid and are left out.`
-          : "The model answered.";
-      const { suggestions, summary } = judged;
-      return {
-        suggestions,
-        ...(summary && { summary }),
-        model: reply.model,
-        outcome: { state: "used", detail, dropped },
-      };
+    const { suggestions, summary, faults } = judged;
+    if (typeof read !== "string") dropped += faults.length;
+    if (suggestions.length > 0 || faults.length === 0) {
+      const left = `${dropped} suggestions of the model were not valid and are left out.`;
+      const detail = dropped > 0 ? left : "The model answered.";
+      const outcome = { state: "used" as const, detail, dropped };
+      return { suggestions, ...(summary && { summary }), model: reply.model, outcome };
     }
-    complaint = judged.faults.slice(0, 20).join("\n");
     messages.push(
       { role: "assistant", content: reply.text.slice(0, 20_000) },
-      {
-        role: "user",
-        content: `Nothing of that can be used:\n${complaint.slice(0, 8_000)}\nAnswer again, by the schema, with what is valid or with no suggestions.`,
-      },
+      { role: "user", content: complain(faults) },
     );
   }
   consultation.onRestart();
   const detail = `The model gave nothing valid in ${MOST_ROUNDS} answers.`;
   return { suggestions: [], outcome: { state: "failed", detail, dropped } };
+}
+
+function complain(faults: readonly string[]): string {
+  const listed = faults.slice(0, 20).join("\n").slice(0, 8_000);
+  return `Nothing of that can be used:\n${listed}\nAnswer again, by the schema, with what is valid or with no suggestions.`;
+}
+
+/** One round, its prose passed on as it comes. */
+async function ask(
+  deps: ConsultDeps,
+  consultation: Consultation,
+  { provider, model, limit, usage }: Conversation,
+  round: Pick<ModelQuestion, "messages" | "answerSchema"> & { readonly endsAtMs: number },
+): Promise<ModelReply> {
+  const { purpose, userId, signal } = consultation;
+  const { messages, answerSchema, endsAtMs } = round;
+  const readProse = () => createProseReader((text) => consultation.onProse(text));
+  let prose = readProse();
+  return await askModel(
+    {
+      ...{ agent: deps.agent, ledger: deps.ledger, stallMs: deps.stallMs, retryRules: deps.retryRules },
+      ...{ provider, model, purpose, userId, messages, answerSchema },
+      signal: AbortSignal.any([signal, limit]),
+      timeLeftMs: () => endsAtMs - performance.now(),
+      onText: (text) => prose(text),
+      onRestart() {
+        prose = readProse();
+        consultation.onRestart();
+      },
+    },
+    (spent) => {
+      usage.inputTokens += spent.inputTokens;
+      usage.outputTokens += spent.outputTokens;
+      usage.cost += spent.cost;
+    },
+  );
 }
 
 async function judge(read: Exclude<ReturnType<typeof readAnswer>, string>, rules: GateRules) {

@@ -131,7 +131,6 @@ export function cleanProse(text: string): string {
 }
 
 function cleanText(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return toStorableText(text).replace(
     /[\u0000-\u0008\u000b-\u001f\u007f\u0080-\u009f\u202a-\u202e\u2066-\u2069]/g,
     "",

@@ -44,7 +44,6 @@ export function createProseReader(onText: (text: string) => void): (piece: strin
     }
     held = held.slice(at);
     const room = MOST_PROSE - sent;
-    // eslint-disable-next-line no-control-regex
     const shown = text
       .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
       .slice(0, room);

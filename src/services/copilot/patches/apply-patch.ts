@@ -27,17 +27,14 @@ export function applyPatch(value: JsonValue, patch: readonly PatchOperation[]): 
   const fault = patch.map(findOperationFault).find((one) => one !== undefined);
   if (fault !== undefined) return { fault };
   // below a root of our own, so that the whole document can be replaced as well
-  const holder = { document: structuredClone(value) };
-  let results: readonly (Error | null)[];
-  try {
-    results = applyInPlace(holder, patch.map(underHolder));
-  } catch (error) {
-    return { fault: `the patch cannot be applied: ${(error as Error).message}` };
-  }
-  const failed = results.findIndex((result) => result !== null);
-  if (failed >= 0) {
-    const { op, path } = patch[failed] ?? { op: "", path: "" };
-    return { fault: `the operation "${op}" at "${path}" leads nowhere` };
+  const holder = { document: copyOf(value) as JsonValue | undefined };
+  for (const operation of patch) {
+    const { op, path } = operation;
+    try {
+      if (!applyOne(holder, operation)) return { fault: `the operation "${op}" at "${path}" leads nowhere` };
+    } catch (error) {
+      return { fault: `the patch cannot be applied: ${(error as Error).message}` };
+    }
   }
   if (holder.document === undefined) return { fault: "the patch removes everything" };
   const text = JSON.stringify(holder.document);
@@ -75,11 +72,43 @@ export function isHarmless(value: unknown, depth = 0): boolean {
   );
 }
 
+/** One operation; false: it leads nowhere. */
+function applyOne(holder: { document: JsonValue | undefined }, operation: PatchOperation): boolean {
+  const under = underHolder(operation);
+  const makesMember = under.op === "add" || under.op === "move" || under.op === "copy";
+  if (!isWithin(holder, under.path, makesMember)) return false;
+  if ("from" in under && !isWithin(holder, under.from, false)) return false;
+  return applyInPlace(holder, [under]).every((result) => result === null);
+}
+
+/**
+ * Whether a pointer stays among a document's own members and items. The library would follow it on to what objects and
+ * arrays inherit, which every object of this process shares, and to the length of an array.
+ */
+function isWithin(root: object, pointer: string, mayBeNew: boolean): boolean {
+  const tokens = parsePointer(pointer) ?? [];
+  let value: unknown = root;
+  return tokens.every((token, at) => {
+    const isLast = at === tokens.length - 1;
+    if (typeof value !== "object" || value === null || FORBIDDEN_NAMES.has(token)) return false;
+    if (Array.isArray(value) && !/^(?:0|[1-9]\d{0,9})$/.test(token))
+      return isLast && mayBeNew && token === "-";
+    if (!Object.hasOwn(value, token)) return isLast && mayBeNew;
+    value = (value as Record<string, unknown>)[token];
+    return true;
+  });
+}
+
 function underHolder({ op, path, from, value }: PatchOperation): Operation {
   return {
     op,
     path: `/document${path}`,
     ...(from === undefined ? {} : { from: `/document${from}` }),
-    ...(value === undefined ? {} : { value: structuredClone(value) }),
+    ...(value === undefined ? {} : { value: copyOf(value) }),
   } as Operation;
+}
+
+/** Through JSON: what is applied is data, whatever realm it came from. */
+function copyOf<Value>(value: Value): Value {
+  return JSON.parse(JSON.stringify(value)) as Value;
 }

@@ -12,7 +12,11 @@ export async function adviseConfig(deps: CopilotDeps, body: AdviseConfig): Promi
   const definition = findExecutor(deps.executors, body.mcpType);
   const { mcpType } = body;
   const config = body.config as JsonObject;
-  const faults = await deps.judges.config(mcpType, config);
+  // what is wrong with the rest is known only once the type is
+  const faults = [
+    ...(config["type"] === mcpType ? [] : [{ path: "/type", message: `must be "${mcpType}"` }]),
+    ...(await deps.judges.config(mcpType, { ...config, type: mcpType })),
+  ];
   const fields = Object.keys((definition.configSchema as unknown as ZodObject).shape ?? {});
   return {
     purpose: "component-config",

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import type { JSONRPCMessage, RequestId } from "@modelcontextprotocol/sdk/types.js";
-import type { PubSub, Unsubscribe } from "../../events/pub-sub.js";
-import { toError } from "../../errors/app-error.js";
-import type { Logger } from "../../observability/logger.js";
+import type { PubSub, Unsubscribe } from "../events/pub-sub.js";
+import { toError } from "../errors/app-error.js";
+import type { Logger } from "../observability/logger.js";
 
 /** Who waits in this process for an answer of a client. */
 interface Pending {

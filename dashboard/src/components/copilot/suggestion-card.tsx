@@ -1,0 +1,75 @@
+import { Check, CircleAlert, Info, TriangleAlert } from "lucide-react";
+import { useState } from "react";
+import { DiffView } from "../../editors/diff-view.js";
+import { Button } from "../button.js";
+import { CodeBlock } from "../code-block.js";
+import type { SuggestedChange } from "./copilot-panel.js";
+import styles from "./copilot-panel.module.css";
+import type { Suggestion } from "./copilot-shapes.js";
+
+const ICONS = { info: Info, warning: TriangleAlert, error: CircleAlert } as const;
+
+/** One suggestion: what was found, what it would change, and the button that changes it. */
+export function SuggestionCard({
+  suggestion,
+  change,
+  isApplied,
+  onApply,
+}: {
+  readonly suggestion: Suggestion;
+  readonly change: SuggestedChange | undefined;
+  readonly isApplied: boolean;
+  readonly onApply: (() => void) | undefined;
+}) {
+  const [isOpen, setOpen] = useState(false);
+  const Icon = ICONS[suggestion.severity];
+  const { title, detail, source, code, reviewReasons = [], estimate } = suggestion;
+  return (
+    <article className={styles["card"]} data-severity={suggestion.severity}>
+      <h3>
+        <Icon size={15} aria-hidden />
+        <span className="visually-hidden">{suggestion.severity}: </span>
+        {title}
+      </h3>
+      <p>{detail}</p>
+      {estimate && (
+        <p className={styles["origin"]}>
+          {estimate.metric}: {estimate.before} → {estimate.after}. {estimate.note}
+        </p>
+      )}
+      {reviewReasons.map((reason) => (
+        <p key={reason} className={styles["review"]}>
+          Look closely: {reason}
+        </p>
+      ))}
+      {code && <CodeBlock label="Suggested code" text={code} />}
+      {change && (
+        <>
+          <div className={styles["calls"]}>
+            <Button size="s" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+              {isOpen ? "Hide the change" : "Show the change"}
+            </Button>
+            {isApplied && (
+              <span className={styles["done"]}>
+                <Check size={14} aria-hidden /> Applied
+              </span>
+            )}
+          </div>
+          {isOpen && (
+            <>
+              <DiffView label={`Change: ${title}`} {...change} />
+              {onApply && !isApplied && (
+                <div className={styles["calls"]}>
+                  <Button size="s" variant="primary" onClick={onApply}>
+                    Apply this change
+                  </Button>
+                </div>
+              )}
+            </>
+          )}
+        </>
+      )}
+      <p className={styles["origin"]}>{source === "model" ? "A model's idea" : "Found by analysis"}</p>
+    </article>
+  );
+}

@@ -1,0 +1,30 @@
+import { CircleX } from "lucide-react";
+import type { Run } from "../../../../src/contracts/api/runs.js";
+import { Button } from "../../components/button.js";
+import { describeErrorCode } from "./error-words.js";
+import styles from "./run-page.module.css";
+
+/** Why the run failed, over everything else. */
+export function RunError({
+  error,
+  onShow,
+}: {
+  readonly error: NonNullable<Run["error"]>;
+  onShow(stepId: string): void;
+}) {
+  const { stepId } = error;
+  return (
+    <div className={styles["error"]} role="group" aria-label="Error of the run">
+      <CircleX size={16} aria-hidden />
+      <div>
+        <strong>{describeErrorCode(error.code)}</strong>
+        <p>{error.message}</p>
+      </div>
+      {stepId !== undefined && (
+        <Button size="s" onClick={() => onShow(stepId)}>
+          Show {stepId}
+        </Button>
+      )}
+    </div>
+  );
+}

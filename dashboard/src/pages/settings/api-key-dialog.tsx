@@ -1,0 +1,124 @@
+import { useState } from "react";
+import type { CreatedApiKey } from "../../../../src/contracts/api/api-keys.js";
+import type { Role } from "../../../../src/core/permissions.js";
+import { ApiError } from "../../api/problem.js";
+import { queryKeys } from "../../api/query-keys.js";
+import { apiRequest } from "../../api/request.js";
+import { useChange } from "../../api/use-change.js";
+import { useMe } from "../../api/use-me.js";
+import { Button } from "../../components/button.js";
+import { ChooseMany } from "../../components/choose-many.js";
+import { Dialog } from "../../components/dialog.js";
+import { Field, Input, Select } from "../../components/field.js";
+import { FormFault } from "../../components/states.js";
+import { ROLE_OPTIONS } from "./role-words.js";
+
+const ENDS = [
+  { value: "30", label: "In 30 days" },
+  { value: "90", label: "In 90 days" },
+  { value: "365", label: "In a year" },
+  { value: "", label: "Never" },
+];
+
+/** Makes a key, no stronger than its owner. */
+export function ApiKeyDialog({
+  onClose,
+  onCreated,
+}: {
+  onClose(): void;
+  onCreated(key: CreatedApiKey): void;
+}) {
+  const me = useMe();
+  const [name, setName] = useState("");
+  const [role, setRole] = useState<Role>("viewer");
+  const [days, setDays] = useState("90");
+  const [scopes, setScopes] = useState<readonly string[]>([]);
+  const [isNarrow, setNarrow] = useState(false);
+  const { change, isBusy, fault } = useChange();
+  const faultOf = (path: string) =>
+    fault instanceof ApiError
+      ? fault.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message
+      : undefined;
+  const upTo = ROLE_OPTIONS.findIndex(({ value }) => value === (me?.role ?? "viewer"));
+  async function create(): Promise<void> {
+    const expiresAt = new Date(Date.now() + Number(days) * 86_400_000).toISOString();
+    const body = {
+      ...{ name, role },
+      ...(days === "" ? {} : { expiresAt }),
+      ...(isNarrow ? { scopes } : {}),
+    };
+    const key = await change(
+      async () => await apiRequest<CreatedApiKey>("/auth/api-keys", { method: "POST", body }),
+      { stale: [queryKeys.apiKeys] },
+    );
+    if (key) onCreated(key);
+  }
+  return (
+    <Dialog
+      title="New API key"
+      onClose={onClose}
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button variant="primary" isBusy={isBusy} onClick={() => void create()}>
+            Create key
+          </Button>
+        </>
+      }
+    >
+      <Field label="Name" isRequired hint="What uses it." fault={faultOf("/name")}>
+        {(control) => (
+          <Input
+            {...control}
+            placeholder="ci pipeline"
+            value={name}
+            onChange={(event) => setName(event.target.value)}
+          />
+        )}
+      </Field>
+      <Field label="Role" fault={faultOf("/role")}>
+        {(control) => (
+          <Select
+            {...control}
+            value={role}
+            options={ROLE_OPTIONS.slice(0, upTo + 1)}
+            onChange={(event) => setRole(event.target.value as Role)}
+          />
+        )}
+      </Field>
+      <Field label="Ends" fault={faultOf("/expiresAt")}>
+        {(control) => (
+          <Select
+            {...control}
+            value={days}
+            options={ENDS}
+            onChange={(event) => setDays(event.target.value)}
+          />
+        )}
+      </Field>
+      <Field label="May do" fault={faultOf("/scopes")}>
+        {(control) => (
+          <Select
+            {...control}
+            value={isNarrow ? "some" : "all"}
+            options={[
+              { value: "all", label: "All that its role may" },
+              { value: "some", label: "Only what is chosen" },
+            ]}
+            onChange={(event) => setNarrow(event.target.value === "some")}
+          />
+        )}
+      </Field>
+      {isNarrow && (
+        <ChooseMany
+          label="Scopes"
+          options={me?.permissions ?? []}
+          value={scopes}
+          empty="You may do nothing that could be given on."
+          onChange={setScopes}
+        />
+      )}
+      <FormFault error={fault} />
+    </Dialog>
+  );
+}

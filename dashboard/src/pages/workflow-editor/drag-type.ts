@@ -1,0 +1,2 @@
+/** What a palette entry carries while it is dragged. */
+export const DRAG_TYPE = "application/x-headrace-step";

@@ -1,0 +1,51 @@
+import { applyPatch } from "../../components/copilot/apply-patch.js";
+import { CopilotPanel } from "../../components/copilot/copilot-panel.js";
+import type { Suggestion } from "../../components/copilot/copilot-shapes.js";
+import { asRecord, type Definition } from "./definition-model.js";
+import type { WorkflowDocument } from "./use-workflow-document.js";
+import { rewriteText } from "./yaml-document.js";
+
+/** Advice on the workflow that is being written. What is applied can be undone like any other change. */
+export function WorkflowCopilot({
+  document,
+  workflow,
+}: {
+  readonly document: WorkflowDocument;
+  /** Its name, once it is stored: its runs are looked at, too. */
+  readonly workflow: string | undefined;
+}) {
+  const definition = document.shown;
+  return (
+    <CopilotPanel
+      calls={[
+        {
+          label: "Look over this workflow",
+          path: "/copilot/workflow-optimization",
+          body: () => ({ definition, ...(workflow ? { workflow } : {}) }),
+        },
+        {
+          label: "Draft a workflow",
+          path: "/copilot/generate-workflow",
+          promptLabel: "What the workflow should do",
+          body: (prompt) => ({ prompt }),
+        },
+      ]}
+      preview={(suggestion) => {
+        const next = definitionAfter(definition, suggestion);
+        return next && { before: document.text, after: rewriteText(document.text, next), language: "yaml" };
+      }}
+      apply={(suggestion) => document.change((now) => definitionAfter(now, suggestion) ?? now)}
+    />
+  );
+}
+
+function definitionAfter(definition: Definition, suggestion: Suggestion): Definition | undefined {
+  if (suggestion.definition !== undefined) return asRecord(suggestion.definition);
+  const { target, patch } = suggestion;
+  if (!patch || (target && (target.kind !== "definition" || target.version))) return undefined;
+  try {
+    return asRecord(applyPatch(definition, patch));
+  } catch {
+    return undefined;
+  }
+}

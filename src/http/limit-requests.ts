@@ -1,0 +1,55 @@
+import type { NextFunction, Request, Response } from "express";
+import type { Actor } from "../core/actor.js";
+import { AppError } from "../errors/app-error.js";
+import { toAddressKey } from "../services/limits/address-key.js";
+import type { LimitVerdict, RequestLimiter } from "../services/limits/request-limiter.js";
+import { contextOf } from "./request-context.js";
+
+/** The limits of an API; one that is left out does not hold. */
+export interface RequestLimits {
+  /** By the address that a request comes from. */
+  readonly byAddress?: RequestLimiter | undefined;
+  /** By who asks: each person, and each API key by itself. */
+  readonly byCaller?: RequestLimiter | undefined;
+}
+
+/** Probes are never refused: a load balancer would take the process for a sick one. */
+const UNLIMITED = new Set(["/health/live", "/health/ready"]);
+
+/** Counts every request by its address, before anything else is done for it. */
+export function createAddressLimit(limiter: RequestLimiter | undefined) {
+  return (request: Request, response: Response, next: NextFunction): void | Promise<void> => {
+    if (!limiter || UNLIMITED.has(request.path)) return next();
+    const verdict = limiter.take(toAddressKey(contextOf(request).origin.address));
+    // no promise on the way of most requests
+    if (!(verdict instanceof Promise)) return next(judge(verdict, response));
+    return verdict.then((late) => next(judge(late, response)));
+  };
+}
+
+/** Counts a request by who asks. @throws AppError TOO_MANY_REQUESTS with Retry-After */
+export async function assertCallerMayAsk(
+  limiter: RequestLimiter | undefined,
+  actor: Actor,
+  response: Response,
+): Promise<void> {
+  if (!limiter) return;
+  const key = actor.apiKeyId === undefined ? `user ${actor.userId}` : `key ${actor.apiKeyId}`;
+  const fault = judge(await limiter.take(key), response);
+  if (fault) throw fault;
+}
+
+function judge(verdict: LimitVerdict, response: Response): AppError | undefined {
+  const { limit, remaining, resetSeconds } = verdict;
+  response.setHeader("RateLimit-Limit", limit);
+  response.setHeader("RateLimit-Remaining", remaining);
+  response.setHeader("RateLimit-Reset", resetSeconds);
+  if (verdict.isAllowed) return undefined;
+  return new AppError(
+    "TOO_MANY_REQUESTS",
+    `At most ${limit} requests a minute. Try again in ${resetSeconds} s.`,
+    {
+      headers: { "Retry-After": String(resetSeconds) },
+    },
+  );
+}
