@@ -63,9 +63,8 @@ export async function measureRounds(
       }
       const last = (name: ContenderName) =>
         samplesOf(samples, workload, name).runsPerSecond.at(-1)?.toFixed(1);
-      options.progress(
-        `round ${round}/${settings.rounds} ${workload.id}: raw ${last("raw")}, headrace ${last("headrace")} runs/s`,
-      );
+      const rates = field.standing(workload).map(({ name }) => `${name} ${last(name)}`);
+      options.progress(`round ${round}/${settings.rounds} ${workload.id}: ${rates.join(", ")} runs/s`);
     }
   }
   const names = (workload: Workload) => field.standing(workload).map(({ name }) => name);
