@@ -31,7 +31,7 @@ export async function measureWorkers(stage: GrowthStage): Promise<WorkerFigures>
     return await withInstallation(stage, "workers", async ({ driver, startWorker }) => {
       const chain = await driver.publish(stepsOf({ kind: "chain", length: 10 }).map(toNoop));
       const waiting = await driver.publish([
-        { id: "ask", uses: "builtin:http", inputs: { url: { input: "url" } } },
+        { id: "ask", uses: "builtin:http", inputs: { url: { input: "/url" } } },
       ]);
       const run = (workflow: string) => async () =>
         await driver.untilEnded(await driver.start(workflow, { url: slow.url }));
