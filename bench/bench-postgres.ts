@@ -48,7 +48,8 @@ export async function startBenchPostgres(options: {
   };
 }
 
-async function makeDatabase(serverUrl: string): Promise<BenchPostgres> {
+/** Makes a database of a name of its own on a server. `stop` drops it. */
+export async function makeDatabase(serverUrl: string): Promise<BenchPostgres> {
   const name = `headrace_bench_${randomBytes(5).toString("hex")}`;
   await withClient(serverUrl, (client) => client.query(`CREATE DATABASE ${name}`));
   const url = new URL(serverUrl);

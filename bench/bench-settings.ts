@@ -1,4 +1,7 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { GROWTH_TOPICS, type GrowthTopic } from "./growth/growth-topics.js";
+import { PEERS, type PeerName } from "./peers/peer-names.js";
 import { WORKLOADS, type Workload } from "./workloads.js";
 
 /** How a benchmark is run. */
@@ -9,6 +12,12 @@ export interface BenchSettings {
   readonly workloads: readonly Workload[];
   /** Whether W4, the script steps, is measured. */
   readonly measuresScripts: boolean;
+  /** What is measured of growth and cost: none unless asked for. */
+  readonly growth: readonly GrowthTopic[];
+  /** Other systems that are measured beside Headrace: none unless asked for. */
+  readonly peers: readonly PeerName[];
+  /** Where peers are installed and kept; undefined: in the benchmark's own folder, for this run. */
+  readonly peersFolder: string | undefined;
   /** Runs in flight while throughput is measured. */
   readonly inFlight: number;
   readonly warmUpMs: number;
@@ -28,7 +37,11 @@ export const USAGE = `npm run bench -- [options]
 
   --quick            3 short rounds instead of 5 full ones
   --rounds N         another number of rounds
-  --only W1,W4       some of the workloads
+  --only W1,W4       some of the workloads, or growth, or some of its topics:
+                     ${GROWTH_TOPICS.join(", ")}
+  --peers [dbos,n8n] other systems beside W1 to W3, installed from npm for the run (minutes, gigabytes):
+                     ${PEERS.join(", ")}; not with --quick
+  --peers-folder DIR where they are installed, and found by the next run
   --json [FILE]      the figures as JSON, to a file, or to stdout (then the text goes to stderr)
   --check            exit code 1 when a figure misses its floor by more than 20 %
   --profile headrace where Headrace's time goes: CPU by process, heaviest functions and statements
@@ -47,7 +60,7 @@ export function readBenchSettings(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): BenchSettings | undefined {
   const { values } = parseArgs({
-    args: withJsonTarget(args),
+    args: withDefault(withDefault(args, "--json", "-"), "--peers", PEERS.join(",")),
     options: {
       quick: { type: "boolean", default: false },
       rounds: { type: "string" },
@@ -55,6 +68,8 @@ export function readBenchSettings(
       json: { type: "string" },
       check: { type: "boolean", default: false },
       profile: { type: "string" },
+      peers: { type: "string" },
+      "peers-folder": { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -63,10 +78,13 @@ export function readBenchSettings(
     throw new Error(`--profile knows only "headrace", not "${values.profile}"`);
   }
   const isQuick = values.quick;
+  if (isQuick && values.peers !== undefined) throw new Error("--peers takes too long for --quick");
   return {
     rounds: values.rounds === undefined ? (isQuick ? 3 : 5) : readRounds(values.rounds),
     isQuick,
     ...readOnly(values.only),
+    peers: readPeers(values.peers),
+    peersFolder: values["peers-folder"] === undefined ? undefined : resolve(values["peers-folder"]),
     inFlight: 32,
     warmUpMs: isQuick ? 500 : 1000,
     windowMs: isQuick ? 2000 : 5000,
@@ -100,13 +118,26 @@ export function readBareEnvironment(
   return { PATH: environment["PATH"] ?? "/usr/bin:/bin", HOME: environment["HOME"] ?? "/" };
 }
 
-/** `--json` may stand without a file, which `parseArgs` cannot say. */
-function withJsonTarget(args: readonly string[]): string[] {
+/** `--json` and `--peers` may stand without a value, which `parseArgs` cannot say. */
+function withDefault(args: readonly string[], name: string, value: string): string[] {
   return args.map((argument, index) => {
-    if (argument !== "--json") return argument;
+    if (argument !== name) return argument;
     const next = args[index + 1];
-    return next === undefined || next.startsWith("--") ? "--json=-" : argument;
+    return next === undefined || next.startsWith("--") ? `${name}=${value}` : argument;
   });
+}
+
+function readPeers(text: string | undefined): PeerName[] {
+  if (text === undefined) return [];
+  return splitNames(text).map((name) => {
+    const peer = PEERS.find((known) => known === name.toLowerCase());
+    if (peer === undefined) throw new Error(`--peers knows ${PEERS.join(", ")}, not "${name}"`);
+    return peer;
+  });
+}
+
+function splitNames(text: string): string[] {
+  return text.split(",").map((name) => name.trim());
 }
 
 function readRounds(text: string): number {
@@ -115,14 +146,18 @@ function readRounds(text: string): number {
   return rounds;
 }
 
-function readOnly(text: string | undefined): Pick<BenchSettings, "workloads" | "measuresScripts"> {
-  if (text === undefined) return { workloads: WORKLOADS, measuresScripts: true };
-  const ids = text.split(",").map((id) => id.trim().toUpperCase());
-  const known = [...WORKLOADS.map(({ id }) => id), "W4"] as readonly string[];
-  const unknown = ids.find((id) => !known.includes(id));
-  if (unknown !== undefined) throw new Error(`--only knows ${known.join(", ")}, not "${unknown}"`);
-  return {
-    workloads: ids.flatMap((id) => WORKLOADS.filter((workload) => workload.id === id)),
-    measuresScripts: ids.includes("W4"),
-  };
+function readOnly(text: string | undefined): Pick<BenchSettings, "workloads" | "measuresScripts" | "growth"> {
+  if (text === undefined) return { workloads: WORKLOADS, measuresScripts: true, growth: [] };
+  const names = splitNames(text);
+  const workloads = names.flatMap((name) => WORKLOADS.filter(({ id }) => id === name.toUpperCase()));
+  const hasScripts = names.some((name) => name.toUpperCase() === "W4");
+  const growth = GROWTH_TOPICS.filter((topic) => names.includes("growth") || names.includes(topic));
+  const known = [...WORKLOADS.map(({ id }) => id), "W4", "growth", ...GROWTH_TOPICS].map((name) =>
+    name.toLowerCase(),
+  );
+  const unknown = names.find((name) => !known.includes(name.toLowerCase()));
+  if (unknown !== undefined) {
+    throw new Error(`--only knows W1, W2, W3, W4, growth, ${GROWTH_TOPICS.join(", ")}, not "${unknown}"`);
+  }
+  return { workloads, measuresScripts: hasScripts, growth };
 }

@@ -1,18 +1,9 @@
-import { pino } from "pino";
 import { loadSettings } from "../src/config/load-settings.js";
-import type { Settings } from "../src/config/settings-schema.js";
-import { openPlatform } from "../src/container.js";
-import { systemActor } from "../src/core/actor.js";
 import { migrateDatabase, openDatabase } from "../src/models/database.js";
-import { createLogger } from "../src/observability/logger.js";
-import { createRunCommands } from "../src/services/engine/run-commands.js";
-import { createMcpRegistry } from "../src/services/mcp-registry/mcp-registry.js";
-import { createWorkflowDefinitions } from "../src/services/workflow-definitions/workflow-definitions.js";
-import { publishBenchWorkflow } from "./bench-workflow.js";
 import { type Contender, RUN_LIMIT_MS, WORKER_CONCURRENCY } from "./contender.js";
-import { publishScriptWorkflow, type ScriptKind } from "./script-steps.js";
-import { watchRunEndings } from "./run-endings.js";
-import { startWorkerChild } from "./worker-child.js";
+import { type HeadraceDriver, openHeadraceDriver } from "./headrace-driver.js";
+import type { ScriptKind } from "./script-steps.js";
+import { startWorkerChild, type WorkerChild } from "./worker-child.js";
 
 /** Where Headrace finds its servers, and keeps its files. */
 export interface HeadraceOptions {
@@ -23,6 +14,8 @@ export interface HeadraceOptions {
   /** Takes the warnings of both processes. */
   readonly logFile: string;
   readonly nodeArguments?: readonly string[];
+  /** How long one run may take; by default {@link RUN_LIMIT_MS}. */
+  readonly runLimitMs?: number;
 }
 
 /** Headrace can also run script steps, which raw has nothing to set against. */
@@ -36,24 +29,10 @@ export interface HeadraceContender extends Contender {
  * enqueue), a worker process of the product takes the steps, and each end is seen as a client would see it.
  */
 export async function openHeadraceContender(options: HeadraceOptions): Promise<HeadraceContender> {
-  const environment = {
-    REDIS_URL: options.redisUrl,
-    DATABASE_URL: options.databaseUrl,
-    QUEUE_PREFIX: options.prefix,
-    DATA_DIR: options.dataDir,
-    WORKER_CONCURRENCY: String(WORKER_CONCURRENCY),
-    LOG_LEVEL: "warn",
-    DRAIN_SECONDS: "5",
-  };
   await migrate(options.databaseUrl);
-  const worker = await startWorkerChild({
-    program: "headrace-worker.js",
-    environment,
-    logFile: options.logFile,
-    nodeArguments: options.nodeArguments ?? [],
-  });
+  const worker = await startHeadraceWorker(options);
   try {
-    const driver = await openDriver(options, loadSettings({ environment }));
+    const driver = await openDriver(options);
     return {
       name: "headrace",
       workerPid: worker.pid,
@@ -70,40 +49,42 @@ export async function openHeadraceContender(options: HeadraceOptions): Promise<H
   }
 }
 
-async function openDriver(
-  options: HeadraceOptions,
-  settings: Settings,
-): Promise<Pick<HeadraceContender, "run" | "runScripts" | "close">> {
-  const logger = createLogger({
-    level: "warn",
-    name: "bench",
-    destination: pino.destination({ dest: options.logFile, sync: true }),
+/** The driver alone, on a database whose schema is brought up to date: its runs wait for workers. */
+export async function openHeadrace(options: HeadraceOptions): Promise<HeadraceDriver> {
+  await migrate(options.databaseUrl);
+  return await openDriver(options);
+}
+
+/** One worker process, as `headrace worker` starts it. */
+export async function startHeadraceWorker(options: HeadraceOptions): Promise<WorkerChild> {
+  return await startWorkerChild({
+    program: "headrace-worker.js",
+    environment: environmentOf(options),
+    logFile: options.logFile,
+    nodeArguments: options.nodeArguments ?? [],
   });
-  const platform = await openPlatform({ settings, databaseUrl: options.databaseUrl, logger, role: "bench" });
-  const { knex, pubSub } = platform;
-  const endings = await watchRunEndings({ knex, pubSub, limitMs: RUN_LIMIT_MS });
-  const workflows = createWorkflowDefinitions({ ...platform, maxSteps: settings.MAX_STEPS });
-  const commands = createRunCommands({
-    ...platform,
-    versions: workflows,
-  });
-  const by = { actor: systemActor("bench"), origin: { requestId: "bench", address: null } };
-  const registry = createMcpRegistry(platform);
-  const names = new Map<string, Promise<string>>();
-  const runOnce = async (key: string, publish: () => Promise<string>): Promise<void> => {
-    const name = names.get(key) ?? publish();
-    names.set(key, name);
-    const { runId } = await commands.start({ workflow: await name, trigger: "api" }, by.actor, by.origin);
-    await endings.wait(runId);
-  };
+}
+
+/** The settings of every process of Headrace in the benchmark. */
+export function environmentOf(options: HeadraceOptions): Record<string, string> {
   return {
-    run: (shape) => runOnce(JSON.stringify(shape), () => publishBenchWorkflow(workflows, shape, by)),
-    runScripts: (kind) => runOnce(kind, () => publishScriptWorkflow({ registry, workflows }, kind, by)),
-    async close() {
-      await endings.close();
-      await platform.close();
-    },
+    REDIS_URL: options.redisUrl,
+    DATABASE_URL: options.databaseUrl,
+    QUEUE_PREFIX: options.prefix,
+    DATA_DIR: options.dataDir,
+    WORKER_CONCURRENCY: String(WORKER_CONCURRENCY),
+    LOG_LEVEL: "warn",
+    DRAIN_SECONDS: "5",
   };
+}
+
+async function openDriver(options: HeadraceOptions): Promise<HeadraceDriver> {
+  return await openHeadraceDriver({
+    settings: loadSettings({ environment: environmentOf(options) }),
+    databaseUrl: options.databaseUrl,
+    logFile: options.logFile,
+    runLimitMs: options.runLimitMs ?? RUN_LIMIT_MS,
+  });
 }
 
 async function migrate(databaseUrl: string): Promise<void> {

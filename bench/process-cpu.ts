@@ -14,9 +14,14 @@ export function readCpuMs(pid: number): number {
  * connection.
  */
 export function readTreeCpuMs(rootPid: number): number {
-  const children = listPids().filter((pid) => readStat(pid)?.parentPid === rootPid);
+  const children = listChildren(rootPid);
   const ended = (readStat(rootPid)?.endedChildrenTicks ?? 0) * TICK_MS;
   return [rootPid, ...children].reduce((sum, pid) => sum + readCpuMs(pid), ended);
+}
+
+/** The processes that a process has started and that live. */
+export function listChildren(parentPid: number): number[] {
+  return listPids().filter((pid) => readStat(pid)?.parentPid === parentPid);
 }
 
 /** Milliseconds of CPU by part of a contender. */

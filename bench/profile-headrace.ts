@@ -15,8 +15,9 @@ import {
 import { measureThroughput, type Throughput } from "./measure.js";
 import { cpuPerRun, readCpuByPart } from "./process-cpu.js";
 import type { BenchRedis } from "./redis-server.js";
-import { presentCpu, table } from "./report.js";
+import { presentCpu } from "./report.js";
 import type { Progress } from "./rounds.js";
+import { table } from "./table.js";
 import { openStatementCounter, type StatementTime } from "./statement-counter.js";
 
 /** The processes whose CPU is looked at. */

@@ -99,7 +99,8 @@ async function untilReady(url: string, hasEnded: () => boolean): Promise<string>
   }
 }
 
-async function findFreePort(): Promise<number> {
+/** A port that was free a moment ago. */
+export async function findFreePort(): Promise<number> {
   return await new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once("error", reject);

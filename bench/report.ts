@@ -1,3 +1,6 @@
+import { judgeGrowth } from "./growth/growth-targets.js";
+import type { GrowthFigures } from "./growth/measure-growth.js";
+import { presentGrowth } from "./growth/present-growth.js";
 import type { Linearity, PerRun, StatementCosts } from "./costs.js";
 import { LINEARITY_LIMIT, STATEMENT_LIMITS } from "./costs.js";
 import type { LoggedMessage } from "./log-summary.js";
@@ -7,6 +10,7 @@ import type { Figures, WorkloadResult } from "./rounds.js";
 import { SCRIPT_KINDS, SCRIPT_STEPS, type ScriptFigures } from "./script-steps.js";
 import { median } from "./statistics.js";
 import { judge, type Ratios, type ScriptRatios, type Verdict } from "./targets.js";
+import { rounded, table } from "./table.js";
 import { WORKLOADS } from "./workloads.js";
 
 /** Everything that a benchmark found: what `--json` writes. */
@@ -20,14 +24,16 @@ export interface BenchReport {
   readonly machine: Machine;
   readonly workloads: Readonly<Record<string, WorkloadResult>>;
   /** W4; undefined when it was left out. */
-  readonly scripts: ScriptFigures | undefined;
+  readonly scripts?: ScriptFigures | undefined;
   /** By workload: `ratios.W1.vsRaw`, `ratios.W1.p50AddedMs`, …, `ratios.W4.vsZygote`. */
   readonly ratios: Readonly<Record<string, Ratios | ScriptRatios>>;
   readonly verdicts: readonly Verdict[];
   readonly statements: Readonly<Record<string, StatementCosts>>;
   /** What Headrace's processes logged as warnings or worse meanwhile. */
   readonly warnings: readonly LoggedMessage[];
-  readonly linearity: { readonly raw: Linearity; readonly headrace: Linearity } | undefined;
+  /** What was asked for by `--only growth`. */
+  readonly growth?: GrowthFigures | undefined;
+  readonly linearity?: { readonly raw: Linearity; readonly headrace: Linearity } | undefined;
 }
 
 /** Judges what was measured and puts it together. */
@@ -36,7 +42,7 @@ export function buildReport(found: Omit<BenchReport, "ratios" | "verdicts">): Be
     Object.entries(found.workloads).map(([id, result]) => [id, result.ratios]),
   );
   if (found.scripts) ratios["W4"] = found.scripts.ratios;
-  return { ...found, ratios, verdicts: judge(ratios) };
+  return { ...found, ratios, verdicts: [...judge(ratios), ...judgeGrowth(found.growth ?? {})] };
 }
 
 /** Whether a figure misses its limit by more than the slack. */
@@ -47,18 +53,15 @@ export function hasFailed(report: BenchReport): boolean {
 
 /** The report for people. */
 export function presentReport(report: BenchReport): string {
+  const hasWorkloads = Object.keys(report.workloads).length > 0;
   return [
     ...presentMachine(report),
     "",
-    ...presentFigures(report),
-    "",
+    ...(hasWorkloads ? [...presentFigures(report), ""] : []),
     ...presentScripts(report.scripts),
-    ...presentVerdicts(report.verdicts),
-    "",
-    ...presentCpuTable(report),
-    "",
-    ...presentCosts(report),
-    "",
+    ...presentGrowth(report.growth ?? {}),
+    ...(report.verdicts.length > 0 ? [...presentVerdicts(report.verdicts), ""] : []),
+    ...(hasWorkloads ? [...presentCpuTable(report), "", ...presentCosts(report), ""] : []),
     ...presentWarnings(report.warnings),
     "",
   ].join("\n");
@@ -89,6 +92,7 @@ function presentFigures(report: BenchReport): string[] {
     return [
       figureRow(`${id} ${title}`, "raw", result.raw, undefined),
       figureRow("", "headrace", result.headrace, result.ratios),
+      ...Object.entries(result.others).map(([name, figures]) => figureRow("", name, figures, undefined)),
     ];
   });
   return table(["workload", "", "runs/s", "vs raw", "p50 ms", "p95", "p99", "p50 - raw"], rows);
@@ -101,7 +105,7 @@ function figureRow(title: string, name: string, figures: Figures, ratios: Ratios
     title,
     name,
     rounded(figures.runsPerSecond),
-    ratios ? ratios.vsRaw.toFixed(2) : "1",
+    ratios ? ratios.vsRaw.toFixed(2) : name === "raw" ? "1" : "",
     ...[p50, p95, p99].map(rounded),
     added,
   ];
@@ -190,24 +194,6 @@ function presentPerRun({ statements, commits }: PerRun): string {
 function presentLimit({ statements }: PerRun, limit: number): string {
   const verdict = statements === undefined ? "not counted" : statements <= limit ? "ok" : "above";
   return `<= ${limit}: ${verdict}`;
-}
-
-/** Rows under headings, in columns; the first two are text, the rest figures. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [headings, ...rows];
-  const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  return all.map((row) =>
-    row
-      .map((cell, column) =>
-        column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
-      )
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
-function rounded(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
 }
 
 function signed(value: number): string {

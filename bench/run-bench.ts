@@ -5,8 +5,10 @@ import { type BenchPostgres, startBenchPostgres } from "./bench-postgres.js";
 import { type BenchSettings, readBenchSettings, USAGE } from "./bench-settings.js";
 import { type Contender, WORKER_CONCURRENCY } from "./contender.js";
 import { countCosts, measureLinearity } from "./costs.js";
+import { measureGrowth } from "./growth/measure-growth.js";
 import { type HeadraceContender, openHeadraceContender } from "./headrace-contender.js";
 import { summariseLog } from "./log-summary.js";
+import { openPeers } from "./peers/open-peers.js";
 import { describeMachine, readLoad } from "./machine.js";
 import { profileHeadrace } from "./profile-headrace.js";
 import { openRawContender } from "./raw-contender.js";
@@ -110,30 +112,15 @@ async function profile(stage: Stage): Promise<string> {
 }
 
 async function measure(stage: Stage): Promise<BenchReport> {
-  const { settings, signal, progress, closers } = stage;
+  const { settings } = stage;
   const startedAt = new Date();
   const loadBefore = readLoad();
-  const raw = await openRaw(stage);
-  closers.push(raw.close);
-  const headrace = await openHeadrace(stage);
-  closers.push(headrace.close);
-  const servers = { redis: stage.redis.pid, postgres: stage.postgres.pid };
-  const workloads = await measureRounds([raw, headrace], settings, { signal, progress, servers });
-  const { runScripts } = headrace;
-  const scripts = settings.measuresScripts
-    ? await measureScriptSteps({ runScripts, rounds: settings.rounds, signal, progress })
-    : undefined;
-  const loadAfter = readLoad();
-  const statements = await countCosts(headrace, stage.postgres, settings, { signal, progress });
-  const measuresFanOut = settings.workloads.some((workload) => workload.id === "W3");
-  if (measuresFanOut) progress("timing wide fan-outs");
-  const fanOutRounds = settings.isQuick ? 1 : 4;
-  const linearity = measuresFanOut
-    ? {
-        raw: await measureLinearity(raw, signal, fanOutRounds),
-        headrace: await measureLinearity(headrace, signal, fanOutRounds),
-      }
-    : undefined;
+  const comparesAny = settings.workloads.length > 0 || settings.measuresScripts;
+  const compared = comparesAny ? await compare(stage) : { workloads: {}, statements: {} };
+  const growth =
+    settings.growth.length > 0
+      ? await measureGrowth(settings.growth, { ...stage, isQuick: settings.isQuick })
+      : undefined;
   return buildReport({
     startedAt: startedAt.toISOString(),
     durationSeconds: (Date.now() - startedAt.getTime()) / 1000,
@@ -145,14 +132,44 @@ async function measure(stage: Stage): Promise<BenchReport> {
       redis: stage.redis.version,
       postgres: stage.postgres.version,
       loadBefore,
-      loadAfter,
+      loadAfter: readLoad(),
     }),
-    workloads,
-    scripts,
-    statements,
-    linearity,
+    ...compared,
+    growth,
     warnings: summariseLog(headraceLog(stage)),
   });
+}
+
+/** Headrace beside the raw queue, in the same rounds. */
+async function compare(
+  stage: Stage,
+): Promise<
+  Pick<BenchReport, "workloads" | "statements"> & Partial<Pick<BenchReport, "scripts" | "linearity">>
+> {
+  const { settings, signal, progress, closers } = stage;
+  const raw = await openRaw(stage);
+  closers.push(raw.close);
+  const headrace = await openHeadrace(stage);
+  closers.push(headrace.close);
+  const servers = { redis: stage.redis.pid, postgres: stage.postgres.pid };
+  const peersFolder = settings.peersFolder ?? join(stage.folder, "peers");
+  const peers = await openPeers(settings.peers, { ...stage, isQuick: settings.isQuick, peersFolder });
+  const workloads = await measureRounds([raw, headrace, ...peers], settings, { signal, progress, servers });
+  const { runScripts } = headrace;
+  const scripts = settings.measuresScripts
+    ? await measureScriptSteps({ runScripts, rounds: settings.rounds, signal, progress })
+    : undefined;
+  const statements = await countCosts(headrace, stage.postgres, settings, { signal, progress });
+  const measuresFanOut = settings.workloads.some((workload) => workload.id === "W3");
+  if (measuresFanOut) progress("timing wide fan-outs");
+  const fanOutRounds = settings.isQuick ? 1 : 4;
+  const linearity = measuresFanOut
+    ? {
+        raw: await measureLinearity(raw, signal, fanOutRounds),
+        headrace: await measureLinearity(headrace, signal, fanOutRounds),
+      }
+    : undefined;
+  return { workloads, scripts, statements, linearity };
 }
 
 function writeReport(report: BenchReport, jsonTo: string | undefined): void {

@@ -7,6 +7,10 @@ import { readBareEnvironment } from "./bench-settings.js";
 /** A worker process of a contender. */
 export interface WorkerChild {
   readonly pid: number;
+  /** Where it listens, for those that do. */
+  readonly address: string | undefined;
+  /** Milliseconds from its start until it said that it was ready. */
+  readonly startMs: number;
   /** Asks it to end, and kills it when it does not. */
   stop(): Promise<void>;
 }
@@ -19,6 +23,7 @@ const STOP_LIMIT_MS = 20_000;
  * when this process dies.
  * @param options.logFile takes what it says: warnings of the product are findings, see `log-summary.ts`.
  * @param options.nodeArguments flags of Node itself, such as `--cpu-prof`.
+ * @param options.nodeProgram another Node than ours.
  * @throws Error when it ends before it is ready, or is not ready in 60 s.
  */
 export async function startWorkerChild(options: {
@@ -26,10 +31,12 @@ export async function startWorkerChild(options: {
   environment: Readonly<Record<string, string>>;
   logFile: string;
   nodeArguments?: readonly string[];
+  nodeProgram?: string;
 }): Promise<WorkerChild> {
   const path = fileURLToPath(new URL(`./${options.program}`, import.meta.url));
+  const startedAt = performance.now();
   const log = openSync(options.logFile, "a");
-  const child = spawn(process.execPath, [...(options.nodeArguments ?? []), path], {
+  const child = spawn(options.nodeProgram ?? process.execPath, [...(options.nodeArguments ?? []), path], {
     stdio: ["ignore", log, log, "ipc"],
     env: { ...readBareEnvironment(), ...options.environment },
     // Ctrl-C reaches this process only, which ends the others in order
@@ -40,30 +47,32 @@ export async function startWorkerChild(options: {
     child.once("exit", () => resolve());
     child.once("error", () => resolve());
   });
+  let address: string | undefined;
   try {
-    await untilReady(child, options.program);
+    address = await untilReady(child, options.program);
   } catch (error) {
     await stopChild(child, ended);
     throw new Error((error as Error).message, { cause: new Error(lastLines(options.logFile)) });
   }
-  return { pid: child.pid ?? 0, stop: () => stopChild(child, ended) };
+  const startMs = performance.now() - startedAt;
+  return { pid: child.pid ?? 0, address, startMs, stop: () => stopChild(child, ended) };
 }
 
 function lastLines(path: string): string {
   return readFileSync(path, "utf8").trimEnd().split("\n").slice(-15).join("\n  ").slice(-2000);
 }
 
-async function untilReady(child: ChildProcess, name: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
+async function untilReady(child: ChildProcess, name: string): Promise<string | undefined> {
+  return await new Promise<string | undefined>((resolve, reject) => {
     const limit = setTimeout(() => reject(new Error(`${name} was not ready in 60 s`)), READY_LIMIT_MS);
-    const settle = (error?: Error): void => {
+    const settle = (error?: Error, address?: string): void => {
       clearTimeout(limit);
       if (error) reject(error);
-      else resolve();
+      else resolve(address);
     };
     child.on("message", (raw) => {
       const message = childMessageSchema.safeParse(raw).data;
-      if (message?.type === "ready") settle();
+      if (message?.type === "ready") settle(undefined, message.address);
       if (message?.type === "failed") settle(new Error(message.message));
     });
     child.once("exit", (code, signal) => settle(new Error(`${name} ended at once (${signal ?? code})`)));

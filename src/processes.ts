@@ -67,7 +67,7 @@ export async function startWorkerProcess(settings: Settings): Promise<RunningPro
         process.exit(1);
       },
     });
-    const health = await startWorkerHealth(settings, worker.readiness);
+    const health = await startWorkerHealth(platform, worker.readiness);
     return {
       address: health?.address,
       async close() {
@@ -78,13 +78,17 @@ export async function startWorkerProcess(settings: Settings): Promise<RunningPro
   });
 }
 
-async function startWorkerHealth(
-  { HOST, WORKER_HEALTH_PORT }: Settings,
-  readiness: () => Promise<Readiness>,
-) {
+async function startWorkerHealth({ settings, metrics }: Platform, readiness: () => Promise<Readiness>) {
+  const { HOST, WORKER_HEALTH_PORT, METRICS_TOKEN } = settings;
   if (WORKER_HEALTH_PORT === undefined) return undefined;
   const { startHealthServer } = await import("../workers/health-server.js");
-  return await startHealthServer({ host: HOST, port: WORKER_HEALTH_PORT, readiness });
+  return await startHealthServer({
+    host: HOST,
+    port: WORKER_HEALTH_PORT,
+    readiness,
+    registry: metrics.registry,
+    metricsToken: METRICS_TOKEN,
+  });
 }
 
 /** Starts the scheduler: schedules, and housekeeping that one process leads. */

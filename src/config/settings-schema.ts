@@ -87,7 +87,9 @@ export const settingsSchema = z.object({
     .describe("Worker groups that this worker serves, comma-separated."),
   WORKER_HEALTH_PORT: port
     .optional()
-    .describe("Port on HOST where a worker answers /health/live and /health/ready; unset: nowhere."),
+    .describe(
+      "Port on HOST where a worker answers /health/live, /health/ready and /metrics; unset: nowhere.",
+    ),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   SANDBOX: z
     .enum(["auto", "namespace", "landlock", "process", "none"])

@@ -34,7 +34,12 @@ export function createAuthenticator(deps: {
   const instance = new passport.Passport();
   instance.use(
     new JwtStrategy(
-      { ...accessTokens.verification, jwtFromRequest: (request) => tokens.get(request as Request) ?? null },
+      {
+        ...accessTokens.verification,
+        // its types do not know of key objects, which it hands on as they are
+        secretOrKey: accessTokens.verification.secretOrKey as unknown as Buffer,
+        jwtFromRequest: (request) => tokens.get(request as Request) ?? null,
+      },
       (payload: unknown, done: (error: unknown, principal?: Principal | false) => void) => {
         const claims = accessTokens.parseClaims(payload);
         if (!claims) return done(null, false);

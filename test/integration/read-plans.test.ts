@@ -6,7 +6,7 @@ import { createEntities } from "../../src/services/entities/entities.js";
 import { createReadiness } from "../../src/services/health/readiness.js";
 import { createDependencyVisualizer } from "../../src/services/visualiser/dependency-visualizer.js";
 import { createLogger } from "../../src/observability/logger.js";
-import { generateRuns } from "../support/generate-runs.js";
+import { generateRuns } from "../../bench/generate-runs.js";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.js";
 
 const GREAT = /Seq Scan on (workflow_runs|step_runs|run_events|step_attempts)\S*/g;

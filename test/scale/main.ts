@@ -7,7 +7,7 @@ import { createDashboardSummary } from "../../src/services/dashboard/summary.js"
 import { createEntities } from "../../src/services/entities/entities.js";
 import { createReadiness } from "../../src/services/health/readiness.js";
 import { createDependencyVisualizer } from "../../src/services/visualiser/dependency-visualizer.js";
-import { generateRuns } from "../support/generate-runs.js";
+import { generateRuns } from "../../bench/generate-runs.js";
 
 const ROUNDS = 15;
 const DAY_MS = 24 * 3600 * 1000;

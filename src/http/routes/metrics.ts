@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { AppError } from "../../errors/app-error.js";
 import type { Metrics } from "../../observability/metrics.js";
+import { opensMetrics } from "../../observability/metrics-token.js";
 import { defineRoute, type RouteDefinition } from "../route.js";
 
 /** `/metrics` for Prometheus. With a token it opens to that token alone, to no user's. */
@@ -23,7 +23,7 @@ export function metricsRoutes(deps: {
         401: { description: "METRICS_TOKEN is set, and was not sent" },
       },
       async handler({ header }) {
-        if (deps.metricsToken !== undefined) assertToken(header("authorization"), deps.metricsToken);
+        if (!opensMetrics(header("authorization"), deps.metricsToken)) throw refused();
         const text = (await registry.metrics()) + ((await deps.collectMore?.()) ?? "");
         return { status: 200, headers: { "Content-Type": registry.contentType }, body: text };
       },
@@ -31,10 +31,8 @@ export function metricsRoutes(deps: {
   ];
 }
 
-function assertToken(authorization: string | undefined, token: string): void {
-  const digest = (text: string) => createHash("sha256").update(text).digest();
-  if (timingSafeEqual(digest(authorization ?? ""), digest(`Bearer ${token}`))) return;
-  throw new AppError("UNAUTHENTICATED", "Send METRICS_TOKEN as Authorization: Bearer …", {
+function refused(): AppError {
+  return new AppError("UNAUTHENTICATED", "Send METRICS_TOKEN as Authorization: Bearer …", {
     headers: { "WWW-Authenticate": 'Bearer realm="metrics"' },
   });
 }

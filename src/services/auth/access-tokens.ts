@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, createSecretKey, type KeyObject } from "node:crypto";
 import jsonwebtoken from "jsonwebtoken";
 
 const ISSUER = "headrace";
@@ -18,7 +18,7 @@ export interface AccessTokens {
   issue(claims: AccessClaims): { accessToken: string; expiresIn: number };
   /** For passport-jwt: signature, algorithm, issuer, audience, expiry, age. */
   readonly verification: {
-    readonly secretOrKey: string;
+    readonly secretOrKey: KeyObject;
     readonly algorithms: ["HS256"];
     readonly issuer: string;
     readonly audience: string;
@@ -35,9 +35,11 @@ export interface AccessTokens {
 export function createAccessTokens(deps: { readonly jwtSecret: string }): AccessTokens {
   const { jwtSecret } = deps;
   const keyId = createHash("sha256").update("headrace kid").update(jwtSecret).digest("hex").slice(0, 8);
+  // a string would be tried as a public key at each request, which takes longer than the verification itself
+  const key = createSecretKey(jwtSecret, "utf8");
   return {
     issue(claims) {
-      const accessToken = jsonwebtoken.sign({ typ: "access", sid: claims.sessionId }, jwtSecret, {
+      const accessToken = jsonwebtoken.sign({ typ: "access", sid: claims.sessionId }, key, {
         algorithm: "HS256",
         keyid: keyId,
         subject: claims.userId,
@@ -48,7 +50,7 @@ export function createAccessTokens(deps: { readonly jwtSecret: string }): Access
       return { accessToken, expiresIn: LIFETIME_SECONDS };
     },
     verification: {
-      secretOrKey: jwtSecret,
+      secretOrKey: key,
       algorithms: ["HS256"],
       issuer: ISSUER,
       audience: AUDIENCE,

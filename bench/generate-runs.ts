@@ -1,12 +1,30 @@
 import type { Knex } from "knex";
-import { newId } from "../../src/core/ids.js";
-import { buildPlan } from "./build-plan.js";
+import { newId } from "../src/core/ids.js";
+import type { RunPlan } from "../src/core/plan.js";
 
 /** What was made. */
 export interface GeneratedRuns {
   readonly workflowIds: string[];
   readonly versionId: string;
 }
+
+const ONE_STEP: RunPlan = {
+  steps: [
+    {
+      id: "only",
+      index: 0,
+      target: { kind: "builtin", name: "noop" },
+      inputs: {},
+      dependencies: [],
+      dependants: [],
+      runAfter: "allSucceeded",
+      retry: { maxAttempts: 1, backoff: "exponential", delaySeconds: 1, maxDelaySeconds: 60, jitter: false },
+      onError: "fail",
+      workerGroup: "default",
+      priority: 0,
+    },
+  ],
+};
 
 /** A UUIDv7 of a moment, as PostgreSQL makes it; `salt` tells those of one moment apart. */
 const uuidAt = (at: string, salt: string) =>
@@ -34,7 +52,7 @@ export async function generateRuns(knex: Knex, count: number, days: number): Pro
     name: "generated-0",
     version: 1,
     definition: "{}",
-    plan: JSON.stringify(buildPlan([{ id: "only" }])),
+    plan: JSON.stringify(ONE_STEP),
   });
   await knex.raw("SELECT create_run_partitions(now() - make_interval(days => ?), ?)", [
     days,
