@@ -41,6 +41,7 @@ describeWith(hasProgram("chromium"), "components in the console", () => {
     expect(await page.getByLabel("Name", { exact: false }).first().getAttribute("aria-invalid")).toBe("true");
     await page.getByLabel("Name", { exact: false }).first().fill("greet");
     await page.getByRole("button", { name: "Save and test" }).click();
+    await page.getByText("greet@1.0.0 is saved").waitFor({ timeout: 60_000 });
     await panelOf(page, "Test").getByRole("textbox", { name: "name" }).fill("Ada");
     await page.getByRole("button", { name: "Run test" }).click();
     await page.locator("[data-test-status='succeeded']").waitFor({ timeout: 60_000 });
