@@ -98,7 +98,10 @@ describe("statistics of runs", () => {
     const [sum] = (await database.knex("run_stats").where("grain", 60).sum("created as runs")) as unknown as {
       runs: unknown;
     }[];
-    expect(Number(sum?.runs)).toBe(4000);
+    const { watermark: reached } = await stateOf();
+    const [made] = await database.knex("workflow_runs").where("created_at", "<", reached).count("* as runs");
+    expect(Number(sum?.runs)).toBe(Number(made?.["runs"]));
+    expect(Number(sum?.runs)).toBeGreaterThan(3900);
     await expectSame();
   });
 
