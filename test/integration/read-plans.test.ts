@@ -4,6 +4,7 @@ import { systemActor } from "../../src/core/actor.js";
 import { createDashboard } from "../../src/services/dashboard/dashboard.js";
 import { createEntities } from "../../src/services/entities/entities.js";
 import { createReadiness } from "../../src/services/health/readiness.js";
+import { rollRunStats } from "../../src/services/run-stats/roll-run-stats.js";
 import { createDependencyVisualizer } from "../../src/services/visualiser/dependency-visualizer.js";
 import { createLogger } from "../../src/observability/logger.js";
 import { generateRuns } from "../../bench/generate-runs.js";
@@ -28,6 +29,7 @@ describe("plans of the console's reads over 60,000 runs", () => {
     database = await createTestDatabase();
     const made = await generateRuns(database.knex, 60_000, 60);
     workflowId = made.workflowIds[0] ?? "";
+    while (await rollRunStats(database.knex));
   });
   afterAll(async () => await database.drop());
 

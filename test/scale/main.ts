@@ -6,6 +6,7 @@ import { createDashboard } from "../../src/services/dashboard/dashboard.js";
 import { createDashboardSummary } from "../../src/services/dashboard/summary.js";
 import { createEntities } from "../../src/services/entities/entities.js";
 import { createReadiness } from "../../src/services/health/readiness.js";
+import { rollRunStats } from "../../src/services/run-stats/roll-run-stats.js";
 import { createDependencyVisualizer } from "../../src/services/visualiser/dependency-visualizer.js";
 import { generateRuns } from "../../bench/generate-runs.js";
 
@@ -29,6 +30,9 @@ export async function main({ databaseUrl, runs, days }: ScaleOptions): Promise<v
     console.log(
       `${runs} runs over ${days} days, written in ${Math.round((performance.now() - began) / 1000)} s\n`,
     );
+    const rolling = performance.now();
+    while (await rollRunStats(knex));
+    console.log(`taken into the statistics in ${Math.round((performance.now() - rolling) / 1000)} s\n`);
     console.log("| read | median ms | worst ms |\n| --- | --- | --- |");
     for (const [name, read] of Object.entries(await createReads(knex, workflowIds[0] ?? ""))) {
       await read();
