@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { SeriesMetric } from "../../src/contracts/api/dashboard.js";
 import { readTimeseries } from "../../src/services/dashboard/timeseries.js";
 import { removeOldRunStats, rollRunStats } from "../../src/services/run-stats/roll-run-stats.js";
-import { generateRuns } from "../support/generate-runs.js";
+import { generateRuns } from "../../bench/generate-runs.js";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.js";
 
 const METRICS: readonly SeriesMetric[] = ["runs", "failures", "durationP95", "queueDepth"];

@@ -20,6 +20,26 @@ import { ErrorPanel, Skeleton } from "../../components/states.js";
 
 const VersionDiff = lazy(async () => ({ default: (await import("./version-diff.js")).VersionDiff }));
 
+const ABOUT: readonly Column<WorkflowVersion>[] = [
+  {
+    id: "version",
+    header: "Version",
+    width: "170px",
+    render: ({ version, isPublished, publishedAt }) => (
+      <span className={layout["line"]}>
+        <strong className="number">{version}</strong>
+        {isPublished ? <Pill tone="good">Published</Pill> : !publishedAt && <Pill tone="wait">Draft</Pill>}
+      </span>
+    ),
+  },
+  {
+    id: "made",
+    header: "Made",
+    width: "minmax(120px, 1fr)",
+    render: ({ createdAt }) => <Moment at={createdAt} />,
+  },
+];
+
 /** Every version, what has changed between two, and the way back to an older one. */
 export function WorkflowVersions({ workflow }: { readonly workflow: Workflow }) {
   const path = `/workflow-definitions/${workflow.id}`;
@@ -40,23 +60,7 @@ export function WorkflowVersions({ workflow }: { readonly workflow: Workflow }) 
       stale: [queryKeys.allWorkflows],
     });
   const columns: Column<WorkflowVersion>[] = [
-    {
-      id: "version",
-      header: "Version",
-      width: "170px",
-      render: ({ version, isPublished, publishedAt }) => (
-        <span className={layout["line"]}>
-          <strong className="number">{version}</strong>
-          {isPublished ? <Pill tone="good">Published</Pill> : !publishedAt && <Pill tone="wait">Draft</Pill>}
-        </span>
-      ),
-    },
-    {
-      id: "made",
-      header: "Made",
-      width: "minmax(120px, 1fr)",
-      render: ({ createdAt }) => <Moment at={createdAt} />,
-    },
+    ...ABOUT,
     {
       id: "acts",
       header: <span className="visually-hidden">Actions</span>,

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import type { PatchOperation } from "../../../contracts/api/copilot.js";
+import type { JsonValue } from "../../../core/json.js";
 import { applyPatch } from "./apply-patch.js";
 import { reviewChange } from "./review-change.js";
 
-const DEFINITION = {
+const DEFINITION: JsonValue = {
   steps: [
     { id: "load", uses: "builtin:noop" },
     { id: "gate", uses: "builtin:approval", dependsOn: ["load"], inputs: { message: { value: "Go?" } } },
