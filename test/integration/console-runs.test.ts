@@ -69,7 +69,7 @@ describeWith(hasProgram("chromium"), "the console's home and list of runs", () =
     expect(new URL(url).search).toBe("?label=env%3Aprod&status=succeeded&since=24h&trigger=api");
     const other = await context.newPage();
     await other.goto(url);
-    await other.getByRole("button", { name: "env:prod" }).waitFor();
+    await other.getByRole("button", { name: /env:\s*prod/ }).waitFor();
     expect(await other.getByRole("row").count()).toBe(2);
     await other.getByRole("button", { name: "Clear", exact: true }).click();
     await other.waitForURL(/\/runs$/);
