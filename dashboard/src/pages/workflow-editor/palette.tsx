@@ -3,7 +3,8 @@ import { useState } from "react";
 import { matchesWords } from "../../app/match-words.js";
 import { Input } from "../../components/field.js";
 import { DRAG_TYPE } from "./drag-type.js";
-import { BUILTINS, iconOf } from "./step-look.js";
+import { StepIcon } from "./step-icon.js";
+import { BUILTINS } from "./step-look.js";
 import styles from "./workflow-editor.module.css";
 import type { Catalog } from "./use-catalog.js";
 
@@ -75,7 +76,6 @@ export function Palette({ catalog, onAdd }: { readonly catalog: Catalog; onAdd(u
 }
 
 function PaletteEntry({ entry, onAdd }: { readonly entry: Entry; onAdd(uses: string): void }) {
-  const Icon = iconOf(entry.uses, entry.mcpType);
   return (
     <button
       type="button"
@@ -88,7 +88,7 @@ function PaletteEntry({ entry, onAdd }: { readonly entry: Entry; onAdd(uses: str
       }}
       onClick={() => onAdd(entry.uses)}
     >
-      <Icon size={15} aria-hidden />
+      <StepIcon uses={entry.uses} mcpType={entry.mcpType} size={15} />
       <span className="cut">{entry.label}</span>
     </button>
   );

@@ -2,7 +2,7 @@ import { Handle, type Node, type NodeProps, Position } from "@xyflow/react";
 import { GitFork, Repeat, RotateCw } from "lucide-react";
 import styles from "./canvas.module.css";
 import type { PlacedStep } from "./definition-model.js";
-import { iconOf } from "./step-look.js";
+import { StepIcon } from "./step-icon.js";
 
 /** A step as a node of the graph. */
 export type StepNodeType = Node<
@@ -20,7 +20,6 @@ const PHASES = { steps: "", onFailure: "on failure", finally: "finally" } as con
 /** The box of a step: what it is, what it uses, and whether something is wrong with it. */
 export function StepNode({ data, selected }: NodeProps<StepNodeType>) {
   const { placed, uses, mcpType, faultCount } = data;
-  const Icon = iconOf(uses, mcpType);
   const { step, list, id } = placed;
   return (
     <div
@@ -31,7 +30,7 @@ export function StepNode({ data, selected }: NodeProps<StepNodeType>) {
     >
       <Handle type="target" position={Position.Left} className={styles["handle"] ?? ""} />
       {PHASES[list] !== "" && <span className={styles["phase"]}>{PHASES[list]}</span>}
-      <Icon size={17} aria-hidden />
+      <StepIcon uses={uses} mcpType={mcpType} size={17} />
       <span className={styles["words"]}>
         <strong className="cut">{typeof step["name"] === "string" ? step["name"] : id || "(no id)"}</strong>
         <span className={`${styles["uses"]} cut`}>{uses || "uses nothing yet"}</span>
