@@ -33,10 +33,12 @@ export async function findOrMakeAccount(
   origin: RequestOrigin,
 ): Promise<UserModel> {
   await trx.raw("SELECT pg_advisory_xact_lock(?)", [FIRST_SIGN_IN_LOCK]);
+  // rows of users before the audit log's chain, as whoever changes users takes them: else two could wait for each other
+  await lockAdmins(trx);
   const role = mapRole(deps.settings, claims);
   const known = await UserIdentityModel.query(trx).findOne({ issuer: claims.iss, subject: claims.sub });
   const user = known
-    ? await UserModel.query(trx).findById(known.userId)
+    ? await UserModel.query(trx).findById(known.userId).forUpdate()
     : await introduce(deps, trx, claims, { role, origin });
   if (!user?.isActive) throw new OidcError("no-access", "The account is deactivated");
   return await keepRole(deps, trx, user, { role, origin });
@@ -51,7 +53,10 @@ async function introduce(
   const email = emailSchema.safeParse(claims["email"]);
   if (!email.success || claims["email_verified"] !== true)
     throw new OidcError("unverified", "The provider does not vouch for the e-mail address");
-  const namesake = await UserModel.query(trx).whereRaw("lower(email) = lower(?)", [email.data]).first();
+  const namesake = await UserModel.query(trx)
+    .whereRaw("lower(email) = lower(?)", [email.data])
+    .forUpdate()
+    .first();
   const user = namesake ?? (await makeUser(deps, trx, claims, { email: email.data, role, origin }));
   const { iss: issuer, sub: subject } = claims;
   const other = await UserIdentityModel.query(trx).findOne({ user_id: user.id, issuer });
