@@ -1,4 +1,4 @@
-import type { PatchOperation } from "./copilot-shapes.js";
+import type { PatchOperation } from "../../../../src/contracts/api/copilot.js";
 
 /**
  * A value with a JSON Patch applied; the value itself stays as it is.

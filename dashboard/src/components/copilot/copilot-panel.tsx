@@ -8,7 +8,7 @@ import { Button } from "../button.js";
 import { Field, TextArea } from "../field.js";
 import { EmptyState, FormFault, Skeleton } from "../states.js";
 import styles from "./copilot-panel.module.css";
-import type { CopilotAnswer, Suggestion } from "./copilot-shapes.js";
+import type { CopilotAnswer, Suggestion } from "../../../../src/contracts/api/copilot.js";
 import { SuggestionCard } from "./suggestion-card.js";
 
 /** One question that the copilot can be asked here. */

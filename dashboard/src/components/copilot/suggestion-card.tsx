@@ -5,7 +5,7 @@ import { Button } from "../button.js";
 import { CodeBlock } from "../code-block.js";
 import type { SuggestedChange } from "./copilot-panel.js";
 import styles from "./copilot-panel.module.css";
-import type { Suggestion } from "./copilot-shapes.js";
+import type { Suggestion } from "../../../../src/contracts/api/copilot.js";
 
 const ICONS = { info: Info, warning: TriangleAlert, error: CircleAlert } as const;
 

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { Button } from "../../components/button.js";
 import { applyPatch } from "../../components/copilot/apply-patch.js";
 import { CopilotPanel, type SuggestedChange } from "../../components/copilot/copilot-panel.js";
-import type { Suggestion } from "../../components/copilot/copilot-shapes.js";
+import type { Suggestion } from "../../../../src/contracts/api/copilot.js";
 import { Panel } from "../../components/panel.js";
 import type { Config, McpDraft } from "./mcp-draft.js";
 
@@ -63,8 +63,10 @@ function configAfter(config: Config, suggestion: Suggestion): Config | undefined
   if (suggestion.config) return suggestion.config;
   if (suggestion.code !== undefined && !suggestion.patch)
     return "code" in config ? { ...config, code: suggestion.code } : undefined;
-  const isOurs = suggestion.target === undefined || suggestion.target.kind === "config";
-  if (!suggestion.patch || !isOurs || suggestion.target?.mcp) return undefined;
+  const { target } = suggestion;
+  // a target with a name is a stored component, and not what is being edited here
+  const isOurs = target === undefined || (target.kind === "config" && !target.mcp);
+  if (!suggestion.patch || !isOurs) return undefined;
   try {
     return applyPatch(config, suggestion.patch) as Config;
   } catch {

@@ -1,6 +1,6 @@
 import { applyPatch } from "../../components/copilot/apply-patch.js";
 import { CopilotPanel } from "../../components/copilot/copilot-panel.js";
-import type { Suggestion } from "../../components/copilot/copilot-shapes.js";
+import type { Suggestion } from "../../../../src/contracts/api/copilot.js";
 import { asRecord, type Definition } from "./definition-model.js";
 import type { WorkflowDocument } from "./use-workflow-document.js";
 import { rewriteText } from "./yaml-document.js";
