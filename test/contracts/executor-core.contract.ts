@@ -63,8 +63,6 @@ export interface CoreSubject {
   readonly has: Readonly<Record<"logs" | "progress" | "tokens" | "secrets", boolean>>;
   /** The output has one shape and cannot be large: what an author gives back comes another way, with a limit of its own. */
   readonly hasFixedOutput?: true;
-  /** A known fault, to be mended: a cancel or a time-out is not seen to end it here. */
-  readonly isEndKnownBroken?: true;
 }
 
 const SECRET = "tok-9f/27 'wörd'";
@@ -201,7 +199,6 @@ export function describeExecutorCore(subject: CoreSubject): void {
     });
 
     describe("ends", () => {
-      if (subject.isEndKnownBroken) return void it("is not applicable: a known fault", () => undefined);
       it.each([
         ["a cancel", new ExecutionError("canceled", "canceled by a person")],
         ["a time-out", new ExecutionError("timeout", "took longer than 1 s")],

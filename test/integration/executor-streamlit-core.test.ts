@@ -71,7 +71,6 @@ describeStreamlit(python, "Streamlit", () => {
     // and the size of what it sends back are tested where people open apps
     has: { logs: false, progress: false, tokens: false, secrets: false },
     hasFixedOutput: true,
-    isEndKnownBroken: true,
     open,
     cases: () => ({
       succeeds: {

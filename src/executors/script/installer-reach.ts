@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { portOf } from "../../outgoing/outgoing-guard.js";
 
@@ -54,10 +54,15 @@ function toHost(word: string): string[] {
   return [`${url.hostname.replace(/^\[|\]$/g, "")}:${portOf(url)}`];
 }
 
-/** Never a folder at the root: nobody keeps packages in `/etc` itself. */
+/**
+ * A `simple` index leads to packages that lie beside it (the layout of mirrors such as bandersnatch): then the folder of
+ * both is meant. Never a folder at the root: nobody keeps packages in `/etc` itself.
+ */
 function toPath(word: string): string[] {
-  const path = word.startsWith("file:") && URL.canParse(word) ? fileURLToPath(word) : word;
-  return /^\/[^/]+\/./.test(path) && existsSync(path) ? [path.replace(/\/+$/, "")] : [];
+  const isUrl = word.startsWith("file:") && URL.canParse(word);
+  const path = (isUrl ? fileURLToPath(word) : word).replace(/\/+$/, "");
+  const shown = isUrl && basename(path) === "simple" ? dirname(path) : path;
+  return /^\/[^/]+\/./.test(shown) && existsSync(path) ? [shown] : [];
 }
 
 function readLines(path: string): string[] {
