@@ -61,7 +61,12 @@ export function DataTable<Row>({ label, columns, rows, rowKey, isMarked, more }:
   const template = { gridTemplateColumns: shown.map((column) => column.width).join(" ") };
   return (
     <div ref={frame} className={styles["frame"]}>
-      <div role="table" aria-label={label} aria-rowcount={rows.length + 1}>
+      <div
+        role="table"
+        aria-label={label}
+        aria-rowcount={rows.length + 1}
+        style={{ minWidth: leastWidth(shown.map((column) => column.width)) }}
+      >
         <div role="row" className={`${styles["row"]} ${styles["head"]}`} style={template} aria-rowindex={1}>
           {shown.map((column) => (
             <div key={column.id} role="columnheader" className={cellClass(column.align)}>
@@ -100,6 +105,14 @@ export function DataTable<Row>({ label, columns, rows, rowKey, isMarked, more }:
       )}
     </div>
   );
+}
+
+const GAP = 16;
+
+/** Pixels below which the columns would not fit: then the table scrolls sideways by itself. */
+function leastWidth(tracks: readonly string[]): number {
+  const columns = tracks.reduce((sum, track) => sum + Number(/(\d+)px/.exec(track)?.[1] ?? 0), 0);
+  return columns + (tracks.length + 1) * GAP;
 }
 
 function cellClass(align: "end" | undefined): string {

@@ -173,6 +173,8 @@ function extensionsOf(current: React.RefObject<CodeEditorProps>, id: string): Ex
         }),
     isReadOnly ? [EditorState.readOnly.of(true), EditorView.editable.of(true)] : [],
     EditorView.contentAttributes.of({
+      // what scrolls is reached by the keyboard
+      tabindex: "0",
       "aria-labelledby": `${id}-label`,
       "aria-describedby": described,
       ...(props.language === "markdown" ? { spellcheck: "true" } : {}),
