@@ -126,7 +126,7 @@ const LOOKS: readonly Look[] = [
   {
     name: "audit",
     path: () => "/settings/audit",
-    text: "api-key.create",
+    text: "session.create",
     async then(page) {
       await page.getByRole("button", { name: "Verify" }).click();
       await page.getByText("The chain holds").waitFor();

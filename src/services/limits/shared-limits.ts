@@ -54,12 +54,15 @@ export function openSharedLimits(deps: {
   readonly redisUrl?: string | undefined;
   readonly prefix?: string;
   readonly logger?: Logger;
+  /** Milliseconds that the server has to answer in; default 250. */
+  readonly storeLimitMs?: number;
 }): SharedLimits {
-  const { knex, redisUrl, prefix = "headrace", logger } = deps;
+  const { knex, redisUrl, prefix = "headrace", logger, storeLimitMs = STORE_LIMIT_MS } = deps;
   const redis = redisUrl === undefined ? undefined : openRedis(redisUrl, prefix, logger);
   const limiters = new Map<string, SharedLimiter>();
   let awayUntilMs = 0;
   const guard: StoreGuard = {
+    limitMs: storeLimitMs,
     isAway: () => performance.now() < awayUntilMs,
     note(error) {
       awayUntilMs = performance.now() + LOOK_AGAIN_MS;
@@ -90,6 +93,7 @@ export function openSharedLimits(deps: {
 }
 
 interface StoreGuard {
+  readonly limitMs: number;
   isAway(): boolean;
   note(error: unknown): void;
 }
@@ -129,7 +133,7 @@ function createLimiter(
     async take(key, points) {
       if (!guard.isAway()) {
         try {
-          return await withTimeLimit(takeFrom(store, key, points), STORE_LIMIT_MS, "Counting");
+          return await withTimeLimit(takeFrom(store, key, points), guard.limitMs, "Counting");
         } catch (error) {
           guard.note(error);
         }
@@ -139,7 +143,7 @@ function createLimiter(
     async forget(key) {
       await own.delete(key);
       if (guard.isAway()) return;
-      await withTimeLimit(store.delete(key), STORE_LIMIT_MS, "Forgetting").catch(guard.note);
+      await withTimeLimit(store.delete(key), guard.limitMs, "Forgetting").catch(guard.note);
     },
   };
 }
