@@ -106,7 +106,7 @@ describeWith(redisServer, "rate limits on Redis", () => {
 
   it("are counted by each process while Redis is away, and nobody waits for it", async () => {
     const redis = await startOwnRedis();
-    const limits = openProcess(redis.url);
+    const limits = openProcess(redis.url, 250);
     const limiter = createRequestLimiter({
       shared: limits.limiter({ name: "away", points: 3, seconds: 60 }),
       limit: 3,
