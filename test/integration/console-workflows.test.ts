@@ -161,7 +161,9 @@ describeWith(hasProgram("chromium"), "workflows in the console", () => {
     await dialog.getByRole("button", { name: "Save schedule" }).click();
     await page.getByRole("button", { name: "Pause dawn" }).waitFor();
     await page.getByTitle("The next five").click();
-    expect(await page.getByRole("dialog").getByRole("listitem").count()).toBe(5);
+    const firings = page.getByRole("dialog").getByRole("listitem");
+    await firings.nth(4).waitFor();
+    expect(await firings.count()).toBe(5);
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Pause dawn" }).click();
     await page.getByRole("button", { name: "Resume dawn" }).waitFor();
