@@ -105,7 +105,11 @@ export async function startApi(platform: Platform): Promise<Api> {
   await exchange.start();
   const board = startBullBoard(platform);
   const appParts = createAppParts(platform, { auth, authenticator });
-  const { copilot, close: closeCopilot } = openCopilot({ ...platform, externalDbs: platform.connections });
+  const { copilot, close: closeCopilot } = openCopilot({
+    ...platform,
+    limits,
+    externalDbs: platform.connections,
+  });
   const routes = [
     ...createRoutes(platform, { auth, authenticator, hub, exchange }),
     ...copilotRoutes({ copilot, logger }),

@@ -1,7 +1,8 @@
 import type { NextFunction, Request, Response } from "express";
 import type { Actor } from "../core/actor.js";
-import { AppError } from "../errors/app-error.js";
+import type { AppError } from "../errors/app-error.js";
 import { toAddressKey } from "../services/limits/address-key.js";
+import { tooMany } from "../services/limits/count-or-refuse.js";
 import type { LimitVerdict, RequestLimiter } from "../services/limits/request-limiter.js";
 import { contextOf } from "./request-context.js";
 
@@ -45,11 +46,5 @@ function judge(verdict: LimitVerdict, response: Response): AppError | undefined 
   response.setHeader("RateLimit-Remaining", remaining);
   response.setHeader("RateLimit-Reset", resetSeconds);
   if (verdict.isAllowed) return undefined;
-  return new AppError(
-    "TOO_MANY_REQUESTS",
-    `At most ${limit} requests a minute. Try again in ${resetSeconds} s.`,
-    {
-      headers: { "Retry-After": String(resetSeconds) },
-    },
-  );
+  return tooMany(`At most ${limit} requests a minute`, resetSeconds);
 }

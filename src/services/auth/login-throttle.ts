@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AppError } from "../../errors/app-error.js";
 import { toAddressKey } from "../limits/address-key.js";
-import type { SharedLimits } from "../limits/shared-limits.js";
+import { countOrRefuse } from "../limits/count-or-refuse.js";
+import type { SharedLimiter, SharedLimits } from "../limits/shared-limits.js";
 
 /** How many wrong attempts are borne. */
 export interface LoginLimits {
@@ -53,10 +53,8 @@ export function createLoginThrottle(deps: {
   readonly bounds?: Partial<LoginLimits> | undefined;
 }): LoginThrottle {
   const bounds = { ...LOGIN_LIMITS, ...deps.bounds };
-  const limiter = (name: string, points: number, seconds: number) => {
-    const shared = deps.limits.limiter({ name, points, seconds });
-    return { ...shared, points };
-  };
+  const limiter = (name: string, points: number, seconds: number) =>
+    deps.limits.limiter({ name, points, seconds });
   const pairs = limiter("login-pair", bounds.perAccount, 60);
   const devices = limiter("login-device", bounds.perAccount, 60);
   const addresses = limiter("login-address", bounds.perAddress, 600);
@@ -90,15 +88,8 @@ export function createLoginThrottle(deps: {
   };
 }
 
-type CountedLimiter = ReturnType<SharedLimits["limiter"]> & { readonly points: number };
-
-async function consume(limiter: CountedLimiter, key: string): Promise<void> {
-  const { taken, resetMs } = await limiter.take(key, 1);
-  if (taken <= limiter.points) return;
-  const seconds = Math.max(1, Math.ceil(resetMs / 1000));
-  throw new AppError("TOO_MANY_REQUESTS", `Too many attempts to sign in. Try again in ${seconds} s.`, {
-    headers: { "Retry-After": String(seconds) },
-  });
+async function consume(limiter: SharedLimiter, key: string): Promise<void> {
+  await countOrRefuse(limiter, key, "Too many attempts to sign in");
 }
 
 /** Addresses of people are kept out of the counters' server. */

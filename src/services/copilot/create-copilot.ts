@@ -8,6 +8,7 @@ import { createOutgoingGuard } from "../../outgoing/outgoing-guard.js";
 import type { SafeEvaluator } from "../evaluation-types.js";
 import { createProviderFinder, listImplicitHosts } from "../llm-providers/find-provider.js";
 import { createCopilotLedger } from "../llm-spending/copilot-ledger.js";
+import type { SharedLimits } from "../limits/shared-limits.js";
 import type { NameLookup } from "../name-lookup.js";
 import { type Copilot, createCopilot } from "./copilot.js";
 import { createCopilotThrottle } from "./copilot-throttle.js";
@@ -22,6 +23,7 @@ export interface CopilotGround {
   readonly evaluator: SafeEvaluator;
   readonly secrets: NameLookup;
   readonly externalDbs: NameLookup;
+  readonly limits: SharedLimits;
   readonly settings: Pick<
     Settings,
     | "ALLOWED_HOSTS_PRIVATE"
@@ -68,6 +70,10 @@ export function openCopilot(ground: CopilotGround): { readonly copilot: Copilot;
     retryRules: RETRY_RULES,
   };
   const deps = { knex, evaluator, judges, definitionCheck, executors };
-  const copilot = createCopilot(deps, consult, createCopilotThrottle(settings.COPILOT_CALLS_PER_MINUTE));
+  const copilot = createCopilot(
+    deps,
+    consult,
+    createCopilotThrottle(ground.limits, settings.COPILOT_CALLS_PER_MINUTE),
+  );
   return { copilot, close: async () => await agent.destroy() };
 }

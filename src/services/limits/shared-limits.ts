@@ -20,6 +20,8 @@ export interface LimitCount {
 
 /** Counts points by key, in windows that begin with a key's first point. */
 export interface SharedLimiter {
+  /** What is borne in a window. */
+  readonly points: number;
   /** Takes points (or gives them back, below zero) and tells the count. Never throws. */
   take(key: string, points: number): Promise<LimitCount>;
   /** Forgets a key's count. Never throws. */
@@ -130,6 +132,7 @@ function createLimiter(
     }
   }
   return {
+    points: store.points,
     async take(key, points) {
       if (!guard.isAway()) {
         try {

@@ -3,11 +3,11 @@ import type { Keys } from "../../../config/load-keys.js";
 import type { Settings } from "../../../config/settings-schema.js";
 import type { SignedIn } from "../../../contracts/api/auth.js";
 import type { RequestOrigin } from "../../../core/actor.js";
-import { AppError } from "../../../errors/app-error.js";
 import type { Logger } from "../../../observability/logger.js";
 import type { AuditLog } from "../../audit/audit-log.js";
 import { toAddressKey } from "../../limits/address-key.js";
-import type { SharedLimiter, SharedLimits } from "../../limits/shared-limits.js";
+import { countOrRefuse } from "../../limits/count-or-refuse.js";
+import type { SharedLimits } from "../../limits/shared-limits.js";
 import type { Principals } from "../principals.js";
 import type { SessionStarter } from "../start-session.js";
 import { findOrMakeAccount } from "./oidc-accounts.js";
@@ -68,7 +68,8 @@ export function createOidcSignIn(deps: OidcDeps & { readonly settings: Settings 
       const begun = state === undefined ? undefined : states.unseal(state);
       if (!begun) return { fault: "stale", next: "/" };
       const { next, redirectUri, ...checks } = begun;
-      await assertMayAsk(attempts, origin);
+      // each way back asks the provider
+      await countOrRefuse(attempts, toAddressKey(origin.address), "Too many sign-ins");
       let claims: OidcClaims | undefined;
       try {
         claims = await provider.finish(new URL(`${redirectUri}${query}`), checks);
@@ -80,16 +81,6 @@ export function createOidcSignIn(deps: OidcDeps & { readonly settings: Settings 
       }
     },
   };
-}
-
-/** Each way back asks the provider. @throws AppError TOO_MANY_REQUESTS */
-async function assertMayAsk(attempts: SharedLimiter, { address }: RequestOrigin): Promise<void> {
-  const { taken, resetMs } = await attempts.take(toAddressKey(address), 1);
-  if (taken <= ATTEMPTS_A_MINUTE) return;
-  const seconds = String(Math.max(1, Math.ceil(resetMs / 1000)));
-  throw new AppError("TOO_MANY_REQUESTS", `Too many sign-ins. Try again in ${seconds} s.`, {
-    headers: { "Retry-After": seconds },
-  });
 }
 
 async function enter(

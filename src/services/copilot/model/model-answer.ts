@@ -6,6 +6,7 @@ import { parseAnswer } from "../../../executors/llm/parse-answer.js";
 import type { Candidate } from "../candidate.js";
 import { isHarmless } from "../patches/apply-patch.js";
 import type { GateRules } from "../patches/pass-gate.js";
+import { withoutControls } from "./without-controls.js";
 
 const MOST_SUGGESTIONS = 20;
 const MOST_SUMMARY = 4_000;
@@ -131,10 +132,7 @@ export function cleanProse(text: string): string {
 }
 
 function cleanText(text: string): string {
-  return toStorableText(text).replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f\u0080-\u009f\u202a-\u202e\u2066-\u2069]/g,
-    "",
-  );
+  return withoutControls(toStorableText(text));
 }
 
 function cleanLine(text: string): string {

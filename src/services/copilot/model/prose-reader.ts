@@ -1,3 +1,4 @@
+import { withoutControls } from "./without-controls.js";
 const OPENING = /^\s*(?:```(?:json)?\s*)?\{\s*"summary"\s*:\s*"/;
 /** So much may stand before the summary begins. */
 const MOST_OPENING = 200;
@@ -44,9 +45,7 @@ export function createProseReader(onText: (text: string) => void): (piece: strin
     }
     held = held.slice(at);
     const room = MOST_PROSE - sent;
-    const shown = text
-      .replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, "")
-      .slice(0, room);
+    const shown = withoutControls(text).slice(0, room);
     sent += shown.length;
     if (shown !== "") onText(shown);
     if (sent >= MOST_PROSE) state = "done";
