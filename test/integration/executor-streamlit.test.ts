@@ -185,7 +185,7 @@ describeWith(hasProgram("git"), "Repositories of apps", () => {
       "script_error",
       /more than 1000000 bytes/,
     ],
-    ["too many files", "plain", { limits: { maxFiles: 1 } }, "script_error", /more than 1 files/],
+    ["too many files", "inner", { limits: { maxFiles: 1 } }, "script_error", /more than 1 files/],
     ["a private host that nobody has allowed", "plain", { allowed: [] }, "invalid_input", /must not name/],
     ["what is not there", "absent", {}, "upstream_error", /git clone failed/],
     ["a redirect", "away", {}, "upstream_error", /git clone failed/],

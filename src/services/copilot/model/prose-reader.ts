@@ -1,4 +1,5 @@
 import { withoutControls } from "./without-controls.js";
+
 const OPENING = /^\s*(?:```(?:json)?\s*)?\{\s*"summary"\s*:\s*"/;
 /** So much may stand before the summary begins. */
 const MOST_OPENING = 200;
