@@ -337,6 +337,27 @@ describe("/mcp", () => {
     expect([rejected.isError, textOf(rejected)]).toEqual([true, expect.stringContaining("rejected")]);
   });
 
+  it("waits for its person's answer no longer once somebody else has decided", async () => {
+    const client = await connect("operator", { elicits: true });
+    let isAsked = false;
+    client.setRequestHandler(ElicitRequestSchema, async (_request, { signal }) => {
+      isAsked = true;
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      return { action: "cancel" as const };
+    });
+    const answered = call(client, "asks", {});
+    await eventually("the question", () => isAsked);
+    const { id } = await harness.platform
+      .knex("workflow_runs")
+      .where("workflow_name", "asks")
+      .orderBy("id", "desc")
+      .first();
+    const path = `/api/v1/workflow-runs/${id}/steps/ask/approve`;
+    const decided = await harness.request({ method: "POST", path, body: { values: { crates: 5 } } });
+    expect(decided.status).toBe(200);
+    expect((await answered).structuredContent).toMatchObject({ answer: { values: { crates: 5 } } });
+  }, 30_000);
+
   it("diagnoses, validates and applies", async () => {
     const client = await connect("editor");
     const broken = { steps: [{ id: "x", uses: "mcp:none@1.0.0" }] };

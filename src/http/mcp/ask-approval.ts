@@ -1,4 +1,5 @@
 import { ElicitResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { isTerminalEvent } from "../../contracts/run-events.js";
 import type { JsonObject, JsonValue } from "../../core/json.js";
 import { isJsonObject } from "../../core/json.js";
 import { AppError } from "../../errors/app-error.js";
@@ -7,6 +8,7 @@ import type { FollowDeps } from "./follow-run-call.js";
 import type { ToolCall } from "./mcp-tool.js";
 
 const ANSWER_MS = 300_000;
+const LOOK_MS = 5000;
 const SIMPLE_TYPES = new Set(["string", "number", "integer", "boolean"]);
 const COMMENT = { type: "string", title: "Comment", maxLength: 2000 };
 /** Unlikely to be a member of anybody's form. */
@@ -14,11 +16,12 @@ const COMMENT_NAME = "approval_comment";
 
 /**
  * Asks the client for the first approval that the run waits for, and decides as it answers. Nothing happens when the
- * client cannot be asked, does not answer, or its person may not decide: then the approval waits for somebody else.
+ * client cannot be asked, does not answer, or its person may not decide: then the approval waits for somebody else. When
+ * somebody else decides, the question is taken back. `after` is the number of the run's last event that was seen.
  */
 export async function askForApproval(
-  deps: Pick<FollowDeps, "queries" | "commands">,
-  runId: string,
+  deps: FollowDeps,
+  { runId, after }: { readonly runId: string; readonly after: number },
   call: ToolCall,
 ): Promise<void> {
   const { actor, origin, extra } = call;
@@ -28,11 +31,10 @@ export async function askForApproval(
     const waiting = step.waitingFor?.find(({ reason }) => reason === "approval");
     if (!waiting) continue;
     const form = toForm(waiting.form);
-    const answer = await ask(
-      call,
-      waiting.message ?? `Step ${step.stepId} of run ${runId} needs approval.`,
-      form,
-    );
+    const message = waiting.message ?? `Step ${step.stepId} of run ${runId} needs approval.`;
+    const over = new AbortController();
+    void watchDecision(deps, { runId, after, ...step }, over).catch(() => over.abort());
+    const answer = await ask(call, message, form, over.signal).finally(() => over.abort());
     if (!answer || answer.action === "cancel" || extra.signal.aborted) return;
     const { [COMMENT_NAME]: comment, ...values } = (answer.content ?? {}) as JsonObject;
     const decision = {
@@ -51,15 +53,39 @@ export async function askForApproval(
   }
 }
 
-async function ask(call: ToolCall, message: string, { schema }: Form) {
+/** Aborts once something becomes of the step, or is aborted itself. */
+async function watchDecision(
+  { hub }: Pick<FollowDeps, "hub">,
+  step: {
+    readonly runId: string;
+    readonly after: number;
+    readonly stepId: string;
+    readonly itemIndex?: number | undefined;
+  },
+  over: AbortController,
+): Promise<void> {
+  let { after } = step;
+  while (!over.signal.aborted) {
+    const events = await hub.readRunEvents(step.runId, after, LOOK_MS, over.signal);
+    after = events.at(-1)?.seq ?? after;
+    const isDecided = events.some(
+      ({ type, stepId, itemIndex }) =>
+        isTerminalEvent(type) ||
+        (stepId === step.stepId && itemIndex === step.itemIndex && type !== "step.waiting"),
+    );
+    if (isDecided) over.abort();
+  }
+}
+
+async function ask(call: ToolCall, message: string, { schema }: Form, signal: AbortSignal) {
   try {
     return await call.extra.sendRequest(
       { method: "elicitation/create", params: { message, requestedSchema: schema } },
       ElicitResultSchema,
-      { timeout: ANSWER_MS },
+      { timeout: ANSWER_MS, signal },
     );
   } catch {
-    return undefined; // no answer in time, or the client could not ask after all
+    return undefined; // decided elsewhere, no answer in time, or the client could not ask after all
   }
 }
 

@@ -44,7 +44,7 @@ export async function followRunCall(
     after = events.at(-1)?.seq ?? after;
     for (const event of events) await progress.tell(event);
     const approval = events.findLast((event) => event.type === "step.waiting");
-    if (approval) await askForApproval(deps, runId, call);
+    if (approval) await askForApproval(deps, { runId, after }, call);
     if (events.length === 0 || events.some((event) => isTerminalEvent(event.type)))
       run = await deps.queries.get(runId);
   }
