@@ -5,16 +5,12 @@ import { useLocation } from "wouter";
 import type { McpDefinition, McpVersion } from "../../../../src/contracts/api/mcp-definitions.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
-import { useChange } from "../../api/use-change.js";
 import { useMay } from "../../api/use-me.js";
 import { mcpPath, PAGE_PATHS } from "../../app/page-paths.js";
+import { AboutDialog } from "../../components/about-dialog.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { Dialog } from "../../components/dialog.js";
-import { Field, Input, TextArea } from "../../components/field.js";
 import { Menu, MenuItem, MenuLine } from "../../components/menu.js";
-import { FormFault } from "../../components/states.js";
-import { parseTags } from "../../components/tags.js";
 import { showToast } from "../../components/toasts.js";
 
 /** What can be done to a component. */
@@ -87,50 +83,14 @@ export function McpActions({
         </MenuItem>
       </Menu>
       {question && <Confirm question={question} onClose={() => setQuestion(undefined)} />}
-      {isEditing && <DescriptionDialog definition={definition} onClose={() => setEditing(false)} />}
+      {isEditing && (
+        <AboutDialog
+          of={definition}
+          path={`/mcp-definitions/${definition.id}`}
+          stale={queryKeys.allMcps}
+          onClose={() => setEditing(false)}
+        />
+      )}
     </>
-  );
-}
-
-function DescriptionDialog({ definition, onClose }: { readonly definition: McpDefinition; onClose(): void }) {
-  const [description, setDescription] = useState(definition.description);
-  const [tags, setTags] = useState(definition.tags.join(", "));
-  const { change, isBusy, fault } = useChange();
-  async function save(): Promise<void> {
-    const body = { description, tags: parseTags(tags) };
-    const { id, revision } = definition;
-    const saved = await change(
-      async () => await apiRequest<object>(`/mcp-definitions/${id}`, { method: "PATCH", body, revision }),
-      { done: "Changed", stale: [queryKeys.allMcps] },
-    );
-    if (saved) onClose();
-  }
-  return (
-    <Dialog
-      title={`About ${definition.name}`}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" isBusy={isBusy} onClick={() => void save()}>
-            Save
-          </Button>
-        </>
-      }
-    >
-      <Field label="Description">
-        {(control) => (
-          <TextArea
-            {...control}
-            value={description}
-            onChange={(event) => setDescription(event.target.value)}
-          />
-        )}
-      </Field>
-      <Field label="Tags" hint="Separated by commas">
-        {(control) => <Input {...control} value={tags} onChange={(event) => setTags(event.target.value)} />}
-      </Field>
-      <FormFault error={fault} />
-    </Dialog>
   );
 }

@@ -2,8 +2,6 @@ import { KeyRound, Plus } from "lucide-react";
 import { useState } from "react";
 import type { ApiKey, CreatedApiKey } from "../../../../src/contracts/api/api-keys.js";
 import { queryKeys } from "../../api/query-keys.js";
-import { apiRequest } from "../../api/request.js";
-import { useChange } from "../../api/use-change.js";
 import { useList } from "../../api/use-list.js";
 import { useMay } from "../../api/use-me.js";
 import { Button } from "../../components/button.js";
@@ -17,6 +15,7 @@ import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
 import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { useDeletion } from "../../components/use-deletion.js";
 import { ApiKeyDialog } from "./api-key-dialog.js";
 
 /** Keys for programs. */
@@ -26,25 +25,19 @@ export function ApiKeysPage() {
   const [isAdding, setAdding] = useState(false);
   const [created, setCreated] = useState<CreatedApiKey>();
   const [question, setQuestion] = useState<Question>();
-  const { change } = useChange();
   const add = (
     <Button variant="primary" icon={Plus} blockedBecause={mayOwn.reason} onClick={() => setAdding(true)}>
       New API key
     </Button>
   );
-  const revoke = ({ id, name }: ApiKey): Question => ({
-    title: `Revoke ${name}?`,
-    text: "Programs that use it are refused at once.",
-    verb: "Revoke",
-    isDangerous: true,
-    async act() {
-      await apiRequest(`/auth/api-keys/${id}`, { method: "DELETE" });
-      await change(async () => await Promise.resolve(), {
-        done: `${name} is revoked`,
-        stale: [queryKeys.apiKeys],
-      });
-    },
-  });
+  const askRevoke = useDeletion(queryKeys.apiKeys);
+  const revoke = ({ id, name }: ApiKey): Question =>
+    askRevoke({
+      path: `/auth/api-keys/${id}`,
+      name,
+      text: "Programs that use it are refused at once.",
+      verb: "Revoke",
+    });
   return (
     <>
       <PageHeader title="API keys" actions={add}>

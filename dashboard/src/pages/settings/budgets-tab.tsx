@@ -22,6 +22,7 @@ import { NumberField } from "../../components/number-field.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
 import { EmptyState, ErrorPanel, FormFault, Skeleton } from "../../components/states.js";
+import { useDeletion } from "../../components/use-deletion.js";
 
 const SCOPES: Readonly<Record<BudgetScope, string>> = {
   run: "Each run",
@@ -49,25 +50,14 @@ export function BudgetsTab({ mayManage }: { readonly mayManage: Allowance }) {
   );
   const [isAdding, setAdding] = useState(false);
   const [question, setQuestion] = useState<Question>();
-  const { change } = useChange();
   const add = (
     <Button icon={Plus} blockedBecause={mayManage.reason} onClick={() => setAdding(true)}>
       New budget
     </Button>
   );
-  const remove = ({ id, name }: LlmBudget): Question => ({
-    title: `Delete ${name}?`,
-    text: "Nothing is held to it any more.",
-    verb: "Delete",
-    isDangerous: true,
-    async act() {
-      await apiRequest(`/llm-budgets/${id}`, { method: "DELETE" });
-      await change(async () => await Promise.resolve(), {
-        done: `${name} is deleted`,
-        stale: [queryKeys.budgets],
-      });
-    },
-  });
+  const askDelete = useDeletion(queryKeys.budgets);
+  const remove = ({ id, name }: LlmBudget): Question =>
+    askDelete({ path: `/llm-budgets/${id}`, name, text: "Nothing is held to it any more." });
   return (
     <div style={{ paddingTop: 14 }}>
       <Panel title="Budgets" side={add} isFlush>

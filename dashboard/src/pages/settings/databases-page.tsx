@@ -3,8 +3,6 @@ import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import type { ExternalDb } from "../../../../src/contracts/api/external-db-configs.js";
 import { queryKeys } from "../../api/query-keys.js";
-import { apiRequest } from "../../api/request.js";
-import { useChange } from "../../api/use-change.js";
 import { useList } from "../../api/use-list.js";
 import { useMay } from "../../api/use-me.js";
 import { databasePath } from "../../app/page-paths.js";
@@ -16,6 +14,7 @@ import { Moment } from "../../components/moment.js";
 import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
 import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { useDeletion } from "../../components/use-deletion.js";
 import { DatabaseDialog } from "./database-dialog.js";
 import { TestOutcome, useDatabaseTest } from "./database-test.js";
 
@@ -26,25 +25,18 @@ export function DatabasesPage() {
   const [editing, setEditing] = useState<ExternalDb | "new">();
   const [question, setQuestion] = useState<Question>();
   const [, navigate] = useLocation();
-  const { change } = useChange();
   const add = (
     <Button variant="primary" icon={Plus} blockedBecause={mayWrite.reason} onClick={() => setEditing("new")}>
       New database
     </Button>
   );
-  const remove = ({ id, name }: ExternalDb): Question => ({
-    title: `Delete ${name}?`,
-    text: "The database itself stays as it is. Steps and components that name it fail.",
-    verb: "Delete",
-    isDangerous: true,
-    async act() {
-      await apiRequest(`/external-db-configs/${id}`, { method: "DELETE" });
-      await change(async () => await Promise.resolve(), {
-        done: `${name} is deleted`,
-        stale: [queryKeys.databases],
-      });
-    },
-  });
+  const askDelete = useDeletion(queryKeys.databases);
+  const remove = ({ id, name }: ExternalDb): Question =>
+    askDelete({
+      path: `/external-db-configs/${id}`,
+      name,
+      text: "The database itself stays as it is. Steps and components that name it fail.",
+    });
   return (
     <>
       <PageHeader title="Databases" actions={add} />

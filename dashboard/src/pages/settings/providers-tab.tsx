@@ -13,6 +13,7 @@ import layout from "../../components/layout.module.css";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
 import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { useDeletion } from "../../components/use-deletion.js";
 import { ProviderDialog } from "./provider-dialog.js";
 
 /** Endpoints for language models. */
@@ -20,25 +21,14 @@ export function ProvidersTab({ mayManage }: { readonly mayManage: Allowance }) {
   const { items, error, retry, more } = useList<LlmProvider>(queryKeys.providers, "/llm-providers");
   const [editing, setEditing] = useState<LlmProvider | "new">();
   const [question, setQuestion] = useState<Question>();
-  const { change } = useChange();
   const add = (
     <Button icon={Plus} blockedBecause={mayManage.reason} onClick={() => setEditing("new")}>
       New provider
     </Button>
   );
-  const remove = ({ id, name }: LlmProvider): Question => ({
-    title: `Delete ${name}?`,
-    text: "Prompts that name it fail.",
-    verb: "Delete",
-    isDangerous: true,
-    async act() {
-      await apiRequest(`/llm-providers/${id}`, { method: "DELETE" });
-      await change(async () => await Promise.resolve(), {
-        done: `${name} is deleted`,
-        stale: [queryKeys.providers],
-      });
-    },
-  });
+  const askDelete = useDeletion(queryKeys.providers);
+  const remove = ({ id, name }: LlmProvider): Question =>
+    askDelete({ path: `/llm-providers/${id}`, name, text: "Prompts that name it fail." });
   return (
     <div style={{ paddingTop: 14 }}>
       <Panel title="Providers" side={add} isFlush>

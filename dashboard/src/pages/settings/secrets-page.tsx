@@ -19,6 +19,7 @@ import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
 import { EmptyState, ErrorPanel, FormFault, Skeleton } from "../../components/states.js";
 import { Tags } from "../../components/tags.js";
+import { useDeletion } from "../../components/use-deletion.js";
 
 /** Stored secrets. Values go in and never come out. */
 export function SecretsPage() {
@@ -26,25 +27,18 @@ export function SecretsPage() {
   const mayWrite = useMay("secret:write");
   const [writing, setWriting] = useState<Secret | "new">();
   const [question, setQuestion] = useState<Question>();
-  const { change } = useChange();
   const add = (
     <Button variant="primary" icon={Plus} blockedBecause={mayWrite.reason} onClick={() => setWriting("new")}>
       New secret
     </Button>
   );
-  const remove = ({ name }: Secret): Question => ({
-    title: `Delete ${name}?`,
-    text: "Steps and components that name it fail from now on.",
-    verb: "Delete",
-    isDangerous: true,
-    async act() {
-      await apiRequest(`/secrets/${name}`, { method: "DELETE" });
-      await change(async () => await Promise.resolve(), {
-        done: `${name} is deleted`,
-        stale: [queryKeys.secrets],
-      });
-    },
-  });
+  const askDelete = useDeletion(queryKeys.secrets);
+  const remove = ({ name }: Secret): Question =>
+    askDelete({
+      path: `/secrets/${name}`,
+      name,
+      text: "Steps and components that name it fail from now on.",
+    });
   return (
     <>
       <PageHeader title="Secrets" actions={add}>

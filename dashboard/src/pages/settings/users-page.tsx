@@ -19,6 +19,7 @@ import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
 import { EmptyState, ErrorPanel, FormFault, Skeleton } from "../../components/states.js";
+import { useDeletion } from "../../components/use-deletion.js";
 import { ROLE_OPTIONS } from "./role-words.js";
 
 /** The people who may sign in. */
@@ -28,25 +29,18 @@ export function UsersPage() {
   const me = useMe();
   const [editing, setEditing] = useState<User | "new">();
   const [question, setQuestion] = useState<Question>();
-  const { change } = useChange();
   const add = (
     <Button variant="primary" icon={Plus} blockedBecause={mayManage.reason} onClick={() => setEditing("new")}>
       New user
     </Button>
   );
-  const remove = (user: User): Question => ({
-    title: `Delete ${user.name}?`,
-    text: "Their sessions and API keys end at once. What they made stays.",
-    verb: "Delete",
-    isDangerous: true,
-    async act() {
-      await apiRequest(`/users/${user.id}`, { method: "DELETE" });
-      await change(async () => await Promise.resolve(), {
-        done: `${user.name} is deleted`,
-        stale: [queryKeys.users],
-      });
-    },
-  });
+  const askDelete = useDeletion(queryKeys.users);
+  const remove = (user: User): Question =>
+    askDelete({
+      path: `/users/${user.id}`,
+      name: user.name,
+      text: "Their sessions and API keys end at once. What they made stays.",
+    });
   return (
     <>
       <PageHeader title="Users" actions={add} />

@@ -18,6 +18,7 @@ import { Moment } from "../../components/moment.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
 import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { useDeletion } from "../../components/use-deletion.js";
 import { BackfillDialog } from "./backfill-dialog.js";
 import { NextFirings } from "./next-firings.js";
 import { ScheduleDialog } from "./schedule-dialog.js";
@@ -166,6 +167,7 @@ function ScheduleActs({
   const mayOperate = useMay("schedule:operate");
   const { change, isBusy } = useChange();
   const stale = [queryKeys.schedules(workflow.id)];
+  const askDelete = useDeletion(...stale);
   const act = (verb: string, done: string) =>
     void change(async () => await apiRequest(`/schedules/${id}/${verb}`, { method: "POST" }), {
       done,
@@ -216,16 +218,13 @@ function ScheduleActs({
           isDangerous
           blockedBecause={mayWrite.reason}
           onSelect={() =>
-            onAsk({
-              title: `Delete ${name}?`,
-              text: "Nothing is due by it any more. Its runs stay.",
-              verb: "Delete",
-              isDangerous: true,
-              async act() {
-                await apiRequest(`/schedules/${id}`, { method: "DELETE" });
-                await change(async () => await Promise.resolve(), { done: `${name} is deleted`, stale });
-              },
-            })
+            onAsk(
+              askDelete({
+                path: `/schedules/${id}`,
+                name,
+                text: "Nothing is due by it any more. Its runs stay.",
+              }),
+            )
           }
         >
           Delete

@@ -18,6 +18,7 @@ import { Moment } from "../../components/moment.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
 import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { useDeletion } from "../../components/use-deletion.js";
 import { WebhookDialog } from "./webhook-dialog.js";
 
 /** What starts a workflow by a request from elsewhere. */
@@ -160,6 +161,7 @@ function WebhookActs({
   const mayWrite = useMay("webhook:write");
   const { change, isBusy } = useChange();
   const stale = [queryKeys.webhooks];
+  const askDelete = useDeletion(...stale);
   return (
     <span className={layout["rowActions"]}>
       <Button
@@ -201,16 +203,13 @@ function WebhookActs({
           isDangerous
           blockedBecause={mayWrite.reason}
           onSelect={() =>
-            onAsk({
-              title: `Delete ${name}?`,
-              text: "Its address stops working at once. Its runs stay.",
-              verb: "Delete",
-              isDangerous: true,
-              async act() {
-                await apiRequest(`/webhooks/${id}`, { method: "DELETE" });
-                await change(async () => await Promise.resolve(), { done: `${name} is deleted`, stale });
-              },
-            })
+            onAsk(
+              askDelete({
+                path: `/webhooks/${id}`,
+                name,
+                text: "Its address stops working at once. Its runs stay.",
+              }),
+            )
           }
         >
           Delete

@@ -8,13 +8,10 @@ import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
 import { useMay } from "../../api/use-me.js";
 import { PAGE_PATHS, workflowPath } from "../../app/page-paths.js";
+import { AboutDialog } from "../../components/about-dialog.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { Dialog } from "../../components/dialog.js";
-import { Field, Input, TextArea } from "../../components/field.js";
 import { Menu, MenuItem, MenuLine } from "../../components/menu.js";
-import { FormFault } from "../../components/states.js";
-import { parseTags } from "../../components/tags.js";
 import { showToast } from "../../components/toasts.js";
 
 /** What can be done to a workflow. */
@@ -93,7 +90,14 @@ export function WorkflowActions({ workflow, onRun }: { readonly workflow: Workfl
         </MenuItem>
       </Menu>
       {question && <Confirm question={question} onClose={() => setQuestion(undefined)} />}
-      {isEditing && <AboutDialog workflow={workflow} onClose={() => setEditing(false)} />}
+      {isEditing && (
+        <AboutDialog
+          of={workflow}
+          path={`/workflow-definitions/${workflow.id}`}
+          stale={queryKeys.allWorkflows}
+          onClose={() => setEditing(false)}
+        />
+      )}
     </>
   );
 }
@@ -105,48 +109,4 @@ function download({ name, definition }: Workflow): void {
   link.download = `${name}.json`;
   link.click();
   URL.revokeObjectURL(link.href);
-}
-
-function AboutDialog({ workflow, onClose }: { readonly workflow: Workflow; onClose(): void }) {
-  const [description, setDescription] = useState(workflow.description);
-  const [tags, setTags] = useState(workflow.tags.join(", "));
-  const { change, isBusy, fault } = useChange();
-  async function save(): Promise<void> {
-    const body = { description, tags: parseTags(tags) };
-    const { id, revision } = workflow;
-    const saved = await change(
-      async () =>
-        await apiRequest<object>(`/workflow-definitions/${id}`, { method: "PATCH", body, revision }),
-      { done: "Changed", stale: [queryKeys.allWorkflows] },
-    );
-    if (saved) onClose();
-  }
-  return (
-    <Dialog
-      title={`About ${workflow.name}`}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" isBusy={isBusy} onClick={() => void save()}>
-            Save
-          </Button>
-        </>
-      }
-    >
-      <Field label="Description">
-        {(control) => (
-          <TextArea
-            {...control}
-            value={description}
-            onChange={(event) => setDescription(event.target.value)}
-          />
-        )}
-      </Field>
-      <Field label="Tags" hint="Separated by commas">
-        {(control) => <Input {...control} value={tags} onChange={(event) => setTags(event.target.value)} />}
-      </Field>
-      <FormFault error={fault} />
-    </Dialog>
-  );
 }
