@@ -5,7 +5,8 @@ import { useLocation } from "wouter";
 import { useIsDark } from "../../app/theme.js";
 import styles from "./lineage-graph.module.css";
 import { pathOfThing } from "./lineage-paths.js";
-import { LINEAGE_WORDS, type Lineage, type LineageNode } from "./lineage-shape.js";
+import type { Lineage, LineageNode } from "../../../../src/contracts/api/graphs.js";
+import { LINEAGE_WORDS } from "./lineage-words.js";
 
 type ThingNode = Node<{ readonly thing: LineageNode; readonly isSelf: boolean }, "thing">;
 const NODE_TYPES = { thing: Thing };

@@ -1,5 +1,5 @@
 import { databasePath, mcpPath, PAGE_PATHS, runPath, workflowPath } from "../../app/page-paths.js";
-import type { LineageNode } from "./lineage-shape.js";
+import type { LineageNode } from "../../../../src/contracts/api/graphs.js";
 
 /** Where a thing of a lineage has its page; undefined where it has none. */
 export function pathOfThing({ type, data }: LineageNode): string | undefined {

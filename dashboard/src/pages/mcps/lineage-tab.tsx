@@ -3,7 +3,8 @@ import { lazy, Suspense } from "react";
 import { Link } from "wouter";
 import layout from "../../components/layout.module.css";
 import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
-import { LINEAGE_WORDS, type LineageNode } from "./lineage-shape.js";
+import type { LineageNode } from "../../../../src/contracts/api/graphs.js";
+import { LINEAGE_WORDS } from "./lineage-words.js";
 import { pathOfThing } from "./lineage-paths.js";
 import type { LineageRead } from "./use-lineage.js";
 

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
-import type { Lineage } from "./lineage-shape.js";
+import type { Lineage } from "../../../../src/contracts/api/graphs.js";
 
 /** A lineage that is being read. */
 export interface LineageRead {
