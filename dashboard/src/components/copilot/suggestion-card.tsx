@@ -43,22 +43,17 @@ export function SuggestionCard({
         </p>
       ))}
       {code && <CodeBlock label="Suggested code" text={code} />}
-      {change && (
+      {change && !isApplied && (
         <>
           <div className={styles["calls"]}>
             <Button size="s" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
               {isOpen ? "Hide the change" : "Show the change"}
             </Button>
-            {isApplied && (
-              <span className={styles["done"]}>
-                <Check size={14} aria-hidden /> Applied
-              </span>
-            )}
           </div>
           {isOpen && (
             <>
               <DiffView label={`Change: ${title}`} {...change} />
-              {onApply && !isApplied && (
+              {onApply && (
                 <div className={styles["calls"]}>
                   <Button size="s" variant="primary" onClick={onApply}>
                     Apply this change
@@ -68,6 +63,12 @@ export function SuggestionCard({
             </>
           )}
         </>
+      )}
+      {isApplied && (
+        // what has been applied fits no more: its change is not there to show
+        <span className={styles["done"]}>
+          <Check size={14} aria-hidden /> Applied
+        </span>
       )}
       <p className={styles["origin"]}>{source === "model" ? "A model's idea" : "Found by analysis"}</p>
     </article>

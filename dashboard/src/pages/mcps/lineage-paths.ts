@@ -7,7 +7,7 @@ export function pathOfThing({ type, data }: LineageNode): string | undefined {
   if (type === "mcp_version")
     return `${mcpPath(name)}${version ? `?version=${encodeURIComponent(version)}&tab=lineage` : ""}`;
   if (type === "workflow_run" && data.entityId) return runPath(data.entityId);
-  if (type === "workflow_definition") return workflowPath(data.entityId ?? name);
+  if (type === "workflow_definition") return workflowPath(name);
   if (type === "external_db_config" && data.entityId) return databasePath(data.entityId);
   if (type === "secret") return PAGE_PATHS.secrets;
   if (type === "llm_provider") return PAGE_PATHS.models;
