@@ -20,7 +20,6 @@ export const putSecretSchema = z.strictObject({
   value: z
     .string()
     .min(1, "must not be empty")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
     .regex(/^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/, "must be text"),
   description: z.string().max(1000).optional(),
   hosts: z

@@ -6,7 +6,6 @@ const LABEL_FITS = 23;
 const DETAIL_FITS = 34;
 const EDGE_LABEL_FITS = 24;
 /** XML 1.0 has no place for these, escaped or not. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be found
 const UNFIT =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 const ENTITIES: Readonly<Record<string, string>> = {

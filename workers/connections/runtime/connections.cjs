@@ -1,4 +1,3 @@
-/* eslint-disable @typescript-eslint/no-require-imports -- a CommonJS module: connection() is not async, and import() would be */
 // External databases, asked by way of the worker: no driver and no password is needed here. The worker holds each
 // statement to the limits and, unless writing is asked for, to reading.
 "use strict";

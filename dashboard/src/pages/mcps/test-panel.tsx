@@ -109,7 +109,6 @@ function TestOutcome({ run }: { readonly run: TestRun }) {
 }
 
 /** The colours of a terminal mean nothing here. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
 const ANSI = /\u001b\[[0-9;]*[A-Za-z]/g;
 
 function LogTail({ run: { lines } }: { readonly run: TestRun }) {
