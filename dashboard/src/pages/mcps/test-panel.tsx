@@ -5,6 +5,7 @@ import type { McpVersion } from "../../../../src/contracts/api/mcp-definitions.j
 import { ApiError } from "../../api/problem.js";
 import { useMay } from "../../api/use-me.js";
 import { runPath } from "../../app/page-paths.js";
+import { stripAnsi } from "../../components/ansi.js";
 import { Button } from "../../components/button.js";
 import { CodeBlock } from "../../components/code-block.js";
 import { JsonView } from "../../components/json-view.js";
@@ -108,9 +109,6 @@ function TestOutcome({ run }: { readonly run: TestRun }) {
   );
 }
 
-/** The colours of a terminal mean nothing here. */
-const ANSI = /\u001b\[[0-9;]*[A-Za-z]/g;
-
 function LogTail({ run: { lines } }: { readonly run: TestRun }) {
   const end = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -123,7 +121,7 @@ function LogTail({ run: { lines } }: { readonly run: TestRun }) {
         {lines.length === 0 && <p className={layout["dim"]}>Nothing was written yet.</p>}
         {lines.map((line, index) => (
           <p key={index} data-stream={line.stream}>
-            {line.message.replace(ANSI, "")}
+            {stripAnsi(line.message)}
           </p>
         ))}
       </div>
