@@ -1,8 +1,9 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Ban, ChevronDown, CopyPlus, Download, Pin, PinOff, RotateCcw, StepForward } from "lucide-react";
 import { useState } from "react";
 import { useLocation } from "wouter";
 import type { Run, StepRun } from "../../../../src/contracts/api/runs.js";
+import type { Workflow } from "../../../../src/contracts/api/workflow-definitions.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useMay } from "../../api/use-me.js";
@@ -26,12 +27,12 @@ export function RunActions({ run, chosen }: { readonly run: Run; readonly chosen
   const [isBusy, setBusy] = useState(false);
   const hasEnded = isOver(run.status);
 
-  async function rerun(from: string): Promise<void> {
+  async function rerun(from: string, version?: number): Promise<void> {
     setBusy(true);
     try {
       const next = await apiRequest<Run>(`/workflow-runs/${run.id}/rerun`, {
         method: "POST",
-        body: { from },
+        body: { from, ...(version === undefined ? {} : { version }) },
       });
       showToast("A new run has started");
       navigate(runPath(next.id));
@@ -71,13 +72,25 @@ export function RunActions({ run, chosen }: { readonly run: Run; readonly chosen
       <RunMenu
         run={run}
         chosen={chosen}
-        onRerun={(from) => void rerun(from)}
+        onRerun={(from, version) => void rerun(from, version)}
         onReplay={() => setReplaying(true)}
       />
       {question && <Confirm question={question} onClose={() => setQuestion(undefined)} />}
       {isReplaying && <ReplayDialog run={run} onClose={() => setReplaying(false)} />}
     </>
   );
+}
+
+/** The workflow's published version, when it is not the one that the run took. */
+function usePublishedSince({ workflow }: Run, isWanted: boolean): number | undefined {
+  const { data } = useQuery({
+    queryKey: queryKeys.workflow(workflow.id ?? ""),
+    queryFn: async ({ signal }) =>
+      await apiRequest<Workflow>(`/workflow-definitions/${workflow.id}`, { signal }),
+    enabled: isWanted && workflow.id !== null,
+  });
+  const published = data?.publishedVersion ?? undefined;
+  return published === workflow.version ? undefined : published;
 }
 
 function RunMenu({
@@ -88,13 +101,14 @@ function RunMenu({
 }: {
   readonly run: Run;
   readonly chosen: StepRun | undefined;
-  onRerun(from: string): void;
+  onRerun(from: string, version?: number): void;
   onReplay(): void;
 }) {
   const client = useQueryClient();
   const cancel = useMay("run:cancel");
   const start = useMay("run:start");
   const hasEnded = isOver(run.status);
+  const newer = usePublishedSince(run, hasEnded);
 
   async function pin(): Promise<void> {
     try {
@@ -125,6 +139,15 @@ function RunMenu({
           <MenuItem icon={RotateCcw} blockedBecause={start.reason} onSelect={() => onRerun("start")}>
             Rerun from the start
           </MenuItem>
+          {newer !== undefined && run.status !== "succeeded" && (
+            <MenuItem
+              icon={RotateCcw}
+              blockedBecause={start.reason}
+              onSelect={() => onRerun("failed", newer)}
+            >
+              Rerun from failed with version {newer}
+            </MenuItem>
+          )}
           {chosen && (
             <MenuItem
               icon={StepForward}
