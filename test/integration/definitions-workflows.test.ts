@@ -210,6 +210,18 @@ describe("workflow definitions over HTTP", () => {
   });
 
   describe("faulty ones", () => {
+    it("are refused with the faults of their own fields and of the definition at once", async () => {
+      const definition = { steps: [{ id: "a", uses: "mcp:no-such@1.0.0" }] };
+      const made = await create("Not a name", definition);
+      expect([made.status, faultPaths(made.body)]).toEqual([422, ["/definition/steps/0/uses", "/name"]]);
+      await create("to-be-changed", { steps: [noop("a")] });
+      const changed = await send("PATCH", `${PATH}/to-be-changed`, { tags: "none", definition });
+      expect([changed.status, faultPaths(changed.body)]).toEqual([
+        422,
+        ["/definition/steps/0/uses", "/tags"],
+      ]);
+    });
+
     it("are refused with every fault at once, under /definition", async () => {
       const answer = await create("faulty", {
         inputs: { type: "nope" },
