@@ -110,7 +110,8 @@ function pointsIntoRequest(pointer: string, { body, path, headers = {} }: Matrix
     return tokens.length === 2 && sent.includes(String(tokens[1]).toLowerCase());
   }
   const names = new URL(path, "http://localhost").searchParams;
-  if (tokens.length === 1 && names.has(tokens[0] ?? "")) return true;
+  // without a body, it is a parameter: one that was given, or one that is missing
+  if (tokens.length === 1 && (body === undefined || names.has(tokens[0] ?? ""))) return true;
   if (Buffer.isBuffer(body)) return true;
   return exists(toValue(body), tokens);
 }
