@@ -217,7 +217,7 @@ describe("bad inputs: sign-in and roles", () => {
       ["/api/v1/users", { email: secret, password: secret, name: secret, role: "x" }],
       ["/api/v1/mcp-definitions", `{"name":"${secret}`],
     ] as const) {
-      const headers = typeof body === "string" ? { "content-type": "application/json" } : {};
+      const headers: Record<string, string> = { "content-type": "application/json" };
       const request = { method: "POST", path, body, headers, as: "admin" as const };
       const answer = await world.send(request);
       expect([path, answer.status >= 400, answer.text.includes(secret)]).toEqual([path, true, false]);

@@ -280,7 +280,7 @@ describe("bad inputs: components", () => {
     expect((await world.send(deprecate)).status).toBe(200);
     expect([200, 409]).toContain((await world.send(deprecate)).status);
     const patch = async (match?: string) => {
-      const headers = match === undefined ? {} : { "if-match": match };
+      const headers: Record<string, string> = match === undefined ? {} : { "if-match": match };
       const request = { method: "PATCH", path: remove.path, body: { description: "x" }, headers };
       const { status } = await world.send(request);
       return status;

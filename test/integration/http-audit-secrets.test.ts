@@ -191,7 +191,7 @@ describe("audit log", () => {
       };
       await put(other);
       await trx("action_logs").where("seq", "<=", 8).delete();
-      const verdictWith = async (keys: { encryption: typeof encryption & { readable?: (typeof encryption)[] } }) =>
+      const verdictWith = async (keys: { encryption: typeof encryption }) =>
         await createAuditLog({ knex: trx, keys }).verify(AbortSignal.timeout(5000));
       expect(await verdictWith({ encryption })).toMatchObject({ valid: false, firstBadSeq: 8 });
       // as after a rotation, while the earlier key is still at hand
