@@ -23,12 +23,13 @@ const TYPESCRIPT = `export default async ({ n }: { n: number }) => {
 /** Registers, over an API of any version, two components and a workflow of each kind that there has been from the start. */
 export async function addMixedWorkflows(world: FaultWorld, address: string): Promise<MixedWorkflow[]> {
   world.witness.answerAfter("slow", 1500);
-  for (const [mcpType, code] of [
-    ["python_script", PYTHON],
-    ["typescript_script", TYPESCRIPT],
+  for (const [name, code] of [
+    ["python", PYTHON],
+    ["typescript", TYPESCRIPT],
   ] as const) {
+    const mcpType = `${name}_script`;
     const made = await world.call(address, "POST", "/api/v1/mcp-definitions", {
-      name: mcpType,
+      name,
       mcpType,
       version: { version: "1.0.0", config: { type: mcpType, code, timeoutSeconds: 60 } },
     });
@@ -44,9 +45,9 @@ export async function addMixedWorkflows(world: FaultWorld, address: string): Pro
 }
 
 function drawWorkflows({ calling }: FaultWorld): Record<string, object[]> {
-  const script = (type: string, after: string[]) => ({
-    id: type,
-    uses: `mcp:${type}`,
+  const script = (name: string, after: string[]) => ({
+    id: name,
+    uses: `mcp:${name}`,
     dependsOn: after,
     inputs: { n: { value: 21 } },
   });
@@ -71,11 +72,7 @@ function drawWorkflows({ calling }: FaultWorld): Record<string, object[]> {
     ],
     wait: [calling("first"), built("wait", ["first"], { inputs: { seconds: { value: 2 } } })],
     approval: [calling("first"), built("approval", ["first"]), calling("last", ["approval"])],
-    scripts: [
-      script("python_script", []),
-      script("typescript_script", ["python_script"]),
-      calling("last", ["typescript_script"]),
-    ],
+    scripts: [script("python", []), script("typescript", ["python"]), calling("last", ["typescript"])],
     // "chain" is registered before
     call: [
       calling("first"),
