@@ -150,7 +150,7 @@ describe.each(previousRevisions())("F29: a rolling deployment from the program o
   }
 
   async function readMigrations(): Promise<number> {
-    return Number((await world.knex("knex_migrations").count("* as n"))[0]?.["n"]);
+    return Number((await world.knex("headrace_migrations").count("* as n"))[0]?.["n"]);
   }
 
   async function readWorkerIds(): Promise<string[]> {
