@@ -2,7 +2,6 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BUILTIN_NAMES } from "../../src/core/plan.js";
 import { repository } from "./headrace-up.js";
 
 const LIMIT_MS = 120_000;
@@ -15,22 +14,27 @@ export interface PreviousProgram {
   readonly folder: string;
   /** Its migrations, in their order. */
   readonly migrations: readonly string[];
-  /** The built-in steps that it knows. */
-  readonly builtins: readonly string[];
   remove(): void;
 }
 
 /**
- * The commits to come from: those of `HEADRACE_PREVIOUS` (separated by spaces), else the one before the newest migration and
- * the one before the newest built-in step. @throws without the history of git.
+ * The commits to come from: those of `HEADRACE_PREVIOUS` (separated by spaces), else the one before the newest migration.
+ * @throws without the history of git.
  */
 export function previousRevisions(): string[] {
   const given = process.env["HEADRACE_PREVIOUS"];
   if (given) return given.split(" ");
-  const line = ["log", "--first-parent", "-m", "-1", "--format=%h"];
-  const migration = git([...line, "--diff-filter=A", "--", "migrations"]);
-  const builtin = git([...line, `-S"${BUILTIN_NAMES.at(-1)}"`, "--", "src/core/plan.ts"]);
-  return [migration, builtin].map((commit) => git(["rev-parse", "--short", `${commit}^1`]));
+  const newest = git([
+    "log",
+    "--first-parent",
+    "-m",
+    "-1",
+    "--diff-filter=A",
+    "--format=%h",
+    "--",
+    "migrations",
+  ]);
+  return [git(["rev-parse", "--short", `${newest}^1`])];
 }
 
 /** Takes the program out of git and builds it, with this checkout's packages. */
@@ -41,13 +45,10 @@ export function buildPreviousProgram(revision: string): PreviousProgram {
   execFileSync("tar", ["-x", "-C", folder], { ...options, input: archive });
   symlinkSync(join(repository, "node_modules"), join(folder, "node_modules"));
   execFileSync(process.execPath, [join(repository, "scripts", "compile.mjs"), folder], options);
-  const code =
-    'import { BUILTIN_NAMES } from "./dist/src/core/plan.js"; console.log(JSON.stringify(BUILTIN_NAMES));';
   return {
     revision,
     folder,
     migrations: readdirSync(join(folder, "migrations")).sort(),
-    builtins: JSON.parse(evaluate(folder, code)) as string[],
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
