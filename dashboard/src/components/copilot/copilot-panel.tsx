@@ -36,13 +36,17 @@ export interface CopilotPanelProps {
   preview?(suggestion: Suggestion): SuggestedChange | undefined;
   /** Does what {@link CopilotPanelProps.preview} shows. Called by a click and by nothing else. */
   apply?(suggestion: Suggestion): void;
+  /** What the button of `apply` says. */
+  readonly applyLabel?: string;
+  /** Told what was answered. */
+  onAnswer?(answer: CopilotAnswer): void;
 }
 
 /**
  * Asks the copilot and shows what it suggests. A patch is shown as a difference first; nothing is changed until the
  * person says so.
  */
-export function CopilotPanel({ calls, preview, apply }: CopilotPanelProps) {
+export function CopilotPanel({ calls, preview, apply, applyLabel, onAnswer }: CopilotPanelProps) {
   const [prompt, setPrompt] = useState("");
   const [asking, setAsking] = useState<string>();
   const [answer, setAnswer] = useState<CopilotAnswer>();
@@ -56,7 +60,9 @@ export function CopilotPanel({ calls, preview, apply }: CopilotPanelProps) {
     setFault(undefined);
     try {
       const body = call.body(prompt.trim());
-      setAnswer(await apiRequest<CopilotAnswer>(call.path, { method: "POST", body }));
+      const answered = await apiRequest<CopilotAnswer>(call.path, { method: "POST", body });
+      setAnswer(answered);
+      onAnswer?.(answered);
       setApplied(new Set());
     } catch (error) {
       setFault(
@@ -103,6 +109,7 @@ export function CopilotPanel({ calls, preview, apply }: CopilotPanelProps) {
           answer={answer}
           applied={applied}
           preview={preview}
+          applyLabel={applyLabel}
           onApply={
             apply &&
             ((suggestion) => {
@@ -120,11 +127,13 @@ function CopilotAnswerView({
   answer,
   applied,
   preview,
+  applyLabel,
   onApply,
 }: {
   readonly answer: CopilotAnswer;
   readonly applied: ReadonlySet<Suggestion>;
   readonly preview: CopilotPanelProps["preview"];
+  readonly applyLabel: string | undefined;
   readonly onApply: CopilotPanelProps["apply"];
 }) {
   const { suggestions, summary, modelOutcome, model, usage } = answer;
@@ -141,6 +150,7 @@ function CopilotAnswerView({
           key={`${index} ${suggestion.title}`}
           suggestion={suggestion}
           change={preview?.(suggestion)}
+          applyLabel={applyLabel}
           isApplied={applied.has(suggestion)}
           onApply={onApply && (() => onApply(suggestion))}
         />

@@ -26,7 +26,9 @@ import { ValueBlock } from "./value-block.js";
 const loadGraph = async () => await import("./run-graph.js");
 const RunGraph = lazy(async () => ({ default: (await loadGraph()).RunGraph }));
 
-const VIEWS = ["timeline", "graph", "logs", "data", "files", "compare", "audit"] as const;
+const RunDiagnosis = lazy(async () => ({ default: (await import("./run-diagnosis.js")).RunDiagnosis }));
+
+const VIEWS = ["timeline", "graph", "logs", "data", "files", "diagnosis", "compare", "audit"] as const;
 type View = (typeof VIEWS)[number];
 
 /** One run: what it does, step by step, live to its end. */
@@ -101,7 +103,11 @@ function LoadedRun({ run }: { readonly run: Run }) {
     <div className={styles["page"]}>
       <RunHeader run={run} chosen={step} />
       {run.error && (
-        <RunError error={run.error} onShow={(stepId) => setState({ step: stepId, item: undefined })} />
+        <RunError
+          error={run.error}
+          onShow={(stepId) => setState({ step: stepId, item: undefined })}
+          onDiagnose={() => setState({ view: "diagnosis" })}
+        />
       )}
       <div className={`${styles["split"]} ${step ? "" : styles["single"]}`}>
         <div className={styles["views"]}>
@@ -175,6 +181,19 @@ function useRunViews(given: {
       ),
     },
     { id: "files", label: "Files", render: () => <RunFiles run={run} /> },
+    ...(run.status === "failed"
+      ? [
+          {
+            id: "diagnosis" as const,
+            label: "Diagnosis",
+            render: () => (
+              <Suspense fallback={<Skeleton lines={4} />}>
+                <RunDiagnosis run={run} />
+              </Suspense>
+            ),
+          },
+        ]
+      : []),
     {
       id: "compare",
       label: "Compare",

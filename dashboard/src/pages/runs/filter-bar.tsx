@@ -76,30 +76,40 @@ export function FilterBar({
           { value: "custom", label: "Between …" },
         ]}
       />
-      {filters.since === "custom" && (
-        <>
-          <Input
-            className={styles["moment"] ?? ""}
-            type="datetime-local"
-            aria-label="Created after"
-            value={filters.from}
-            onChange={(event) => onChange({ from: event.target.value })}
-          />
-          <Input
-            className={styles["moment"] ?? ""}
-            type="datetime-local"
-            aria-label="Created before"
-            value={filters.to}
-            onChange={(event) => onChange({ to: event.target.value })}
-          />
-        </>
-      )}
+      {filters.since === "custom" && <Between filters={filters} onChange={onChange} />}
       {isNarrowed(filters) && (
         <Button variant="quiet" icon={X} onClick={() => onChange(NO_FILTERS)}>
           Clear
         </Button>
       )}
     </div>
+  );
+}
+
+function Between({
+  filters,
+  onChange,
+}: {
+  readonly filters: RunFilters;
+  onChange(changes: Partial<RunFilters>): void;
+}) {
+  return (
+    <>
+      <Input
+        className={styles["moment"] ?? ""}
+        type="datetime-local"
+        aria-label="Created after"
+        value={filters.from}
+        onChange={(event) => onChange({ from: event.target.value })}
+      />
+      <Input
+        className={styles["moment"] ?? ""}
+        type="datetime-local"
+        aria-label="Created before"
+        value={filters.to}
+        onChange={(event) => onChange({ to: event.target.value })}
+      />
+    </>
   );
 }
 
