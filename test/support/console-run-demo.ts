@@ -1,4 +1,4 @@
-import type { DemoCall } from "./console-demo.js";
+import { type DemoCall, waitForEnd } from "./console-demo.js";
 import {
   type LlmServer,
   type Reply,
@@ -165,8 +165,11 @@ export async function addRunDemo(call: DemoCall, llm: LlmServer): Promise<void> 
 /** Runs each of {@link addRunDemo} to its end. */
 export async function runRunDemo(call: DemoCall, llm: LlmServer): Promise<RunDemo> {
   llm.reply(...answersWithTool("look-up", 20));
-  const run = async (workflow: string, input: object = {}) =>
-    String((await call("POST", "/api/v1/workflow-runs?wait=60", { workflow, input }))["id"]);
+  const run = async (workflow: string, input: object = {}) => {
+    const id = String((await call("POST", "/api/v1/workflow-runs", { workflow, input }))["id"]);
+    await waitForEnd(call, id);
+    return id;
+  };
   return {
     files: await run("files"),
     notebook: await run("notebook", { pause: 0 }),

@@ -38,6 +38,8 @@ export interface CopilotPanelProps {
   apply?(suggestion: Suggestion): void;
   /** What the button of `apply` says. */
   readonly applyLabel?: string;
+  /** What is known before anything is asked. */
+  readonly known?: CopilotAnswer | undefined;
   /** Told what was answered. */
   onAnswer?(answer: CopilotAnswer): void;
 }
@@ -46,10 +48,11 @@ export interface CopilotPanelProps {
  * Asks the copilot and shows what it suggests. A patch is shown as a difference first; nothing is changed until the
  * person says so.
  */
-export function CopilotPanel({ calls, preview, apply, applyLabel, onAnswer }: CopilotPanelProps) {
+export function CopilotPanel({ calls, preview, apply, applyLabel, known, onAnswer }: CopilotPanelProps) {
   const [prompt, setPrompt] = useState("");
   const [asking, setAsking] = useState<string>();
-  const [answer, setAnswer] = useState<CopilotAnswer>();
+  const [answered, setAnswer] = useState<CopilotAnswer>();
+  const answer = answered ?? known;
   const [fault, setFault] = useState<unknown>();
   const [applied, setApplied] = useState<ReadonlySet<Suggestion>>(new Set());
   const mayUse = useMay("copilot:use");
@@ -60,9 +63,9 @@ export function CopilotPanel({ calls, preview, apply, applyLabel, onAnswer }: Co
     setFault(undefined);
     try {
       const body = call.body(prompt.trim());
-      const answered = await apiRequest<CopilotAnswer>(call.path, { method: "POST", body });
-      setAnswer(answered);
-      onAnswer?.(answered);
+      const next = await apiRequest<CopilotAnswer>(call.path, { method: "POST", body });
+      setAnswer(next);
+      onAnswer?.(next);
       setApplied(new Set());
     } catch (error) {
       setFault(

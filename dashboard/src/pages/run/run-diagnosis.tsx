@@ -1,15 +1,18 @@
-import { useQueries } from "@tanstack/react-query";
+import { useQueries, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation } from "wouter";
-import type { PatchTarget, Suggestion } from "../../../../src/contracts/api/copilot.js";
+import type { CopilotAnswer, PatchTarget, Suggestion } from "../../../../src/contracts/api/copilot.js";
 import type { McpVersion } from "../../../../src/contracts/api/mcp-definitions.js";
 import type { Run } from "../../../../src/contracts/api/runs.js";
 import type { WorkflowVersion } from "../../../../src/contracts/api/workflow-definitions.js";
+import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
+import { useMay } from "../../api/use-me.js";
 import { mcpPath, workflowPath } from "../../app/page-paths.js";
 import { applyPatch } from "../../components/copilot/apply-patch.js";
 import { CopilotPanel, type SuggestedChange } from "../../components/copilot/copilot-panel.js";
 import { handOver } from "../../components/copilot/hand-over.js";
+import { ErrorPanel, Skeleton } from "../../components/states.js";
 import { writeText } from "../workflow-editor/yaml-document.js";
 import styles from "./run-page.module.css";
 
@@ -19,14 +22,20 @@ import styles from "./run-page.module.css";
  */
 export function RunDiagnosis({ run }: { readonly run: Run }) {
   const [, navigate] = useLocation();
-  const [targets, setTargets] = useState<readonly PatchTarget[]>([]);
-  const documents = useDocuments(targets);
+  const may = useMay("copilot:use");
+  const { data: known, error, isLoading, refetch } = useAnalysis(run.id, may.isAllowed);
+  const [further, setFurther] = useState<CopilotAnswer>();
+  const { suggestions = [] } = further ?? known ?? {};
+  const documents = useDocuments(suggestions.flatMap(({ target }) => target ?? []));
   return (
     <div className={styles["data"]}>
+      {isLoading && <Skeleton lines={4} />}
+      {error && <ErrorPanel error={error} onRetry={() => void refetch()} />}
       <CopilotPanel
-        calls={[{ label: "Find the cause", path: "/copilot/diagnose", body: () => ({ runId: run.id }) }]}
+        calls={[{ label: "Ask a model, too", path: "/copilot/diagnose", body: () => ({ runId: run.id }) }]}
         applyLabel="Open in the editor with this change"
-        onAnswer={({ suggestions }) => setTargets(suggestions.flatMap(({ target }) => target ?? []))}
+        known={known}
+        onAnswer={setFurther}
         preview={(suggestion) => changeOf(suggestion, documents)}
         apply={(suggestion) => {
           const path = editorOf(suggestion.target);
@@ -37,6 +46,21 @@ export function RunDiagnosis({ run }: { readonly run: Run }) {
       />
     </div>
   );
+}
+
+/** What can be found without a model: it costs nothing, so nobody has to ask for it. */
+function useAnalysis(runId: string, isAllowed: boolean) {
+  return useQuery({
+    queryKey: queryKeys.diagnosis(runId),
+    queryFn: async ({ signal }) =>
+      await apiRequest<CopilotAnswer>("/copilot/diagnose", {
+        method: "POST",
+        body: { runId, useModel: false },
+        signal,
+      }),
+    staleTime: Number.POSITIVE_INFINITY,
+    enabled: isAllowed,
+  });
 }
 
 /** What patches change, by {@link pathOf}. */

@@ -35,6 +35,9 @@ type View = (typeof VIEWS)[number];
 export function RunPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const id = params["id"] ?? "";
   const { data: run, error, refetch } = useRun(id);
+  // asked for now, not once the run has come
+  useRunSteps(id);
+  useRunGraph(id);
   useEffect(() => {
     // its code comes along with the run's data, or a little later for whoever may open it
     const isOpen = new URLSearchParams(location.search).get("view") === "graph";
@@ -180,7 +183,7 @@ function useRunViews(given: {
         </div>
       ),
     },
-    { id: "files", label: "Files", render: () => <RunFiles run={run} /> },
+    { id: "files", label: "Files", render: () => <RunFiles run={run} nodes={graph?.nodes} /> },
     ...(run.status === "failed"
       ? [
           {
