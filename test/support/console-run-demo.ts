@@ -123,16 +123,17 @@ export async function addRunDemo(call: DemoCall, llm: LlmServer): Promise<void> 
     ...{ name: "local", baseUrl: llm.baseUrl, apiKey: TEST_KEY },
     models: [{ name: "test-model", inputPricePerMillion: 2.5, outputPricePerMillion: 10 }],
   });
-  const add = async (name: string, config: object, inputs: object, more: object = {}) => {
-    const inputSchema = { type: "object", properties: inputs, required: Object.keys(inputs) };
+  const add = async (name: string, config: object, inputs?: object) => {
+    const inputSchema = inputs && { type: "object", properties: inputs, required: Object.keys(inputs) };
     await call("POST", "/api/v1/mcp-definitions", {
       ...{ name, mcpType: (config as { type: string }).type },
-      version: { version: "1.0.0", config, inputSchema, ...more },
+      version: { version: "1.0.0", config, ...(inputSchema && { inputSchema }) },
     });
   };
   const script = (code: string) => ({ type: "python_script", code: code.trimStart() });
   await add("write-files", script(WRITE_FILES), {});
   await add("orders-notebook", NOTEBOOK, { pause: { type: "number" } });
+  await add("greet", script("def main(region):\n    return {'greeting': f'Hello, {region}'}\n"));
   const lookUp = "def main(region):\n    return {'region': region, 'orders': 97, 'isLate': True}\n";
   await add("look-up", script(lookUp), { region: { type: "string" } });
   await add(
@@ -158,7 +159,7 @@ export async function addRunDemo(call: DemoCall, llm: LlmServer): Promise<void> 
   await define("prompt", [{ id: "comment", uses: "mcp:comment@1.0.0", inputs: { table: { value: table } } }]);
   await define("broken", [
     { id: "orders", uses: "builtin:noop", inputs: { rows: { value: [1, 2, 3] } } },
-    { id: "count", uses: "mcp:look-up@1.0.0", inputs: { region: { step: "orders", output: "/region" } } },
+    { id: "greet", uses: "mcp:greet@1.0.0", dependsOn: ["orders"], inputs: { regon: { value: "north" } } },
   ]);
 }
 

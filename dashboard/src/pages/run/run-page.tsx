@@ -168,7 +168,7 @@ function useRunViews(given: {
       label: "Graph",
       render: () => (
         <Suspense fallback={<Skeleton lines={6} height={18} />}>
-          {graph && steps && <RunGraph graph={graph} steps={steps} chosen={chosen} onChoose={choose} />}
+          {graph && <RunGraph graph={graph} steps={steps} chosen={chosen} onChoose={choose} />}
         </Suspense>
       ),
     },
