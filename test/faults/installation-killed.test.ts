@@ -2,6 +2,7 @@ import { afterEach, expect, it } from "@jest/globals";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isProcessAlive } from "../../src/lifecycle/running-process.js";
 import { findDescendants } from "../support/descendants.js";
 import { eventually } from "../support/eventually.js";
 import { recordFigures } from "../support/fault-world.js";
@@ -53,7 +54,7 @@ it(`F33: npm start is killed ${KILLS} times, with its database or without it, an
     up.process.kill("SIGKILL");
     if (isPowerCut) for (const { pid } of all) tryKill(pid);
     await up.result;
-    await eventually("all gone", () => all.every(({ pid }) => !isAlive(pid)), 20_000);
+    await eventually("all gone", () => all.every(({ pid }) => !isProcessAlive(pid)), 20_000);
     if (findLockFile()) stale += 1;
     const startedAt = performance.now();
     up = await startUp(settings);
@@ -76,15 +77,6 @@ function tryKill(pid: number): void {
     process.kill(pid, "SIGKILL");
   } catch {
     // it has ended already
-  }
-}
-
-/** A process that nobody has waited for yet is gone all the same. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
   }
 }
 
