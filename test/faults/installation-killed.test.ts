@@ -2,6 +2,8 @@ import { afterEach, expect, it } from "@jest/globals";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { tokenFile } from "../../src/cli/connect.js";
+import { readPostgresRecord } from "../../src/lifecycle/postgres-record.js";
 import { isProcessAlive } from "../../src/lifecycle/running-process.js";
 import { findDescendants } from "../support/descendants.js";
 import { eventually } from "../support/eventually.js";
@@ -19,7 +21,7 @@ afterEach(async () => {
 });
 
 async function ask(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
-  const token = readFileSync(join(dataDir, "token"), "utf8").trim();
+  const token = readFileSync(tokenFile(dataDir), "utf8").trim();
   const response = await fetch(`${up?.url}/api/v1${path}`, {
     method,
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -81,5 +83,5 @@ function tryKill(pid: number): void {
 }
 
 function findLockFile(): boolean {
-  return existsSync(join(dataDir, "postgres", "postmaster.pid"));
+  return existsSync(join(readPostgresRecord(dataDir)?.clusterFolder ?? "", "postmaster.pid"));
 }

@@ -123,7 +123,8 @@ describe.each(FAULT_BACKENDS)("workers that are lost, queues on $name", ({ name,
     expect(attempt).toBe(2);
     expect(succeeded).toBe(2);
     expect(await world.knex("workers").where({ id: worker, pid: stopped.pid })).toEqual([]);
-    expect(refused).toBe(1);
+    // 0: the first heartbeat after the pause has ended the execution before it could say anything
+    expect(refused).toBeLessThanOrEqual(1);
     expect(againMs).toBeLessThan(10_000);
   }, 180_000);
 
