@@ -2,6 +2,9 @@ import { afterEach, expect, it } from "@jest/globals";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { tokenFile } from "../../src/cli/connect.js";
+import { readPostgresRecord } from "../../src/lifecycle/postgres-record.js";
+import { isProcessAlive } from "../../src/lifecycle/running-process.js";
 import { findDescendants } from "../support/descendants.js";
 import { eventually } from "../support/eventually.js";
 import { recordFigures } from "../support/fault-world.js";
@@ -18,7 +21,7 @@ afterEach(async () => {
 });
 
 async function ask(method: string, path: string, body?: object): Promise<Record<string, unknown>> {
-  const token = readFileSync(join(dataDir, "token"), "utf8").trim();
+  const token = readFileSync(tokenFile(dataDir), "utf8").trim();
   const response = await fetch(`${up?.url}/api/v1${path}`, {
     method,
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -53,7 +56,7 @@ it(`F33: npm start is killed ${KILLS} times, with its database or without it, an
     up.process.kill("SIGKILL");
     if (isPowerCut) for (const { pid } of all) tryKill(pid);
     await up.result;
-    await eventually("all gone", () => all.every(({ pid }) => !isAlive(pid)), 20_000);
+    await eventually("all gone", () => all.every(({ pid }) => !isProcessAlive(pid)), 20_000);
     if (findLockFile()) stale += 1;
     const startedAt = performance.now();
     up = await startUp(settings);
@@ -79,15 +82,6 @@ function tryKill(pid: number): void {
   }
 }
 
-/** A process that nobody has waited for yet is gone all the same. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return false;
-  }
-}
-
 function findLockFile(): boolean {
-  return existsSync(join(dataDir, "postgres", "postmaster.pid"));
+  return existsSync(join(readPostgresRecord(dataDir)?.clusterFolder ?? "", "postmaster.pid"));
 }
