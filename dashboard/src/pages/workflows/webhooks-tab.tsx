@@ -24,12 +24,11 @@ import { WebhookDialog } from "./webhook-dialog.js";
 
 /** What starts a workflow by a request from elsewhere. */
 export function WebhooksTab({ workflow }: { readonly workflow: Workflow }) {
-  const list = useList<Webhook>(queryKeys.webhooks, "/webhooks", { limit: 200 });
+  const list = useList<Webhook>(queryKeys.webhooks(workflow.id), "/webhooks", { workflow: workflow.id });
   const mayWrite = useMay("webhook:write");
   const [isAdding, setAdding] = useState(false);
   const [opened, setOpened] = useState<OpenedWebhook>();
   const [question, setQuestion] = useState<Question>();
-  const own = list.items?.filter(({ workflowId }) => workflowId === workflow.id);
   const add = (
     <Button icon={Plus} blockedBecause={mayWrite.reason} onClick={() => setAdding(true)}>
       New webhook
@@ -40,7 +39,7 @@ export function WebhooksTab({ workflow }: { readonly workflow: Workflow }) {
       <Panel title="Webhooks" side={add} isFlush>
         <ListTable
           label="Webhooks"
-          list={{ ...list, items: own }}
+          list={list}
           columns={columns(setOpened, setQuestion)}
           rowKey={({ id }) => id}
           empty={
@@ -155,7 +154,7 @@ function WebhookActs({
   const { id, name, enabled, revision } = webhook;
   const mayWrite = useMay("webhook:write");
   const { change, isBusy } = useChange();
-  const stale = [queryKeys.webhooks];
+  const stale = [queryKeys.allWebhooks];
   const askDelete = useDeletion(...stale);
   return (
     <span className={layout["rowActions"]}>
