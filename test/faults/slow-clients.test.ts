@@ -1,11 +1,10 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../support/eventually.js";
 import { FAULT_BACKENDS, type FaultWorld, openFaultWorld, recordFigures } from "../support/fault-world.js";
 import { addFloodWorkflow } from "../support/log-flood.js";
 import { openSlowClient, type SlowClient } from "../support/slow-client.js";
 import { openSse, readAll } from "../support/sse-client.js";
+import { watchMemory } from "../support/watch-memory.js";
 
 const CLIENTS = 50;
 const PAIRS = 2;
@@ -15,8 +14,12 @@ const CLOSED_WITHIN_MS = 200_000;
 
 describe.each(FAULT_BACKENDS.slice(0, 1))("F25: clients that read slowly", ({ name, hasRedis }) => {
   let world: FaultWorld;
+  let clients: SlowClient[] = [];
 
-  afterEach(async () => await world?.close());
+  afterEach(async () => {
+    for (const client of clients) client.close();
+    await world?.close();
+  });
 
   it(`${CLIENTS} clients at 1 KiB a second slow no run, and cost little memory`, async () => {
     world = await openFaultWorld({ hasRedis });
@@ -26,7 +29,6 @@ describe.each(FAULT_BACKENDS.slice(0, 1))("F25: clients that read slowly", ({ na
     await runFlood(api.address); // the first one warms both processes up
     const alone: number[] = [];
     const watched: number[] = [];
-    let clients: SlowClient[] = [];
     let runId = "";
     let grownBytes = 0;
     const memory = watchMemory(api.pid);
@@ -86,29 +88,6 @@ describe.each(FAULT_BACKENDS.slice(0, 1))("F25: clients that read slowly", ({ na
     return { id, tookMs: to - from };
   }
 });
-
-/** Follows how much memory a process holds. */
-function watchMemory(pid: number) {
-  const read = () => 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
-  let base = read();
-  let most = 0;
-  let isStopped = false;
-  const watching = (async () => {
-    while (!isStopped) {
-      most = Math.max(most, read() - base);
-      await sleep(200);
-    }
-  })();
-  void watching;
-  return {
-    /** What it holds now is what it needs by itself. */
-    noteBase: () => void (base = Math.max(base, read())),
-    stop() {
-      isStopped = true;
-      return most;
-    },
-  };
-}
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, n) => total + n, 0);

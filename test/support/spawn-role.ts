@@ -25,8 +25,6 @@ export interface RoleProcess {
 export interface RoleOptions {
   /** Command line after the role's name. */
   readonly args?: readonly string[];
-  /** A program that starts it, with its arguments: `faketime` for one. */
-  readonly launcher?: readonly string[];
   /** The folder of another built program. Default: this checkout. */
   readonly program?: string;
 }
@@ -40,9 +38,8 @@ export async function spawnRole(
   environment: Readonly<Record<string, string>>,
   options: RoleOptions = {},
 ): Promise<RoleProcess> {
-  const own = [process.execPath, "dist/src/cli/main.js", role, "--supervised", ...(options.args ?? [])];
-  const [command = "", ...args] = [...(options.launcher ?? []), ...own];
-  const child = spawn(command, args, {
+  const args = ["dist/src/cli/main.js", role, "--supervised", ...(options.args ?? [])];
+  const child = spawn(process.execPath, args, {
     cwd: options.program ?? ROOT,
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
