@@ -117,7 +117,6 @@ export async function startApi(platform: Platform): Promise<Api> {
     ...copilotRoutes({ copilot, logger }),
     ...appParts.routes,
   ];
-  const bullBoard = board.router;
   const app = createApp({
     routes,
     authenticator,
@@ -127,15 +126,12 @@ export async function startApi(platform: Platform): Promise<Api> {
     logger,
     metrics,
     version: VERSION,
-    bullBoard,
+    bullBoard: board.router,
     limits: requestLimits,
     fallbacks: [appParts.proxy.router],
   });
   const server = createHttpServer(app);
-  serveUpgrades(server, {
-    ...{ proxy: appParts.proxy, hostGuard: createHostGuard(settings), logger },
-    ...{ byAddress: requestLimits.byAddress, knownProxies: settings.TRUST_PROXY },
-  });
+  takeUpgrades(server, platform, appParts.proxy, requestLimits.byAddress);
   const address = await listen(server, settings);
   logger.info({ address }, "API listening");
   return {
@@ -156,6 +152,16 @@ export async function startApi(platform: Platform): Promise<Api> {
   };
 }
 
+function takeUpgrades(
+  server: Server,
+  { settings, logger }: Platform,
+  proxy: ReturnType<typeof createAppProxy>,
+  byAddress: RequestLimiter | undefined,
+): void {
+  const hostGuard = createHostGuard(settings);
+  serveUpgrades(server, { proxy, hostGuard, logger, byAddress, knownProxies: settings.TRUST_PROXY });
+}
+
 async function listen(server: Server, { HOST, PORT }: Platform["settings"]): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -165,17 +171,17 @@ async function listen(server: Server, { HOST, PORT }: Platform["settings"]): Pro
   return `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${port}`;
 }
 
+/** What the routes share with what answers beside them. */
+interface Doors {
+  readonly auth: AuthServices;
+  readonly authenticator: Authenticator;
+  readonly hub: StreamHub;
+  readonly exchange: McpExchange;
+  readonly limiter: RequestLimiter | undefined;
+}
+
 /** The whole HTTP surface: services are made here and go no further than their routes. */
-function createRoutes(
-  platform: Platform,
-  doors: {
-    auth: AuthServices;
-    authenticator: Authenticator;
-    hub: StreamHub;
-    exchange: McpExchange;
-    limiter: RequestLimiter | undefined;
-  },
-): RouteDefinition[] {
+function createRoutes(platform: Platform, doors: Doors): RouteDefinition[] {
   const { settings, knex, logger, metrics, audit, engine, evaluator, secrets } = platform;
   const { auth, authenticator, hub } = doors;
   const allowedPrivateHosts = settings.ALLOWED_HOSTS_PRIVATE;
@@ -284,7 +290,7 @@ function createConsoleRoutes(
 /** The Model Context Protocol server. */
 function createMcpRoutes(
   platform: Platform,
-  { exchange, limiter }: { readonly exchange: McpExchange; readonly limiter: RequestLimiter | undefined },
+  { exchange, limiter }: Doors,
   parts: Pick<HeadraceFeatureDeps, "commands" | "queries" | "hub" | "workflows" | "registry">,
 ): RouteDefinition[] {
   const { keys, logger, settings } = platform;

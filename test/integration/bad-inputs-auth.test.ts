@@ -4,14 +4,25 @@ import { newId } from "../../src/core/ids.js";
 import { ROLES } from "../../src/core/permissions.js";
 import { createAuthServices } from "../../src/services/auth/auth-services.js";
 import { sendRequest } from "../support/http-client.js";
-import { expectProblem, faultPaths, itHolds, type MatrixRequest, type MatrixRow } from "../support/matrix-rows.js";
+import {
+  expectProblem,
+  faultPaths,
+  itHolds,
+  type MatrixRequest,
+  type MatrixRow,
+} from "../support/matrix-rows.js";
 import { type MatrixWorld, NOBODY, startMatrixWorld } from "../support/matrix-world.js";
 
 let world: MatrixWorld;
 const AUTH = "/api/v1/auth";
 const USERS = "/api/v1/users";
 
-function row(name: string, request: MatrixRow["request"], status: MatrixRow["status"], ...paths: string[]): MatrixRow {
+function row(
+  name: string,
+  request: MatrixRow["request"],
+  status: MatrixRow["status"],
+  ...paths: string[]
+): MatrixRow {
   return { name, request, status, paths };
 }
 const login = (name: string, body: unknown, ...paths: string[]) =>
@@ -21,7 +32,18 @@ const key = (name: string, body: unknown, status: number, ...paths: string[]) =>
 const user = (name: string, body: object, ...paths: string[]) =>
   row(
     `30 ${name}`,
-    { method: "POST", path: USERS, as: "admin", body: { email: `u-${newId()}@example.com`, name: "U", password: "correct horse battery", role: "viewer", ...body } },
+    {
+      method: "POST",
+      path: USERS,
+      as: "admin",
+      body: {
+        email: `u-${newId()}@example.com`,
+        name: "U",
+        password: "correct horse battery",
+        role: "viewer",
+        ...body,
+      },
+    },
     422,
     ...paths,
   );
@@ -36,9 +58,22 @@ const ROWS: readonly MatrixRow[] = [
   login("NUL", { email: "a@b.c", password: "a\u0000b" }, "/password"),
   login("more than is asked", { email: "a@b.c", password: "x", role: "admin" }, "/role"),
   ...["", "x", "a.b.c", "hrr_", "x".repeat(100_000), 1, null, ["x"], { $ne: null }].map((refreshToken) =>
-    row(`28 the refresh token ${JSON.stringify(refreshToken).slice(0, 30)}`, { method: "POST", path: `${AUTH}/refresh`, body: { refreshToken }, as: null }, [401, 422]),
+    row(
+      `28 the refresh token ${JSON.stringify(refreshToken).slice(0, 30)}`,
+      { method: "POST", path: `${AUTH}/refresh`, body: { refreshToken }, as: null },
+      [401, 422],
+    ),
   ),
-  row("28 an access token to refresh with", () => ({ method: "POST", path: `${AUTH}/refresh`, body: { refreshToken: world.tokens.editor }, as: null }), 401),
+  row(
+    "28 an access token to refresh with",
+    () => ({
+      method: "POST",
+      path: `${AUTH}/refresh`,
+      body: { refreshToken: world.tokens.editor },
+      as: null,
+    }),
+    401,
+  ),
   key("a stronger role", { name: "x", role: "admin" }, 403),
   key("a role that is none", { name: "x", role: "root" }, 422, "/role"),
   key("an end in the past", { name: "x", expiresAt: "2020-01-01T00:00:00Z" }, 422, "/expiresAt"),
@@ -54,16 +89,40 @@ const ROWS: readonly MatrixRow[] = [
   ...["", "x", "a@", "@b.c", "a b@c.d", "a@b.c\n", `${"x".repeat(400)}@b.c`, 1, null].map((email) =>
     user(`the address ${JSON.stringify(email).slice(0, 30)}`, { email }, "/email"),
   ),
-  ...["", "short", "x".repeat(100_000), 1, null].map((password) => user(`the password ${JSON.stringify(password).slice(0, 20)}`, { password }, "/password")),
-  ...["root", "", "ADMIN", ["admin"], null, 1].map((role) => user(`the role ${JSON.stringify(role)}`, { role }, "/role")),
+  ...["", "short", "x".repeat(100_000), 1, null].map((password) =>
+    user(`the password ${JSON.stringify(password).slice(0, 20)}`, { password }, "/password"),
+  ),
+  ...["root", "", "ADMIN", ["admin"], null, 1].map((role) =>
+    user(`the role ${JSON.stringify(role)}`, { role }, "/role"),
+  ),
   ...["id", "createdBy", "passwordHash", "isAdmin", "permissions", "ownerId", "revision"].map((name) =>
     user(`mass assignment of ${name}`, { [name]: "x" }, `/${name}`),
   ),
-  row("30 an editor lifts itself", () => ({ method: "PATCH", path: `${USERS}/${ids.editor}`, body: { role: "admin" } }), 403),
-  row("30 an editor lifts itself, whatever else the body says", () => ({ method: "PATCH", path: `${USERS}/${ids.editor}`, body: { nope: 1 } }), 403),
-  row("30 the last admin steps down", () => ({ method: "PATCH", path: `${USERS}/${ids.admin}`, body: { role: "viewer" }, as: "admin" }), 409),
-  row("30 the last admin is deactivated", () => ({ method: "PATCH", path: `${USERS}/${ids.admin}`, body: { isActive: false }, as: "admin" }), 409),
-  row("30 the last admin is deleted", () => ({ method: "DELETE", path: `${USERS}/${ids.admin}`, as: "admin" }), 409),
+  row(
+    "30 an editor lifts itself",
+    () => ({ method: "PATCH", path: `${USERS}/${ids.editor}`, body: { role: "admin" } }),
+    403,
+  ),
+  row(
+    "30 an editor lifts itself, whatever else the body says",
+    () => ({ method: "PATCH", path: `${USERS}/${ids.editor}`, body: { nope: 1 } }),
+    403,
+  ),
+  row(
+    "30 the last admin steps down",
+    () => ({ method: "PATCH", path: `${USERS}/${ids.admin}`, body: { role: "viewer" }, as: "admin" }),
+    409,
+  ),
+  row(
+    "30 the last admin is deactivated",
+    () => ({ method: "PATCH", path: `${USERS}/${ids.admin}`, body: { isActive: false }, as: "admin" }),
+    409,
+  ),
+  row(
+    "30 the last admin is deleted",
+    () => ({ method: "DELETE", path: `${USERS}/${ids.admin}`, as: "admin" }),
+    409,
+  ),
 ];
 
 const ids = {} as Record<(typeof ROLES)[number], string>;
@@ -109,7 +168,11 @@ describe("bad inputs: sign-in and roles", () => {
         method: "POST",
         path: `${AUTH}/login`,
         as: null,
-        headers: { "x-forwarded-for": `198.51.100.${count}`, forwarded: `for=198.51.100.${count}`, "x-real-ip": `198.51.100.${count}` },
+        headers: {
+          "x-forwarded-for": `198.51.100.${count}`,
+          forwarded: `for=198.51.100.${count}`,
+          "x-real-ip": `198.51.100.${count}`,
+        },
         body: { email: "somebody@example.com", password: `wrong ${count}` },
       };
       const answer = await world.send(request);
@@ -123,8 +186,20 @@ describe("bad inputs: sign-in and roles", () => {
   it("31 no other way to send credentials", async () => {
     const token = world.tokens.admin;
     const bad: Record<string, string | string[]>[] = [
-      ...["Bearer", "Bearer ", "Basic YTpi", `Basic ${Buffer.from(`admin:${token}`).toString("base64")}`, `Token ${token}`, token].map((text) => ({ authorization: text })),
-      ...[`Bearer ${token} x`, `Bearer  ${token}.`, `Bearer ${token},Bearer ${token}`, `Bearer "${token}"`].map((text) => ({ authorization: text })),
+      ...[
+        "Bearer",
+        "Bearer ",
+        "Basic YTpi",
+        `Basic ${Buffer.from(`admin:${token}`).toString("base64")}`,
+        `Token ${token}`,
+        token,
+      ].map((text) => ({ authorization: text })),
+      ...[
+        `Bearer ${token} x`,
+        `Bearer  ${token}.`,
+        `Bearer ${token},Bearer ${token}`,
+        `Bearer "${token}"`,
+      ].map((text) => ({ authorization: text })),
       { authorization: [`Bearer ${token}`, "Bearer x"] },
       { "x-api-key": token },
       { "x-access-token": token },
@@ -149,25 +224,55 @@ describe("bad inputs: sign-in and roles", () => {
     const cookie = `headrace_session=${world.tokens.editor}`;
     const own = world.address;
     const change = async (headers: Record<string, string>) => {
-      const request = { method: "POST", path: "/api/v1/mcp-definitions", as: null, headers: { cookie, ...headers }, body: { name: "a-cookie", mcpType: "x" } };
+      const request = {
+        method: "POST",
+        path: "/api/v1/mcp-definitions",
+        as: null,
+        headers: { cookie, ...headers },
+        body: { name: "a-cookie", mcpType: "x" },
+      };
       const answer = await world.send(request);
       expectProblem(request, answer);
       return answer.status;
     };
     const csrf = { "x-headrace-csrf": "1" };
     const bad: Record<string, string>[] = [
-      ...[{}, { origin: own }, { ...csrf, origin: "https://evil" }, { ...csrf, origin: "null" }, { ...csrf, origin: "" }],
-      ...[{ "x-headrace-csrf": "0", origin: own }, { "x-headrace-csrf": "", origin: own }, { ...csrf, origin: `${own}.evil.example` }],
-      ...[{ ...csrf, origin: own.replace("http:", "https:") }, { ...csrf, origin: own.replace(/:\d+$/, ":3100") }, { ...csrf, origin: own, "sec-fetch-site": "cross-site" }],
-      ...[{ ...csrf, origin: own, "sec-fetch-site": "same-site" }, { ...csrf, origin: "http://localhost@evil.example" }],
+      ...[
+        {},
+        { origin: own },
+        { ...csrf, origin: "https://evil" },
+        { ...csrf, origin: "null" },
+        { ...csrf, origin: "" },
+      ],
+      ...[
+        { "x-headrace-csrf": "0", origin: own },
+        { "x-headrace-csrf": "", origin: own },
+        { ...csrf, origin: `${own}.evil.example` },
+      ],
+      ...[
+        { ...csrf, origin: own.replace("http:", "https:") },
+        { ...csrf, origin: own.replace(/:\d+$/, ":3100") },
+        { ...csrf, origin: own, "sec-fetch-site": "cross-site" },
+      ],
+      ...[
+        { ...csrf, origin: own, "sec-fetch-site": "same-site" },
+        { ...csrf, origin: "http://localhost@evil.example" },
+      ],
     ];
     for (const headers of bad) expect([headers, await change(headers)]).toEqual([headers, 403]);
     expect(await change({ ...csrf, origin: own, "sec-fetch-site": "same-origin" })).toBe(422);
-    expect((await world.send({ path: "/api/v1/mcp-definitions", as: null, headers: { cookie } })).status).toBe(200);
+    expect(
+      (await world.send({ path: "/api/v1/mcp-definitions", as: null, headers: { cookie } })).status,
+    ).toBe(200);
   });
 
   it("gives somebody else's API keys to admins alone: 404 for all others", async () => {
-    const made = await world.send({ method: "POST", path: `${AUTH}/api-keys`, as: "operator", body: { name: "mine" } });
+    const made = await world.send({
+      method: "POST",
+      path: `${AUTH}/api-keys`,
+      as: "operator",
+      body: { name: "mine" },
+    });
     const path = `${AUTH}/api-keys/${made.body["id"]}`;
     for (const as of ["viewer", "editor"] as const) {
       for (const method of ["GET", "DELETE"]) {
@@ -176,14 +281,25 @@ describe("bad inputs: sign-in and roles", () => {
         expect([as, method, answer.status]).toEqual([as, method, 404]);
         expectProblem(request, answer);
       }
-      expect((await world.send({ path: `${AUTH}/api-keys`, as })).text).not.toContain(String(made.body["id"]));
+      expect((await world.send({ path: `${AUTH}/api-keys`, as })).text).not.toContain(
+        String(made.body["id"]),
+      );
     }
     expect((await world.send({ path, as: "operator" })).status).toBe(200);
     expect((await world.send({ method: "DELETE", path, as: "admin" })).status).toBe(204);
   });
 
   it("lists tell no count of what is hidden", async () => {
-    for (const path of ["/workflow-runs", "/mcp-definitions", "/workflow-definitions", "/schedules", "/webhooks", "/secrets", "/external-db-configs", "/auth/api-keys"]) {
+    for (const path of [
+      "/workflow-runs",
+      "/mcp-definitions",
+      "/workflow-definitions",
+      "/schedules",
+      "/webhooks",
+      "/secrets",
+      "/external-db-configs",
+      "/auth/api-keys",
+    ]) {
       const { body, headers } = await world.send({ path: `/api/v1${path}`, as: "viewer" });
       expect([path, Object.keys(body).sort()]).toEqual([path, ["items", "nextCursor"]]);
       expect(Object.keys(headers).filter((name) => /total|count/.test(name))).toEqual([]);
@@ -211,7 +327,10 @@ describe("bad inputs: sign-in and roles", () => {
     const secret = "v3ry-secret-indeed";
     for (const [path, body] of [
       ["/api/v1/auth/login", { email: "a@b.c", password: secret }],
-      ["/api/v1/external-db-configs", { name: "x", dbType: "postgresql", password: secret, host: "10.0.0.1" }],
+      [
+        "/api/v1/external-db-configs",
+        { name: "x", dbType: "postgresql", password: secret, host: "10.0.0.1" },
+      ],
       ["/api/v1/llm-providers", { name: "x", baseUrl: "http://10.0.0.1", apiKey: secret, nope: 1 }],
       ["/api/v1/webhooks", { name: "x", workflow: "nobody", secret }],
       ["/api/v1/users", { email: secret, password: secret, name: secret, role: "x" }],
@@ -227,11 +346,17 @@ describe("bad inputs: sign-in and roles", () => {
   it("K18 another JWT_SECRET ends all tokens, and stored secrets still open", async () => {
     const { platform } = world;
     await platform.secrets.put(
-      { actor: { type: "user", userId: ids.admin, name: "admin", role: "admin" }, origin: { requestId: "r", address: null } } as never,
+      {
+        actor: { type: "user", userId: ids.admin, name: "admin", role: "admin" },
+        origin: { requestId: "r", address: null },
+      } as never,
       "K18_SECRET",
       { value: "still here" },
     );
-    const rotated = { ...platform, keys: { ...platform.keys, jwtSecret: "another secret another secret another" } };
+    const rotated = {
+      ...platform,
+      keys: { ...platform.keys, jwtSecret: "another secret another secret another" },
+    };
     const api = await startApi(rotated);
     try {
       const port = Number(new URL(api.address).port);

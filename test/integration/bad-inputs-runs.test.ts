@@ -35,25 +35,44 @@ const keyed = (name: string, key: string): MatrixRow => ({
   status: 422,
   paths: ["/headers/Idempotency-Key"],
 });
-const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, "v"]));
+const labels = (count: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, "v"]));
 
 const STARTS: readonly MatrixRow[] = [
   started("67 a date that is none", { input: { date: "2026-13-01" } }, 422, "/input/date"),
   started("67 a day that is none", { input: { date: "2026-02-30" } }, 422, "/input/date"),
   started("67 another type", { input: { date: 1 } }, 422, "/input/date"),
-  started("67 a number for text that holds one", { input: { date: "2026-01-01", count: "1" } }, 422, "/input/count"),
+  started(
+    "67 a number for text that holds one",
+    { input: { date: "2026-01-01", count: "1" } },
+    422,
+    "/input/count",
+  ),
   started("67 nothing", { input: {} }, 422, "/input/date"),
   started("67 more than it takes", { input: { date: "2026-01-01", extra: 1 } }, 422, "/input/extra"),
-  started("67 two faults", { input: { count: 1.5, extra: 1 } }, 422, "/input/date", "/input/count", "/input/extra"),
-  ...[[], null, "x", 12].map((input) => started(`67 the input ${JSON.stringify(input)}`, { input }, 422, "/input")),
+  started(
+    "67 two faults",
+    { input: { count: 1.5, extra: 1 } },
+    422,
+    "/input/date",
+    "/input/count",
+    "/input/extra",
+  ),
+  ...[[], null, "x", 12].map((input) =>
+    started(`67 the input ${JSON.stringify(input)}`, { input }, 422, "/input"),
+  ),
   ...[0, -1, 1.5, "1", null, 1e10, [1]].map((version) =>
     started(`68 the version ${JSON.stringify(version)}`, { version }, 422, "/version"),
   ),
   started("68 the version 999", { version: 999 }, 404),
   started("68 an unknown workflow", { workflow: "nobody" }, 404),
   started("68 a workflow's id that is none", { workflow: NOBODY }, 404),
-  ...["", 1, null, ["a"]].map((workflow) => started(`68 the workflow ${JSON.stringify(workflow)}`, { workflow }, 422, "/workflow")),
-  ...[1e9, 1.5, "1", -1e9].map((priority) => started(`69 the priority ${priority}, a ${typeof priority}`, { priority }, 422, "/priority")),
+  ...["", 1, null, ["a"]].map((workflow) =>
+    started(`68 the workflow ${JSON.stringify(workflow)}`, { workflow }, 422, "/workflow"),
+  ),
+  ...[1e9, 1.5, "1", -1e9].map((priority) =>
+    started(`69 the priority ${priority}, a ${typeof priority}`, { priority }, 422, "/priority"),
+  ),
   ...[-1, 1e10, "1", null].map((delaySeconds) =>
     started(`69 delaySeconds ${JSON.stringify(delaySeconds)}`, { delaySeconds }, 422, "/delaySeconds"),
   ),
@@ -63,31 +82,44 @@ const STARTS: readonly MatrixRow[] = [
   started("69 a value that is no text", { labels: { a: 1 } }, 422, "/labels/a"),
   started("69 labels in a list", { labels: ["a:b"] }, 422, "/labels"),
   started("69 a name of 300 characters", { labels: { ["x".repeat(300)]: "c" } }, 422),
-  ...["trigger", "createdBy", "id", "parentRunId", "replayOf", "status", "definition", "steps", "role", "ownerId"].map((name) =>
-    started(`mass assignment of ${name}`, { [name]: "x" }, 422, `/${name}`),
-  ),
+  ...[
+    "trigger",
+    "createdBy",
+    "id",
+    "parentRunId",
+    "replayOf",
+    "status",
+    "definition",
+    "steps",
+    "role",
+    "ownerId",
+  ].map((name) => started(`mass assignment of ${name}`, { [name]: "x" }, 422, `/${name}`)),
   keyed("70 a key of 300 characters", "k".repeat(300)),
   keyed("70 a key beyond ASCII", "sch\u00fcssel"),
   keyed("70 a key with a tab", "a\tb"),
   keyed("70 an empty key", ""),
-  ...["61", "-1", "abc", "1.5", "", "0x1", "1e1", "99999999999"].map((wait): MatrixRow => ({
-    name: `71 wait=${wait}`,
-    request: () => ({
-      method: "POST",
-      path: `/api/v1${RUNS}?wait=${wait}`,
-      body: { workflow: world.workflow.name, input: { date: "2026-01-01" } },
+  ...["61", "-1", "abc", "1.5", "", "0x1", "1e1", "99999999999"].map(
+    (wait): MatrixRow => ({
+      name: `71 wait=${wait}`,
+      request: () => ({
+        method: "POST",
+        path: `/api/v1${RUNS}?wait=${wait}`,
+        body: { workflow: world.workflow.name, input: { date: "2026-01-01" } },
+      }),
+      status: 422,
+      paths: ["/wait"],
     }),
-    status: 422,
-    paths: ["/wait"],
-  })),
+  ),
 ];
 
 const CHANGES: readonly MatrixRow[] = [
-  ...[{ from: "nostep" }, { from: "" }, { from: 1 }, { from: "__proto__" }].map((body): MatrixRow => ({
-    name: `72 rerun of a run that has not ended, ${JSON.stringify(body)}`,
-    request: () => ({ method: "POST", path: `/api/v1${RUNS}/${world.runId}/rerun`, body }),
-    status: [409, 422],
-  })),
+  ...[{ from: "nostep" }, { from: "" }, { from: 1 }, { from: "__proto__" }].map(
+    (body): MatrixRow => ({
+      name: `72 rerun of a run that has not ended, ${JSON.stringify(body)}`,
+      request: () => ({ method: "POST", path: `/api/v1${RUNS}/${world.runId}/rerun`, body }),
+      status: [409, 422],
+    }),
+  ),
   ...["approve", "reject"].flatMap((word): MatrixRow[] => [
     {
       name: `73 ${word} a step that does not wait`,
@@ -96,7 +128,11 @@ const CHANGES: readonly MatrixRow[] = [
     },
     {
       name: `73 ${word} a step that is none`,
-      request: () => ({ method: "POST", path: `/api/v1${RUNS}/${world.runId}/steps/nostep/${word}`, body: {} }),
+      request: () => ({
+        method: "POST",
+        path: `/api/v1${RUNS}/${world.runId}/steps/nostep/${word}`,
+        body: {},
+      }),
       status: 404,
     },
     {
@@ -106,7 +142,11 @@ const CHANGES: readonly MatrixRow[] = [
     },
     {
       name: `73 ${word} with a comment that is no text`,
-      request: () => ({ method: "POST", path: `/api/v1${RUNS}/${world.runId}/steps/keep/${word}`, body: { comment: 1 } }),
+      request: () => ({
+        method: "POST",
+        path: `/api/v1${RUNS}/${world.runId}/steps/keep/${word}`,
+        body: { comment: 1 },
+      }),
       status: [409, 422],
     },
   ]),
@@ -123,10 +163,17 @@ const READS: readonly MatrixRow[] = [
   ]),
   {
     name: "74 a stream as JSON",
-    request: () => ({ path: `/api/v1${RUNS}/${world.runId}/stream`, headers: { accept: "application/json" } }),
+    request: () => ({
+      path: `/api/v1${RUNS}/${world.runId}/stream`,
+      headers: { accept: "application/json" },
+    }),
     status: 406,
   },
-  { name: "74 all runs as JSON", request: { path: "/api/v1/stream", headers: { accept: "application/json" } }, status: 406 },
+  {
+    name: "74 all runs as JSON",
+    request: { path: "/api/v1/stream", headers: { accept: "application/json" } },
+    status: 406,
+  },
   ofRun("75 stream=x", "/logs?stream=x", 422, "/stream"),
   ofRun("75 attempt=-1", "/logs?attempt=-1", 422, "/attempt"),
   ofRun("75 attempt=0", "/logs?attempt=0", 422, "/attempt"),
@@ -135,8 +182,8 @@ const READS: readonly MatrixRow[] = [
   ofRun("75 a step of another run", "/logs?stepId=extract", 200),
   ofRun("75 a step called __proto__", "/logs?stepId=__proto__", 200),
   ofRun("75 a cursor that is none", "/logs?cursor=x", 422, "/cursor"),
-  ...["..%2f..%2fetc%2fpasswd", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..", "x", NOBODY, `${NOBODY}%00.html`].map((id) =>
-    get(`76 the artifact ${id}`, `/artifacts/${id}`, 404),
+  ...["..%2f..%2fetc%2fpasswd", "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..", "x", NOBODY, `${NOBODY}%00.html`].map(
+    (id) => get(`76 the artifact ${id}`, `/artifacts/${id}`, 404),
   ),
 ];
 
@@ -194,7 +241,11 @@ describe("bad inputs: runs", () => {
     const second = await world.send(cancel);
     expect([202, 409]).toContain(second.status);
     expectProblemIf(cancel, second);
-    const rerun = { method: "POST", path: `/api/v1${RUNS}/${run.body["id"]}/rerun`, body: { from: "nostep" } };
+    const rerun = {
+      method: "POST",
+      path: `/api/v1${RUNS}/${run.body["id"]}/rerun`,
+      body: { from: "nostep" },
+    };
     const answer = await world.send(rerun);
     expect([answer.status, faultPaths(answer)]).toEqual([422, ["/from"]]);
   });
@@ -205,11 +256,18 @@ describe("bad inputs: runs", () => {
 
   it("72 a run goes on with its version once its workflow is gone", async () => {
     const name = `w-${newId()}`;
-    await world.make("/workflow-definitions", { name, definition: { steps: [{ id: "a", uses: "builtin:noop" }] } });
+    await world.make("/workflow-definitions", {
+      name,
+      definition: { steps: [{ id: "a", uses: "builtin:noop" }] },
+    });
     const run = await world.make(RUNS, { workflow: name }, 202);
     await world.send({ method: "POST", path: `/api/v1${RUNS}/${run["id"]}/cancel` });
     await world.send({ method: "DELETE", path: `/api/v1/workflow-definitions/${name}` });
-    const again = await world.send({ method: "POST", path: `/api/v1${RUNS}/${run["id"]}/rerun`, body: { from: "start" } });
+    const again = await world.send({
+      method: "POST",
+      path: `/api/v1${RUNS}/${run["id"]}/rerun`,
+      body: { from: "start" },
+    });
     expect(again.status).toBe(202);
     expect((await world.send({ path: `/api/v1${RUNS}/${run["id"]}` })).status).toBe(200);
   });
@@ -240,7 +298,10 @@ describe("bad inputs: runs", () => {
 });
 
 /** What a stream says within half a second. */
-async function firstBytes(path: string, headers: Record<string, string>): Promise<{ status: number; text: string }> {
+async function firstBytes(
+  path: string,
+  headers: Record<string, string>,
+): Promise<{ status: number; text: string }> {
   const token = world.tokens.editor;
   return await new Promise((resolve, reject) => {
     let text = "";

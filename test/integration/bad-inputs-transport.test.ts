@@ -88,12 +88,19 @@ const BODIES: readonly MatrixRow[] = [
 ];
 
 const QUERIES: readonly MatrixRow[] = [
-  ...["0", "-1", "201", "1e3", "abc", "", "1.5", "0x10", "+5", "%20", "9999999999999999999", "５"].map((limit) =>
-    get(`10 limit=${limit}`, `${RUNS}?limit=${encodeURIComponent(decodeURIComponent(limit))}`, 422, "/limit"),
+  ...["0", "-1", "201", "1e3", "abc", "", "1.5", "0x10", "+5", "%20", "9999999999999999999", "５"].map(
+    (limit) =>
+      get(
+        `10 limit=${limit}`,
+        `${RUNS}?limit=${encodeURIComponent(decodeURIComponent(limit))}`,
+        422,
+        "/limit",
+      ),
   ),
   get("10 limit twice", `${RUNS}?limit=1&limit=2`, 422, "/limit"),
-  ...["random", "' OR 1=1--", "eyJhIjoxfQ", "e30", "W10", "bnVsbA", "../..", `a${"b".repeat(600)}`].map((cursor) =>
-    get(`11 cursor=${cursor.slice(0, 20)}`, `${RUNS}?cursor=${encodeURIComponent(cursor)}`, 422, "/cursor"),
+  ...["random", "' OR 1=1--", "eyJhIjoxfQ", "e30", "W10", "bnVsbA", "../..", `a${"b".repeat(600)}`].map(
+    (cursor) =>
+      get(`11 cursor=${cursor.slice(0, 20)}`, `${RUNS}?cursor=${encodeURIComponent(cursor)}`, 422, "/cursor"),
   ),
   get("12 an unknown status", `${RUNS}?status=nope`, 422, "/status"),
   get("12 status[]", `${RUNS}?status[]=a&status[]=b`, 422, "/status[]"),
@@ -105,9 +112,15 @@ const QUERIES: readonly MatrixRow[] = [
   get("12 an unknown parameter", `${RUNS}?order=asc`, 422, "/order"),
   get("13 a label without a colon", `${RUNS}?label=a`, 422, "/label"),
   get("13 a label without a name", `${RUNS}?label=:a`, 422, "/label"),
-  ...["yesterday", "2026-02-30", "2026-13-01", "1", "2026-01-01T25:00:00Z", "now()", "2026-01-01T00:00:00"].map(
-    (moment) => get(`13 createdAfter=${moment}`, `${RUNS}?createdAfter=${moment}`, 422, "/createdAfter"),
-  ),
+  ...[
+    "yesterday",
+    "2026-02-30",
+    "2026-13-01",
+    "1",
+    "2026-01-01T25:00:00Z",
+    "now()",
+    "2026-01-01T00:00:00",
+  ].map((moment) => get(`13 createdAfter=${moment}`, `${RUNS}?createdAfter=${moment}`, 422, "/createdAfter")),
 ];
 
 const METHODS: readonly MatrixRow[] = [
@@ -124,33 +137,94 @@ const METHODS: readonly MatrixRow[] = [
   get("15 an escape that is no UTF-8", "/workflow-runs/%ff", 404),
 ];
 
-const NAMES = ["workflow-runs", "users", "mcp-versions", "schedules", "webhooks", "external-db-configs", "artifacts"];
+const NAMES = [
+  "workflow-runs",
+  "users",
+  "mcp-versions",
+  "schedules",
+  "webhooks",
+  "external-db-configs",
+  "artifacts",
+];
 const NO_IDS = [
-  ...["abc", "0", "-1", "%00", "..%2fusers", "null", "undefined", "%27%20OR%201=1--", "{id}", "x".repeat(5_000)],
-  ...["0193d5a1-7b1c-7000-8000-0000000000FG", "0193d5a17b1c70008000000000000000f", `${NOBODY}%0a`, `${NOBODY}%20`],
+  ...[
+    "abc",
+    "0",
+    "-1",
+    "%00",
+    "..%2fusers",
+    "null",
+    "undefined",
+    "%27%20OR%201=1--",
+    "{id}",
+    "x".repeat(5_000),
+  ],
+  ...[
+    "0193d5a1-7b1c-7000-8000-0000000000FG",
+    "0193d5a17b1c70008000000000000000f",
+    `${NOBODY}%0a`,
+    `${NOBODY}%20`,
+  ],
 ];
 const IDS: readonly MatrixRow[] = [
   ...NAMES.flatMap((name) =>
-    NO_IDS.map((id): MatrixRow => ({
-      name: `21 /${name}/${id.slice(0, 40)}`,
-      request: { path: `/api/v1/${name}/${id}`, as: "admin" },
-      status: 404,
-    })),
+    NO_IDS.map(
+      (id): MatrixRow => ({
+        name: `21 /${name}/${id.slice(0, 40)}`,
+        request: { path: `/api/v1/${name}/${id}`, as: "admin" },
+        status: 404,
+      }),
+    ),
   ),
   { name: "21 /workflow-runs/../users", request: { path: "/api/v1/workflow-runs/../users" }, status: 404 },
 ];
 
 const PUBLIC = ["/health/live", "/health/ready", "/openapi.json"];
 const BENT = [
-  ...["/api/v1/workflow-runs;x", "/api/v1/workflow-runs/", "/api/v1//workflow-runs", "//api/v1/workflow-runs"],
+  ...[
+    "/api/v1/workflow-runs;x",
+    "/api/v1/workflow-runs/",
+    "/api/v1//workflow-runs",
+    "//api/v1/workflow-runs",
+  ],
   ...["/health/live/%2e%2e/%2e%2e/api/v1/workflow-runs", "/api/v1/workflow-runs?x=/health/live"],
   ...["/API/V1/WORKFLOW-RUNS", "/api/v1/workflow-runs/health/live", "/api/v1/workflow-runs/health"],
-  ...["/api/v1/workflow-definitions/health", "/api/v1/workflow-definitions/ready", "/api/v1/users#/health/live"],
-  ...["/api/v1/mcp-definitions/openapi.json", "/api/v1/workflow-definitions/login", "/api/v1/users/health/live"],
-  ...["/health/live/../../api/v1/users", "/docs/../api/v1/users", "/docs/%2e%2e/api/v1/users", "/hooks/../api/v1/users"],
-  ...["/assets/..%2fapi%2fv1%2fusers", "/sign-in/../api/v1/users", "/api/v1/auth/login/../../users", "/%61pi/v1/users"],
-  ...["/api/v1/users%3f/health/live", "/api/v1/users%23", "/api/v1/users;/health/live", "/api/v1/users/.", "/mcp/"],
-  ...["/admin/queues/../queues", "/admin/queues;x", "/admin/queues/api/queues/", "/ADMIN/QUEUES", "/apps/health/live/"],
+  ...[
+    "/api/v1/workflow-definitions/health",
+    "/api/v1/workflow-definitions/ready",
+    "/api/v1/users#/health/live",
+  ],
+  ...[
+    "/api/v1/mcp-definitions/openapi.json",
+    "/api/v1/workflow-definitions/login",
+    "/api/v1/users/health/live",
+  ],
+  ...[
+    "/health/live/../../api/v1/users",
+    "/docs/../api/v1/users",
+    "/docs/%2e%2e/api/v1/users",
+    "/hooks/../api/v1/users",
+  ],
+  ...[
+    "/assets/..%2fapi%2fv1%2fusers",
+    "/sign-in/../api/v1/users",
+    "/api/v1/auth/login/../../users",
+    "/%61pi/v1/users",
+  ],
+  ...[
+    "/api/v1/users%3f/health/live",
+    "/api/v1/users%23",
+    "/api/v1/users;/health/live",
+    "/api/v1/users/.",
+    "/mcp/",
+  ],
+  ...[
+    "/admin/queues/../queues",
+    "/admin/queues;x",
+    "/admin/queues/api/queues/",
+    "/ADMIN/QUEUES",
+    "/apps/health/live/",
+  ],
   ...PUBLIC.map((path) => `/api/v1/users?next=${path}`),
 ];
 
@@ -206,7 +280,11 @@ describe("bad inputs: transport and ids", () => {
 
   it("16 431 for headers of 64 KiB, for 300 of them, and for a token of 100 KiB", async () => {
     const many = Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`x-${at}`, "y"]));
-    for (const headers of [{ "x-long": "y".repeat(65_536) }, many, { authorization: `Bearer ${"y".repeat(102_400)}` }]) {
+    for (const headers of [
+      { "x-long": "y".repeat(65_536) },
+      many,
+      { authorization: `Bearer ${"y".repeat(102_400)}` },
+    ]) {
       const request = { path: "/health/live", headers };
       const answer = await world.send(request);
       expect(answer.status).toBe(431);
@@ -227,7 +305,10 @@ describe("bad inputs: transport and ids", () => {
       "GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: a\rSet-Cookie: x=1\r\nConnection: close\r\n\r\n",
     );
     expect(split).not.toMatch(/^set-cookie:/im);
-    const escaped = await world.send({ path: "/health/live", headers: { "x-request-id": "a%0d%0aSet-Cookie:x" } });
+    const escaped = await world.send({
+      path: "/health/live",
+      headers: { "x-request-id": "a%0d%0aSet-Cookie:x" },
+    });
     expect(escaped.headers["set-cookie"]).toBeUndefined();
   });
 

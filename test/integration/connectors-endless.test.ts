@@ -89,7 +89,9 @@ describe("a database that never comes to an end", () => {
 
 /** A packet of MySQL's protocol. */
 function packet(sequence: number, ...parts: (Buffer | string)[]): Buffer {
-  const body = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)));
+  const body = Buffer.concat(
+    parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)),
+  );
   const head = Buffer.alloc(4);
   head.writeUIntLE(body.length, 0, 3);
   head.writeUInt8(sequence & 0xff, 3);
@@ -129,38 +131,52 @@ describeWith(mariadbServer, "with a server of MariaDB", () => {
     await connector.close();
     await server.stop();
   });
-  const query = async (sql: string, more: { maxRows?: number; timeoutSeconds?: number; readOnly?: boolean } = {}) =>
+  const query = async (
+    sql: string,
+    more: { maxRows?: number; timeoutSeconds?: number; readOnly?: boolean } = {},
+  ) =>
     await connector.query({
       ...{ sql, params: [], maxRows: 1_000, readOnly: true, timeoutSeconds: 30, ...more },
       signal: new AbortController().signal,
     });
   const BILLION = "seq_1_to_1000000000";
 
-  it.each([true, false])("reads so many of a billion rows, and no more; readOnly: %s", async (readOnly) => {
-    const begun = performance.now();
-    const before = process.memoryUsage().rss;
-    const result = await query(`SELECT seq FROM ${BILLION}`, { readOnly });
-    expect(result).toMatchObject({ rowCount: 1_000, truncated: true });
-    expect(performance.now() - begun).toBeLessThan(5_000);
-    expect(process.memoryUsage().rss - before).toBeLessThan(300 * MEBIBYTE);
-    await expectIdle();
-  }, 60_000);
+  it.each([true, false])(
+    "reads so many of a billion rows, and no more; readOnly: %s",
+    async (readOnly) => {
+      const begun = performance.now();
+      const before = process.memoryUsage().rss;
+      const result = await query(`SELECT seq FROM ${BILLION}`, { readOnly });
+      expect(result).toMatchObject({ rowCount: 1_000, truncated: true });
+      expect(performance.now() - begun).toBeLessThan(5_000);
+      expect(process.memoryUsage().rss - before).toBeLessThan(300 * MEBIBYTE);
+      await expectIdle();
+    },
+    60_000,
+  );
 
   it.each([
     ["that count a billion rows", `SELECT sum(a.seq * 7 % 11) FROM ${BILLION} a`],
     ["that sort them before the first one", `SELECT seq FROM ${BILLION} ORDER BY rand()`],
     ["that wait", "SELECT sleep(100)"],
     ["that wait in each row", `SELECT sleep(1), seq FROM ${BILLION}`],
-  ])("ends statements %s, on the server as well", async (_what, sql) => {
-    const begun = performance.now();
-    await expect(query(sql, { timeoutSeconds: 1 })).rejects.toMatchObject({ fault: "timeout" });
-    expect(performance.now() - begun).toBeLessThan(3_000);
-    await expectIdle();
-  }, 60_000);
+  ])(
+    "ends statements %s, on the server as well",
+    async (_what, sql) => {
+      const begun = performance.now();
+      await expect(query(sql, { timeoutSeconds: 1 })).rejects.toMatchObject({ fault: "timeout" });
+      expect(performance.now() - begun).toBeLessThan(3_000);
+      await expectIdle();
+    },
+    60_000,
+  );
 
   it("cuts a cell that is huge, and many large ones", async () => {
     const before = process.memoryUsage().rss;
-    for (const sql of ["SELECT repeat('x', 300000000) AS text", "SELECT repeat('x', 10000000) AS text FROM seq_1_to_1000"]) {
+    for (const sql of [
+      "SELECT repeat('x', 300000000) AS text",
+      "SELECT repeat('x', 10000000) AS text FROM seq_1_to_1000",
+    ]) {
       const outcome = await query(sql).catch((error: unknown) => error);
       if (outcome instanceof Error) expect(outcome.message).toMatch(/too large/);
       else expect(outcome).toMatchObject({ truncated: true });

@@ -120,7 +120,11 @@ describeConnectorContract("SQLite", {
     const program = "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\nd.executescript(sys.argv[2])";
     const made = spawnSync(python, ["-c", program, join(dataDir, "shop.db"), SETUP.join(";")]);
     if (made.status !== 0) throw new Error(String(made.stderr));
-    const connector = findConnector("sqlite").open({ databaseName: "shop.db" }, {}, { guard, dataDir, openWalls });
+    const connector = findConnector("sqlite").open(
+      { databaseName: "shop.db" },
+      {},
+      { guard, dataDir, openWalls },
+    );
     return { connector, close: async () => rmSync(dataDir, { recursive: true }) };
   },
   placeholder: "?",
@@ -147,7 +151,11 @@ describeConnectorContract("DuckDB", {
     for (const statement of SETUP) await connection.run(statement);
     connection.disconnectSync();
     instance.closeSync();
-    const connector = findConnector("duckdb").open({ databaseName: "shop.duckdb" }, {}, { guard, dataDir, openWalls });
+    const connector = findConnector("duckdb").open(
+      { databaseName: "shop.duckdb" },
+      {},
+      { guard, dataDir, openWalls },
+    );
     return { connector, close: async () => rmSync(dataDir, { recursive: true }) };
   },
   placeholder: "$1",

@@ -9,34 +9,56 @@ import semver from "semver";
  */
 const FLOORS: Readonly<Record<string, string>> = {
   "@modelcontextprotocol/sdk": "1.25.2", // CVE-2026-0621; Host and Origin
-  "jsonwebtoken": "9.0.0", // CVE-2022-23540, -23541
-  "jws": "4.0.1", // CVE-2025-65945
+  jsonwebtoken: "9.0.0", // CVE-2022-23540, -23541
+  jws: "4.0.1", // CVE-2025-65945
   "passport-jwt": "4.0.1",
-  "liquidjs": "10.26.0", // CVE-2026-44645, -45617, -41311, -35525
-  "bullmq": "6.3.3", // #4585: wedged for ever after an outage
-  "ioredis": "6.0.0",
-  "qs": "6.14.2", // CVE-2025-15284, CVE-2026-2391
-  "express": "5.0.0",
+  liquidjs: "10.26.0", // CVE-2026-44645, -45617, -41311, -35525
+  bullmq: "6.3.3", // #4585: wedged for ever after an outage
+  ioredis: "6.0.0",
+  qs: "6.14.2", // CVE-2025-15284, CVE-2026-2391
+  express: "5.0.0",
   "body-parser": "2.2.1", // CVE-2025-13466
   "path-to-regexp": "8.0.0", // CVE-2024-45296
-  "cookie": "0.7.0", // CVE-2024-47764
-  "send": "1.1.0", // CVE-2024-43799
+  cookie: "0.7.0", // CVE-2024-47764
+  send: "1.1.0", // CVE-2024-43799
   "serve-static": "2.1.0", // CVE-2024-43800
   "cross-spawn": "7.0.5", // CVE-2024-21538
-  "semver": "7.5.2", // CVE-2022-25883
-  "ws": "8.17.1", // CVE-2024-37890
-  "undici": "7.5.0", // CVE-2025-47279
+  semver: "7.5.2", // CVE-2022-25883
+  ws: "8.17.1", // CVE-2024-37890
+  undici: "7.5.0", // CVE-2025-47279
   "node-fetch": "3.1.1", // CVE-2022-0235
-  "mysql2": "3.9.8", // CVE-2024-21508, -21511
-  "pg": "8.0.0",
-  "jsonata": "2.0.4", // CVE-2024-27307
-  "lodash": "4.17.21", // CVE-2021-23337
+  mysql2: "3.9.8", // CVE-2024-21508, -21511
+  pg: "8.0.0",
+  jsonata: "2.0.4", // CVE-2024-27307
+  lodash: "4.17.21", // CVE-2021-23337
 };
 
 /** What peers were broken into by, and what has no business here. */
 const ABSENT = [
-  ...["vm2", "isolated-vm", "multer", "simple-git", "node-tar", "tar", "ip", "ssrfcheck", "axios", "request", "serialize-javascript"],
-  ...["node-serialize", "mcp-remote", "libxmljs", "shelljs", "execa", "pyodide", "jsonpath", "jsonpath-plus", "mathjs"],
+  ...[
+    "vm2",
+    "isolated-vm",
+    "multer",
+    "simple-git",
+    "node-tar",
+    "tar",
+    "ip",
+    "ssrfcheck",
+    "axios",
+    "request",
+    "serialize-javascript",
+  ],
+  ...[
+    "node-serialize",
+    "mcp-remote",
+    "libxmljs",
+    "shelljs",
+    "execa",
+    "pyodide",
+    "jsonpath",
+    "jsonpath-plus",
+    "mathjs",
+  ],
 ];
 
 interface Locked {
@@ -50,7 +72,11 @@ const { packages } = JSON.parse(readFileSync(lockFile, "utf8")) as { packages: R
 /** Everything that is installed in production, however deep: name and version. */
 const installed = Object.entries(packages)
   .filter(([path, { dev }]) => path.includes("node_modules/") && dev !== true)
-  .map(([path, { version = "" }]) => ({ path, name: path.slice(path.lastIndexOf("node_modules/") + 13), version }));
+  .map(([path, { version = "" }]) => ({
+    path,
+    name: path.slice(path.lastIndexOf("node_modules/") + 13),
+    version,
+  }));
 
 describe("what is installed in production", () => {
   it.each(Object.entries(FLOORS))("%s is at least %s, wherever it lies", (name, floor) => {

@@ -186,7 +186,12 @@ describe("audit log", () => {
       const { seq, hash } = await trx("action_logs").where("seq", 8).first();
       const put = async (key: typeof encryption) => {
         const signer = createCheckpointSigner({ encryption: key });
-        const { keyId, signature, ...made } = signer.sign({ kind: "prune", seq: Number(seq), hash, at: new Date() });
+        const { keyId, signature, ...made } = signer.sign({
+          kind: "prune",
+          seq: Number(seq),
+          hash,
+          at: new Date(),
+        });
         await trx("audit_checkpoints").insert({ ...made, key_id: keyId, signature });
       };
       await put(other);
@@ -195,7 +200,9 @@ describe("audit log", () => {
         await createAuditLog({ knex: trx, keys }).verify(AbortSignal.timeout(5000));
       expect(await verdictWith({ encryption })).toMatchObject({ valid: false, firstBadSeq: 8 });
       // as after a rotation, while the earlier key is still at hand
-      expect(await renewCheckpoints(trx, { encryption: { ...encryption, readable: [other] } })).toBeGreaterThan(0);
+      expect(
+        await renewCheckpoints(trx, { encryption: { ...encryption, readable: [other] } }),
+      ).toBeGreaterThan(0);
       expect(await renewCheckpoints(trx, { encryption: { ...encryption, readable: [other] } })).toBe(0);
       expect(await verdictWith({ encryption })).toMatchObject({ valid: true, prunedThrough: 8 });
       // nobody signs anew what a stranger has signed

@@ -91,7 +91,11 @@ describeWith(bubblewrap, "walls around queries of embedded databases, which bubb
 
   it("keep what is written, and cost little", async () => {
     const path = join(folder, "kept.db");
-    spawnSync(PYTHON, ["-c", "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).executescript('pragma journal_mode=wal; create table t (n)')", path]);
+    spawnSync(PYTHON, [
+      "-c",
+      "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).executescript('pragma journal_mode=wal; create table t (n)')",
+      path,
+    ]);
     const guard = createOutgoingGuard();
     const query = async (isWalled: boolean, sql: string, readOnly: boolean) => {
       const ground = { guard, dataDir: folder, ...(isWalled ? { openWalls: async () => walls } : {}) };
@@ -123,7 +127,9 @@ describe("without walls", () => {
     const connector = findConnector("sqlite").open({ databaseName: "x.db" }, {}, ground);
     const request = { params: [], maxRows: 10, timeoutSeconds: 10, signal: new AbortController().signal };
     await connector.query({ ...request, sql: "CREATE TABLE t (n)", readOnly: false });
-    expect((await connector.query({ ...request, sql: "SELECT count(*) AS n FROM t", readOnly: true })).rows).toEqual([{ n: 0 }]);
+    expect(
+      (await connector.query({ ...request, sql: "SELECT count(*) AS n FROM t", readOnly: true })).rows,
+    ).toEqual([{ n: 0 }]);
     rmSync(folder, { recursive: true });
   });
 });

@@ -42,9 +42,18 @@ describe("limits of requests, by the doors that Express does not count", () => {
   });
 
   it("believes as many proxies as it knows", () => {
-    const request = { headers: { "x-forwarded-for": "192.0.2.1, 192.0.2.2,192.0.2.3" }, socket: { remoteAddress: "10.0.0.1" } };
+    const request = {
+      headers: { "x-forwarded-for": "192.0.2.1, 192.0.2.2,192.0.2.3" },
+      socket: { remoteAddress: "10.0.0.1" },
+    };
     const read = (known: number) => readClientAddress(request as unknown as IncomingMessage, known);
-    expect([0, 1, 2, 3, 9].map(read)).toEqual(["10.0.0.1", "192.0.2.3", "192.0.2.2", "192.0.2.1", "192.0.2.1"]);
+    expect([0, 1, 2, 3, 9].map(read)).toEqual([
+      "10.0.0.1",
+      "192.0.2.3",
+      "192.0.2.2",
+      "192.0.2.1",
+      "192.0.2.1",
+    ]);
   });
 });
 

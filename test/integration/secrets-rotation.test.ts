@@ -170,7 +170,9 @@ describe("rotation of the encryption key", () => {
     // whatever was stored was there when the retirement was: a last rotation takes it along
     expect(await database.knex("secrets").where("key_id", retired.id).count("* as count")).toEqual(rowsThen);
     await expect(old.put(who, "AFTER", { value: "x" })).rejects.toMatchObject({ code: "HRK01" });
-    expect(toAppError(await old.put(who, "BEFORE", { value: "z" }).catch((error: unknown) => error))).toMatchObject({
+    expect(
+      toAppError(await old.put(who, "BEFORE", { value: "z" }).catch((error: unknown) => error)),
+    ).toMatchObject({
       code: "NOT_READY",
     });
     for (const { table, id, keyId, ciphertext } of SEALED_COLUMNS.slice(1)) {

@@ -89,7 +89,8 @@ export function expectProblem(request: MatrixRequest, response: TestResponse): v
     requestId: headers["x-request-id"],
   });
   expect(text).not.toMatch(LEAKS);
-  for (const path of faultPaths(response)) expect([path, pointsIntoRequest(path, request)]).toEqual([path, true]);
+  for (const path of faultPaths(response))
+    expect([path, pointsIntoRequest(path, request)]).toEqual([path, true]);
 }
 
 /** The pointers of an answer's faults. */

@@ -25,7 +25,9 @@ const DATABASE = /\.(?:db|db3|sqlite|sqlite3|duckdb|ddb)(?:-wal|-shm|-journal|\.
 export async function openQueryWalls(): Promise<QueryWalls | undefined> {
   const bubblewrap = findTool("bwrap");
   if (!bubblewrap) return undefined;
-  const help = await promisify(execFile)(bubblewrap, ["--help"], { env: {}, timeout: TRIAL_MS }).catch(() => undefined);
+  const help = await promisify(execFile)(bubblewrap, ["--help"], { env: {}, timeout: TRIAL_MS }).catch(
+    () => undefined,
+  );
   if (!help) return undefined;
   const policy = createIsolationPolicy();
   const features = { canDisableUserNamespaces: help.stdout.includes("--disable-userns") };
