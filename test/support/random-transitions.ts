@@ -3,7 +3,7 @@ import { newId } from "../../src/core/ids.js";
 import { planReuse } from "../../src/core/plan-reuse.js";
 import type { RunPlan } from "../../src/core/plan.js";
 import { isRunTerminal } from "../../src/core/statuses.js";
-import type { Hold, Transition } from "../../src/core/transition.js";
+import type { FreeWorker, Hold, Transition } from "../../src/core/transition.js";
 import type { FlushItem } from "../../src/services/engine/apply-batch.js";
 import type { NewRun } from "../../src/services/engine/flush-batch.js";
 import type { Random } from "../simulation/random.js";
@@ -149,9 +149,13 @@ function drawBeginning(
   if (target?.kind === "builtin" && target.name !== "noop")
     return { kind: "hold", ...key, hold: drawHold(random, target.name === "approval") };
   const error = { code: "invalid_input", message: "no such field" } as const;
-  const kind = random.weighted({ claim: 88, skip: 6, failQueued: 6 });
-  if (kind === "claim")
-    return { kind, ...key, token: randomUUID(), workerId: randomUUID(), sandboxLevel: "none" };
+  const kind = random.weighted({ claim: 60, perform: 28, skip: 6, failQueued: 6 });
+  const worker = { token: randomUUID(), workerId: randomUUID(), sandboxLevel: "none" };
+  if (kind === "claim") return { kind, ...key, ...worker };
+  if (kind === "perform") {
+    const next = random.chance(0.7) ? { next: drawFreeWorker(random) } : {};
+    return { kind, ...key, ...worker, inputs: { p: 1 }, output: { by: worker.token }, ...next };
+  }
   return kind === "skip" ? { kind, ...key } : { kind, ...key, error };
 }
 
@@ -179,6 +183,16 @@ function drawHold(random: Random, isApproval: boolean, isGrant = false): Hold {
   } as Hold;
 }
 
+function drawFreeWorker(random: Random): FreeWorker {
+  const token = randomUUID();
+  const isPerforming = random.chance(0.5);
+  return {
+    ...{ token, workerId: randomUUID(), sandboxLevel: "none", accepts: () => true },
+    perform: ({ index }) =>
+      isPerforming && index % 2 === 0 ? { inputs: { p: index }, output: { by: token } } : undefined,
+  };
+}
+
 function drawFenced(
   random: Random,
   key: { stepIndex: number; itemIndex: number; token: string },
@@ -195,7 +209,7 @@ function drawFenced(
   });
   switch (kind) {
     case "succeed": {
-      const next = { token: randomUUID(), workerId: randomUUID(), sandboxLevel: "none", accepts: () => true };
+      const next = drawFreeWorker(random);
       return {
         kind,
         ...key,
