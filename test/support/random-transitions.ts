@@ -66,7 +66,8 @@ function drawStart(random: Random, tables: Tables, plans: Plans): FlushItem {
 function drawStep(random: Random, run: RunTables, plans: Plans, taken: Set<string>): FlushItem | undefined {
   const { id: runId, workflow_version_id: versionId } = run.row;
   const plan = plans.get(versionId) as RunPlan;
-  if (random.chance(0.08)) {
+  const isToClose = !/[pqrw]/.test(run.row.step_states) && !isRunTerminal(run.row.status);
+  if (isToClose || random.chance(0.08)) {
     const transition = drawOfRun(random, run);
     // a stop touches every row of its run
     if (taken.has(runId) || [...taken].some((key) => key.startsWith(`${runId}/`))) return undefined;
