@@ -20,7 +20,9 @@ function resolve(inputs: StepDraft["inputs"], output?: JsonValue) {
 describe("isEffectless", () => {
   it("is a no-op of plain values", () => {
     expect(isSo({})).toBe(true);
-    expect(isSo({ inputs: { a: { value: 1 }, b: { input: "/b" }, c: { step: "a", output: "/c" } } })).toBe(true);
+    expect(isSo({ inputs: { a: { value: 1 }, b: { input: "/b" }, c: { step: "a", output: "/c" } } })).toBe(
+      true,
+    );
   });
 
   it("is nothing that takes time, means or care", () => {

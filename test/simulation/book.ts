@@ -154,7 +154,8 @@ export class Book {
         "I6",
         () => `${name()} ${step.availableAt - this.#loop.now} ms early`,
       );
-    if (["claim", "perform", "hold", "call"].includes(transition.kind)) this.#ensureWanted(entry, transition, name);
+    if (["claim", "perform", "hold", "call"].includes(transition.kind))
+      this.#ensureWanted(entry, transition, name);
     if (transition.kind === "wake")
       ensure((step.dueAt ?? Infinity) <= this.#loop.now, "I6", () => `${name()}, which is not due`);
     if (transition.kind === "return")

@@ -30,7 +30,11 @@ export function createStepPerformer({ resolver, maxOutputBytes }: StepPerformerD
 
   return {
     /** What a queued step comes to. */
-    async ofQueued({ runId, itemIndex }: StepJob, plan: RunPlan, step: PlanStep): Promise<AtHand | undefined> {
+    async ofQueued(
+      { runId, itemIndex }: StepJob,
+      plan: RunPlan,
+      step: PlanStep,
+    ): Promise<AtHand | undefined> {
       if (!isEffectless(step)) return undefined;
       try {
         return toAtHand((await resolver.resolveInputs(runId, plan, step, itemIndex)).values);
