@@ -150,20 +150,6 @@ export default tseslint.config(
     files: ["dashboard/src/**/*.tsx"],
     rules: { "max-lines-per-function": ["error", { max: 90, skipBlankLines: true, skipComments: true }] },
   },
-  {
-    // to be taken apart: pages that had grown before they were measured
-    files: [
-      "mcp-editor/app-config",
-      "mcp-editor/mcp-editor",
-      "mcp-editor/notebook-config",
-      "settings/api-key-dialog",
-      "settings/database-dialog",
-      "settings/users-page",
-      "workflow-editor/canvas",
-      "workflow-editor/workflow-editor",
-    ].map((page) => `dashboard/src/pages/${page}.tsx`),
-    rules: { "max-lines-per-function": ["error", { max: 125, skipBlankLines: true, skipComments: true }] },
-  },
   onlyConfigReadsEnvironment,
   consoleKnowsShapesOnly,
   ...boundaries,

@@ -57,6 +57,7 @@ import { createExternalDbs } from "./services/external-dbs/external-dbs.js";
 import { createReadiness, type ReadinessCheck } from "./services/health/readiness.js";
 import { readSandboxMetric } from "./services/health/sandbox-metric.js";
 import { openRequestLimiters } from "./services/limits/open-request-limiters.js";
+import type { RequestLimiter } from "./services/limits/request-limiter.js";
 import { openSharedLimits } from "./services/limits/shared-limits.js";
 import { createLlmProviders } from "./services/llm-providers/llm-providers.js";
 import { createLlmBudgets } from "./services/llm-spending/llm-budgets.js";
@@ -110,8 +111,9 @@ export async function startApi(platform: Platform): Promise<Api> {
     limits,
     externalDbs: platform.connections,
   });
+  const requestLimits = openRequestLimiters({ limits, settings });
   const routes = [
-    ...createRoutes(platform, { auth, authenticator, hub, exchange }),
+    ...createRoutes(platform, { auth, authenticator, hub, exchange, limiter: requestLimits.byCaller }),
     ...copilotRoutes({ copilot, logger }),
     ...appParts.routes,
   ];
@@ -126,11 +128,14 @@ export async function startApi(platform: Platform): Promise<Api> {
     metrics,
     version: VERSION,
     bullBoard,
-    limits: openRequestLimiters({ limits, settings }),
+    limits: requestLimits,
     fallbacks: [appParts.proxy.router],
   });
   const server = createHttpServer(app);
-  serveUpgrades(server, { proxy: appParts.proxy, hostGuard: createHostGuard(settings), logger });
+  serveUpgrades(server, {
+    ...{ proxy: appParts.proxy, hostGuard: createHostGuard(settings), logger },
+    ...{ byAddress: requestLimits.byAddress, knownProxies: settings.TRUST_PROXY },
+  });
   const address = await listen(server, settings);
   logger.info({ address }, "API listening");
   return {
@@ -163,7 +168,13 @@ async function listen(server: Server, { HOST, PORT }: Platform["settings"]): Pro
 /** The whole HTTP surface: services are made here and go no further than their routes. */
 function createRoutes(
   platform: Platform,
-  doors: { auth: AuthServices; authenticator: Authenticator; hub: StreamHub; exchange: McpExchange },
+  doors: {
+    auth: AuthServices;
+    authenticator: Authenticator;
+    hub: StreamHub;
+    exchange: McpExchange;
+    limiter: RequestLimiter | undefined;
+  },
 ): RouteDefinition[] {
   const { settings, knex, logger, metrics, audit, engine, evaluator, secrets } = platform;
   const { auth, authenticator, hub } = doors;
@@ -199,7 +210,7 @@ function createRoutes(
     ...createWebhookRoutes(platform, { commands, queries, hub }),
     ...scheduleRoutes({ schedules, queries }),
     ...streamRoutes({ hub }),
-    ...createMcpRoutes(platform, doors.exchange, { commands, queries, hub, workflows, registry }),
+    ...createMcpRoutes(platform, doors, { commands, queries, hub, workflows, registry }),
     ...externalDbRoutes({ externalDbs: createExternalDbs(platform) }),
     ...createLlmRoutes(platform),
     ...createArtifactRoutes(platform, queries),
@@ -273,13 +284,14 @@ function createConsoleRoutes(
 /** The Model Context Protocol server. */
 function createMcpRoutes(
   platform: Platform,
-  exchange: McpExchange,
+  { exchange, limiter }: { readonly exchange: McpExchange; readonly limiter: RequestLimiter | undefined },
   parts: Pick<HeadraceFeatureDeps, "commands" | "queries" | "hub" | "workflows" | "registry">,
 ): RouteDefinition[] {
   const { keys, logger, settings } = platform;
   const endpoint = createMcpEndpoint({
     sessions: createMcpSessions(keys),
     exchange,
+    limiter,
     logger,
     serverInfo: { name: "headrace", title: "Headrace", version: VERSION },
     instructions: MCP_INSTRUCTIONS,

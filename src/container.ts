@@ -5,6 +5,8 @@ import type { Settings } from "./config/settings-schema.js";
 import { openPubSub } from "./events/open-pub-sub.js";
 import type { PubSub } from "./events/pub-sub.js";
 import { openDatabase } from "./models/database.js";
+import { openQueryWalls } from "../workers/sandbox/query-walls.js";
+import type { QueryWalls } from "./connectors/types.js";
 import { createOutgoingGuard } from "./outgoing/outgoing-guard.js";
 import type { Logger } from "./observability/logger.js";
 import { createMetrics, type Metrics } from "./observability/metrics.js";
@@ -123,7 +125,13 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
 
 function openConnections({ settings, knex, keys }: Pick<Platform, "settings" | "knex" | "keys">) {
   const guard = createOutgoingGuard({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
-  const ground = { guard, dataDir: settings.DATA_DIR, python: settings.PYTHON };
+  const hasWalls = settings.SANDBOX === "auto" || settings.SANDBOX === "namespace";
+  let walls: Promise<QueryWalls | undefined> | undefined;
+  const openWalls = async () => await (walls ??= openQueryWalls());
+  const ground = {
+    ...{ guard, dataDir: settings.DATA_DIR, python: settings.PYTHON },
+    ...(hasWalls ? { openWalls } : {}),
+  };
   return createConnectionManager({ knex, keys, ground });
 }
 

@@ -1,5 +1,6 @@
 import type { Settings } from "./config/settings-schema.js";
 import { openPlatform, type Platform } from "./container.js";
+import { closeInheritedDescriptors } from "./lifecycle/close-inherited-descriptors.js";
 import { prepareInstallation } from "./lifecycle/prepare-installation.js";
 import { StartupError } from "./lifecycle/startup-error.js";
 import { createLogger } from "./observability/logger.js";
@@ -53,6 +54,7 @@ export async function startApiProcess(settings: Settings): Promise<RunningProces
 
 /** Starts a worker on the settings' groups. */
 export async function startWorkerProcess(settings: Settings): Promise<RunningProcess> {
+  closeInheritedDescriptors();
   // an API or scheduler process never loads executors and sandbox
   const { startWorker } = await import("../workers/worker.js");
   return await openRole("worker", settings, async (platform) => {

@@ -76,6 +76,14 @@ export function forgetKeptEncryptionKeys(settings: KeySettings): void {
   if (oldEncryptionKeys !== undefined) replaceKeptKeys(settings.DATA_DIR, kept);
 }
 
+/** The ids of the keys that {@link forgetKeptEncryptionKeys} would take away, without those that settings still give. */
+export function listForgettableKeys(settings: KeySettings): string[] {
+  if (settings.ENCRYPTION_KEY !== undefined && settings.JWT_SECRET !== undefined) return [];
+  const { encryptionKey, oldEncryptionKeys = [] } = loadKeptKeys(settings.DATA_DIR);
+  const given = [settings.ENCRYPTION_KEY ?? encryptionKey, ...(settings.DECRYPTION_KEYS ?? [])];
+  return oldEncryptionKeys.filter((each) => !given.includes(each)).map((each) => deriveEncryptionKey(each).id);
+}
+
 function replaceKeptKeys(folder: string, keys: KeptKeys): void {
   const path = join(folder, "keys.json");
   const made = `${path}.${process.pid}.${randomBytes(6).toString("hex")}`;

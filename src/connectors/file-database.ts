@@ -1,8 +1,9 @@
+import { dirname } from "node:path";
 import { z } from "zod";
 import { findDatabaseFile } from "./database-file.js";
 import { groupTables, type ScannedColumn } from "./group-tables.js";
 import { plainText } from "./network-fields.js";
-import { askProcess, type QueryLimits, type QueryProgram } from "./query-process.js";
+import { askProcess, type QueryLimits, withoutWalls } from "./query-process.js";
 import { type RawResult, toQueryResult } from "./raw-result.js";
 import { MAX_RESULT_BYTES } from "./result-rows.js";
 import {
@@ -11,6 +12,7 @@ import {
   ConnectorError,
   type ConnectorGround,
   MAX_SCHEMA_COLUMNS,
+  type QueryProgram,
 } from "./types.js";
 
 const TEST_SECONDS = 10;
@@ -45,13 +47,19 @@ export function defineFileDatabase(kind: FileDatabaseKind): ConnectorDefinition<
   };
 }
 
-function openFile(databaseName: string, program: QueryProgram, { dataDir }: ConnectorGround): Connector {
+function openFile(
+  databaseName: string,
+  program: QueryProgram,
+  { dataDir, openWalls }: ConnectorGround,
+): Connector {
   async function ask<Answer>(request: object, limits: QueryLimits): Promise<Answer> {
     // looked up at each use: what the name leads to may have changed
     const found = findDatabaseFile(dataDir, databaseName);
     if ("fault" in found) throw new ConnectorError("connection", `The file ${found.fault}`);
     const { seconds: timeoutSeconds } = limits;
-    return await askProcess<Answer>(program, { path: found.path, timeoutSeconds, ...request }, limits);
+    const walls = await openWalls?.();
+    const walled = walls ? walls.wrap(program, dirname(found.path)) : withoutWalls(program);
+    return await askProcess<Answer>(walled, { path: found.path, timeoutSeconds, ...request }, limits);
   }
 
   return {

@@ -1,21 +1,21 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
+import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { withDeadline } from "./deadline.js";
 import { MAX_RESULT_BYTES } from "./result-rows.js";
-import { ConnectorError } from "./types.js";
-
-/** A program that reads one request from its standard input and writes one answer to its standard output. */
-export interface QueryProgram {
-  readonly command: string;
-  readonly args: readonly string[];
-}
+import { ConnectorError, type QueryProgram, type WalledProgram } from "./types.js";
 
 /** The limits of one request. */
 export interface QueryLimits {
   readonly seconds: number;
   readonly signal: AbortSignal;
+}
+
+/** A program without walls: only the process is its own. */
+export function withoutWalls({ command, args }: QueryProgram): WalledProgram {
+  return { command, args, env: { LANG: "C.UTF-8" }, inputs: [] };
 }
 
 /** Programs start, and may write an answer that is a little longer than its rows. */
@@ -28,32 +28,39 @@ const MAX_ANSWER_BYTES = 4 * MAX_RESULT_BYTES;
  * @throws ConnectorError
  */
 export async function askProcess<Answer>(
-  { command, args }: QueryProgram,
+  { command, args, env, inputs }: WalledProgram,
   request: object,
   { seconds, signal }: QueryLimits,
 ): Promise<Answer> {
   const child = spawn(command, args, {
     cwd: tmpdir(),
-    env: { LANG: "C.UTF-8" },
-    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...env },
+    stdio: ["pipe", "pipe", "pipe", ...inputs.map(() => "pipe" as const)],
+  });
+  const { stdin, stdout, stderr } = child;
+  if (!stdin || !stdout || !stderr) throw new Error("A child without pipes");
+  inputs.forEach((input, at) => {
+    const pipe = child.stdio[3 + at] as Writable;
+    pipe.on("error", () => undefined); // its end says what happened
+    pipe.end(input);
   });
   const kill = () => void child.kill("SIGKILL");
   const answer = new Promise<string>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
-    child.stdout.on("data", (chunk: Buffer) => {
+    stdout.on("data", (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= MAX_ANSWER_BYTES) chunks.push(chunk);
       else kill();
     });
-    child.stderr.resume();
-    child.stdin.on("error", () => undefined); // its end says what happened
+    stderr.resume();
+    stdin.on("error", () => undefined); // its end says what happened
     child.once("error", (error) =>
       reject(new ConnectorError("connection", "The database's program cannot be started", error)),
     );
     child.once("close", () => resolve(Buffer.concat(chunks).toString("utf8")));
   });
-  child.stdin.end(JSON.stringify(request));
+  stdin.end(JSON.stringify(request));
   return read<Answer>(await withDeadline({ seconds: seconds + START_SECONDS, signal, stop: kill }, answer));
 }
 

@@ -98,6 +98,29 @@ export interface WireSession {
   readonly secretKey: number;
 }
 
+/** A program that reads one request from its standard input and writes one answer to its standard output. */
+export interface QueryProgram {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Files and folders of its own that it needs. */
+  readonly ownPaths: readonly string[];
+}
+
+/** A program as it is to be started. */
+export interface WalledProgram {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** What it reads from its descriptors from 3 on. */
+  readonly inputs: readonly Buffer[];
+}
+
+/** Puts walls around programs of embedded databases, whose SQL is code that strangers wrote. */
+export interface QueryWalls {
+  /** Inside, there are the system, the program's own files, and of `folder` what is no file of Headrace's. No network. */
+  wrap(program: QueryProgram, folder: string): WalledProgram;
+}
+
 /** The world of connectors. */
 export interface ConnectorGround {
   /** Judges hosts, on the addresses that are connected to. */
@@ -106,6 +129,8 @@ export interface ConnectorGround {
   readonly dataDir: string;
   /** The setting `PYTHON`. */
   readonly python?: string | undefined;
+  /** Opened at first use; undefined where the machine or the setting `SANDBOX` allows none. */
+  readonly openWalls?: () => Promise<QueryWalls | undefined>;
 }
 
 /** One type of external database: its configuration's schema and how it is opened. */

@@ -15,10 +15,14 @@ export const stepIdSchema = z
   .regex(/^[a-z][a-z0-9_-]{0,62}$/, "must match ^[a-z][a-z0-9_-]{0,62}$")
   .refine((id) => id !== "constructor" && id !== "prototype", { error: "is reserved" });
 
+/** What Windows takes for a device, whatever the folder: an export writes each definition to a file of its name. */
+const DEVICE_NAME = /^(?:con|prn|aux|nul|(?:com|lpt)[0-9])$/;
+
 /** The name of an MCP or workflow definition. */
 export const definitionNameSchema = z
   .string()
-  .regex(/^[a-z][a-z0-9-]{1,62}$/, "must match ^[a-z][a-z0-9-]{1,62}$");
+  .regex(/^[a-z][a-z0-9-]{1,62}$/, "must match ^[a-z][a-z0-9-]{1,62}$")
+  .refine((name) => !DEVICE_NAME.test(name), { error: "is the name of a device on Windows" });
 
 /** The name of a stored secret. */
 export const secretNameSchema = z

@@ -38,8 +38,16 @@ const FORBIDDEN_ENV_NAMES = new Set([
   "NODE_REPL_EXTERNAL_MODULE",
   "GCONV_PATH",
   "GLIBC_TUNABLES",
+  "JAVA_TOOL_OPTIONS",
+  "JDK_JAVA_OPTIONS",
+  "_JAVA_OPTIONS",
+  "GIT_ASKPASS",
+  "GIT_EXEC_PATH",
 ]);
-const FORBIDDEN_ENV_PREFIXES = ["LD_", "DYLD_", "PYTHON", "MCP_", "HEADRACE_"];
+const FORBIDDEN_ENV_PREFIXES = [
+  ...["LD_", "DYLD_", "PYTHON", "PERL5", "RUBYOPT", "RUBYLIB"],
+  ...["GIT_SSH", "GIT_CONFIG", "MCP_", "HEADRACE_"],
+];
 
 /** Whether user configuration may not set this environment variable. */
 export function isForbiddenEnvName(name: string): boolean {

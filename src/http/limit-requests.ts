@@ -35,16 +35,45 @@ export async function assertCallerMayAsk(
   response: Response,
 ): Promise<void> {
   if (!limiter) return;
-  const key = actor.apiKeyId === undefined ? `user ${actor.userId}` : `key ${actor.apiKeyId}`;
-  const fault = judge(await limiter.take(key), response);
+  const fault = judge(await limiter.take(keyOf(actor)), response);
   if (fault) throw fault;
 }
 
+/**
+ * Counts what comes in one post but is several requests: each beyond the first, which was counted as the post.
+ * @throws AppError TOO_MANY_REQUESTS with Retry-After, once the limit is reached
+ */
+export async function assertCallerMaySend(
+  limiter: RequestLimiter | undefined,
+  actor: Actor,
+  count: number,
+): Promise<void> {
+  for (let further = 1; limiter && further < count; further += 1) {
+    const fault = refusalOf(await limiter.take(keyOf(actor)));
+    if (fault) throw fault;
+  }
+}
+
+/** Counts a request that Express never sees. @throws AppError TOO_MANY_REQUESTS with Retry-After */
+export async function assertAddressMayAsk(
+  limiter: RequestLimiter | undefined,
+  address: string | null,
+): Promise<void> {
+  const fault = limiter && refusalOf(await limiter.take(toAddressKey(address)));
+  if (fault) throw fault;
+}
+
+function keyOf(actor: Actor): string {
+  return actor.apiKeyId === undefined ? `user ${actor.userId}` : `key ${actor.apiKeyId}`;
+}
+
 function judge(verdict: LimitVerdict, response: Response): AppError | undefined {
-  const { limit, remaining, resetSeconds } = verdict;
-  response.setHeader("RateLimit-Limit", limit);
-  response.setHeader("RateLimit-Remaining", remaining);
-  response.setHeader("RateLimit-Reset", resetSeconds);
-  if (verdict.isAllowed) return undefined;
-  return tooMany(`At most ${limit} requests a minute`, resetSeconds);
+  response.setHeader("RateLimit-Limit", verdict.limit);
+  response.setHeader("RateLimit-Remaining", verdict.remaining);
+  response.setHeader("RateLimit-Reset", verdict.resetSeconds);
+  return refusalOf(verdict);
+}
+
+function refusalOf({ isAllowed, limit, resetSeconds }: LimitVerdict): AppError | undefined {
+  return isAllowed ? undefined : tooMany(`At most ${limit} requests a minute`, resetSeconds);
 }

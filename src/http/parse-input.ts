@@ -43,7 +43,7 @@ export async function parseInput(
   const query = judgeQuery(route, request.originalUrl);
   const body = route.rawBody
     ? { value: bytes as unknown, faults: [] }
-    : judgeBody(route, await parseBody(request, bytes, accepts ?? JSON_ONLY));
+    : await judgeBody(route, await parseBody(request, bytes, accepts ?? JSON_ONLY));
   const faults = [...query.faults, ...body.faults];
   if (faults.length > 0) throw invalidFields(faults);
   return { query: query.value, body: body.value };
@@ -64,7 +64,7 @@ function judgeQuery(route: RouteDefinition, url: string): Judged {
   return { value: {}, faults: unknown };
 }
 
-function judgeBody(route: RouteDefinition, given: unknown): Judged {
+async function judgeBody(route: RouteDefinition, given: unknown): Promise<Judged> {
   if (!route.body) return { value: undefined, faults: [] };
   if (given === undefined) {
     const parsed = route.body.safeParse(undefined);
@@ -73,7 +73,10 @@ function judgeBody(route: RouteDefinition, given: unknown): Judged {
   }
   if (!isJsonObject(given)) return { value: undefined, faults: [{ path: "", message: "must be an object" }] };
   const unfit = findUnfitValues(given);
-  return unfit.length > 0 ? { value: undefined, faults: unfit } : judgeValue(route.body, given);
+  if (unfit.length > 0) return { value: undefined, faults: unfit };
+  const { value, faults } = judgeValue(route.body, given);
+  if (faults.length === 0 || !route.judgeFurther) return { value, faults };
+  return { value, faults: [...faults, ...(await route.judgeFurther(given))] };
 }
 
 function judgeValue(schema: NonNullable<RouteDefinition["body"]>, given: unknown): Judged {

@@ -31,7 +31,8 @@ export function readYaml(text: string): YamlReading {
   const found = [...document.errors, ...document.warnings, ...findDuplicates(document)];
   if (found.length > 0) return { faults: found.slice(0, MOST_FAULTS).map((fault) => toFault(fault, text)) };
   try {
-    return { value: document.toJS({ maxAliasCount: MAX_ALIASES }) as unknown };
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
+    return isEndless(value, new Set()) ? refuse("has an alias of what it stands in") : { value };
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
     return refuse("has too many aliases, or one that names nothing");
@@ -72,6 +73,16 @@ function findDuplicates(document: Document.Parsed): Found[] {
       }
     },
   });
+  return found;
+}
+
+/** Whether a value holds itself: no reader of it would come to an end. */
+function isEndless(value: unknown, around: Set<unknown>): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (around.has(value)) return true;
+  around.add(value);
+  const found = Object.values(value).some((member) => isEndless(member, around));
+  around.delete(value);
   return found;
 }
 

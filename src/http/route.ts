@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ZodType } from "zod";
 import type { Actor, RequestOrigin } from "../core/actor.js";
+import type { JsonObject } from "../core/json.js";
 import type { Permission } from "../core/permissions.js";
+import type { FieldFault } from "../errors/app-error.js";
 
 /** The HTTP methods that routes use. */
 export type HttpMethod = "get" | "post" | "put" | "patch" | "delete";
@@ -60,6 +62,11 @@ export interface RouteDefinition<Params = unknown, Query = unknown, Body = unkno
   readonly body?: ZodType<Body>;
   /** Media types of the body besides JSON. YAML is parsed to the same shape before validation. */
   readonly accepts?: readonly ("application/json" | "application/yaml")[];
+  /**
+   * Faults in those parts of a body that its schema leaves open, when the schema has refused others: the handler, which
+   * judges them else, is not reached then. Without effects.
+   */
+  judgeFurther?(body: JsonObject): Promise<readonly FieldFault[]>;
   /** The handler gets the body's bytes, of any media type, in place of a parsed value (signed webhooks). */
   readonly rawBody?: boolean;
   /** A refusal for want of a token names the metadata of this protected resource (RFC 9728): a path. */

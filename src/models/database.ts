@@ -1,4 +1,5 @@
 import { readdir } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import knexFactory, { type Knex } from "knex";
 import pg from "pg";
@@ -42,11 +43,16 @@ const MIGRATIONS_TABLE = "headrace_migrations";
 const MIGRATION_LOCK = 7238120010;
 /** How long one process waits while another migrates. */
 const MIGRATION_WAIT_MS = 10 * 60_000;
+/** How long a migration waits for a table: whoever comes after it waits as long. */
+const TABLE_WAIT_MS = 3000;
+/** It met statements of processes that run: a deadlock, or a table that it did not get in that time. */
+const COLLIDED: ReadonlySet<unknown> = new Set(["40P01", "55P03"]);
 
 /**
  * Brings the schema up to date; returns what was applied. Safe from any number of processes at once: one migrates,
  * the others wait for it. A schema that is newer than this program is left as it is, so that the processes of the
- * version before go on (and may start again) during a rolling deployment.
+ * version before go on (and may start again) during a rolling deployment. They are at work meanwhile: a migration that gets in
+ * their way is taken back and tried again.
  * @param onWait told once when another process has the lock.
  */
 export async function migrateDatabase(knex: Knex, onWait?: () => void): Promise<string[]> {
@@ -58,23 +64,62 @@ export async function migrateDatabase(knex: Knex, onWait?: () => void): Promise<
       await trx.raw(`SET LOCAL lock_timeout = ${MIGRATION_WAIT_MS}`);
       await trx.raw("SELECT pg_advisory_xact_lock(?)", [MIGRATION_LOCK]);
     }
-    const config = {
-      directory: migrationsFolder(),
-      loadExtensions: [".js"],
-      tableName: MIGRATIONS_TABLE,
-      disableMigrationsListValidation: true,
-    };
-    // Knex's own lock is a row that outlives a killed process; ours goes with its connection, and is held here
-    await knex.migrate.forceFreeMigrationsLock(config);
-    const [, applied] = (await knex.migrate.latest(config)) as [number, string[]];
-    return applied;
+    return await applyMissing(knex);
   });
 }
 
-async function isMigrated(knex: Knex): Promise<boolean> {
+/** Each migration is a transaction: those before one that collides stay applied. */
+async function applyMissing(knex: Knex): Promise<string[]> {
+  const config = {
+    directory: migrationsFolder(),
+    loadExtensions: [".js"],
+    tableName: MIGRATIONS_TABLE,
+    disableMigrationsListValidation: true,
+  };
+  const before = await readApplied(knex);
+  const migrating = openForMigrations(knex);
+  try {
+    for (const until = performance.now() + MIGRATION_WAIT_MS; ; await sleep(200 + 800 * Math.random())) {
+      // Knex's own lock is a row that outlives a killed process; ours goes with its connection, and is held here
+      await migrating.migrate.forceFreeMigrationsLock(config);
+      try {
+        await migrating.migrate.latest(config);
+        return [...(await readApplied(knex))].filter((name) => !before.has(name)).sort();
+      } catch (error) {
+        const isOver = performance.now() > until;
+        if (isOver || !COLLIDED.has((error as { code?: unknown }).code)) throw error;
+      }
+    }
+  } finally {
+    await migrating.destroy();
+  }
+}
+
+/** Connections to the same database that do not wait for a table for long. */
+function openForMigrations(knex: Knex): Knex {
+  const { client, connection } = knex.client.config as Knex.Config;
+  return knexFactory({
+    client: client as string,
+    connection: connection as Knex.PgConnectionConfig,
+    pool: {
+      min: 0,
+      max: 2,
+      afterCreate: (created: pg.Client, done: (error: Error | null, created: pg.Client) => void) =>
+        void created.query(`SET lock_timeout = ${TABLE_WAIT_MS}`, (error) => done(error, created)),
+    },
+    // a collision is no news: it is tried again
+    log: { warn: () => undefined, error: () => undefined },
+  });
+}
+
+async function readApplied(knex: Knex): Promise<Set<string>> {
   const known = await knex.raw("SELECT to_regclass(?) IS NOT NULL AS is_there", [MIGRATIONS_TABLE]);
-  if (!known.rows[0].is_there) return false;
-  const applied = new Set(await knex(MIGRATIONS_TABLE).pluck<string[]>("name"));
+  return new Set(known.rows[0].is_there ? await knex(MIGRATIONS_TABLE).pluck<string[]>("name") : []);
+}
+
+async function isMigrated(knex: Knex): Promise<boolean> {
+  const applied = await readApplied(knex);
+  if (applied.size === 0) return false;
   const names = await readdir(migrationsFolder());
   return names.filter((name) => name.endsWith(".js")).every((name) => applied.has(name));
 }

@@ -16,7 +16,7 @@ export function measureRecovery(blows: readonly Blow[], rows: ChaosRows): Recove
   return kinds.map((kind) => {
     const own = blows.filter((blow) => blow.kind === kind);
     const seconds = own
-      .map((blow) => secondsOf(blow, rows))
+      .map((blow) => secondsOf(blow, blows, rows))
       .filter((value) => value !== undefined)
       .sort((one, other) => one - other);
     const medianSeconds = seconds[Math.floor((seconds.length - 1) / 2)];
@@ -24,10 +24,12 @@ export function measureRecovery(blows: readonly Blow[], rows: ChaosRows): Recove
   });
 }
 
-function secondsOf(blow: Blow, rows: ChaosRows): number | undefined {
+function secondsOf(blow: Blow, blows: readonly Blow[], rows: ChaosRows): number | undefined {
   if (blow.pid !== undefined) {
+    // what it lost to a later blow is counted there
+    const next = blows.find(({ pid, at }) => pid === blow.pid && at > blow.at)?.at ?? Infinity;
     const taken = rows.lostAttempts
-      .filter(({ pid, at }) => pid === blow.pid && at > blow.at)
+      .filter(({ pid, at }) => pid === blow.pid && at > blow.at && at < next)
       .map(({ at }) => at);
     return taken.length === 0 ? undefined : (Math.max(...taken) - blow.at) / 1000;
   }

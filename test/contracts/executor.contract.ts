@@ -19,6 +19,8 @@ export interface ContractPrograms {
   readonly prints: string;
   /** Prints a line of 150,000 characters "x", then the bytes `ff fe 0a`. */
   readonly oddOutput: string;
+  /** Prints the numbers below the input n, one a line and without a pause, and returns null. */
+  readonly floods: string;
   /** Reports progress 0.25 and 1 with the message "done", returns null. */
   readonly progress: string;
   /** No main: prints "hello", then the JSON object `{"rows": <the inputs' n>}` from MCP_INPUTS. */
@@ -143,6 +145,12 @@ export function describeExecutorContract(subject: ExecutorSubject): void {
         const messages = logs.map((line) => line.message);
         expect(messages.slice(0, 3).map((message) => message.length)).toEqual([65_536, 65_536, 18_928]);
         expect(messages[3]).toBe("\uFFFD\uFFFD");
+      });
+
+      it("come whole from a script that writes faster than it is read and ends at once", async () => {
+        const { logs } = await execute(programs.floods, { n: 100_000 });
+        expect(logs).toHaveLength(100_000);
+        expect(logs.at(-1)?.message).toBe("99999");
       });
     });
 

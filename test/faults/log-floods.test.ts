@@ -39,7 +39,7 @@ describe.each(FAULT_BACKENDS)(
         `${written} lines written, ${stored} stored, ${dropped} counted as dropped; event loop of the worker p99 ${Math.round(delay.p99)} ms, longest ${Math.round(delay.max)} ms; ${lockFaults.length} faults of locks`,
       );
       expect(attempts).toEqual(attempts.map(() => ({ attempt: 1, status: "succeeded" })));
-      expect(stored + dropped).toBe(written);
+      expect({ written: stored + dropped, missing: await findMissing() }).toEqual({ written, missing: [] });
       expect(lockFaults).toEqual([]);
       // 100 ms on a quiet machine
       expect(delay.p99).toBeLessThan(400);
@@ -48,6 +48,20 @@ describe.each(FAULT_BACKENDS)(
     async function openStatuses(): Promise<Record<string, number>> {
       const { queued = 0, running = 0, ...ended } = await world.statuses();
       return queued + running > 0 ? { ...ended, running: queued + running } : ended;
+    }
+
+    /** Of each step, the first and last number of what is not there, and how many there are of it. */
+    async function findMissing(): Promise<object[]> {
+      const { rows } = await world.knex.raw(
+        `SELECT step_id, min(n), max(n), count(*)
+           FROM (SELECT step_id, n FROM step_runs, generate_series(0, :last ::int) AS n
+                 EXCEPT
+                 SELECT step_id, substring(line ->> 'message' FROM '^[0-9]+')::int
+                   FROM run_events, jsonb_array_elements(data -> 'lines') AS line WHERE type = 'step.log') AS missing
+          GROUP BY step_id`,
+        { last: LINES_PER_SECOND * SECONDS - 1 },
+      );
+      return rows;
     }
 
     async function countLines(): Promise<{ stored: number; dropped: number }> {

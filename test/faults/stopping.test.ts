@@ -40,9 +40,9 @@ describe.each(FAULT_BACKENDS)(
       await Promise.all(ends);
       const broken = answers.filter((answer) => !/^20[02]$/.test(answer));
       recordFigures(
-        "F26",
+        "F26 (API)",
         name,
-        `API: exit code ${stopped.code} after ${Math.round(stopped.tookMs)} ms, ${100 - broken.length} of 100 open requests answered, 20 of 20 streams ended`,
+        `exit code ${stopped.code} after ${Math.round(stopped.tookMs)} ms, ${100 - broken.length} of 100 open requests answered, 20 of 20 streams ended`,
       );
       expect(broken).toEqual([]);
       expect(stopped.code).toBe(0);
@@ -73,9 +73,9 @@ describe.each(FAULT_BACKENDS)(
         const handedMs = Math.round(performance.now() - stoppedAt);
         await eventually("all ended", async () => (await world.statuses())["succeeded"] === 3, 40_000);
         recordFigures(
-          "F26",
+          `F26 (worker, ${drain} s)`,
           name,
-          `worker, DRAIN_SECONDS=${drain}: exit code ${stopped.code} after ${Math.round(stopped.tookMs)} ms (asked ${askedMs} ms after its steps began), ${
+          `exit code ${stopped.code} after ${Math.round(stopped.tookMs)} ms (asked ${askedMs} ms after its steps began), ${
             isHandedOver
               ? `3 of 3 steps run elsewhere ${handedMs} ms after it was gone and the other was up`
               : "3 of 3 steps ended there"

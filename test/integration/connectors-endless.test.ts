@@ -1,10 +1,13 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { afterEach, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { findConnector } from "../../src/connectors/registry.js";
 import type { Connector } from "../../src/connectors/types.js";
 import type { DbType } from "../../src/contracts/api/external-db-configs.js";
 import { createOutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
+import { eventually } from "../support/eventually.js";
+import { mariadbServer, type OwnMariadb, startOwnMariadb } from "../support/own-mariadb.js";
+import { describeWith } from "../support/requirements.js";
 
 const ground = { guard: createOutgoingGuard({ allowedPrivateHosts: ["127.0.0.1"] }), dataDir: "/nowhere" };
 const MEBIBYTE = 1024 ** 2;
@@ -76,4 +79,104 @@ describe("a database that never comes to an end", () => {
     await expectCut(async (signal) => await connector.test(signal));
     await expectCut(async (signal) => await connector.scanSchema(signal));
   }, 60_000);
+
+  it("is cut off by MySQL's connector, whatever it is asked", async () => {
+    await open("mysql", serveMysql);
+    await expectCut(async (signal) => await connector.test(signal));
+    await expectCut(async (signal) => await connector.scanSchema(signal));
+  }, 60_000);
+});
+
+/** A packet of MySQL's protocol. */
+function packet(sequence: number, ...parts: (Buffer | string)[]): Buffer {
+  const body = Buffer.concat(parts.map((part) => (typeof part === "string" ? Buffer.from(part, "latin1") : part)));
+  const head = Buffer.alloc(4);
+  head.writeUIntLE(body.length, 0, 3);
+  head.writeUInt8(sequence & 0xff, 3);
+  return Buffer.concat([head, body]);
+}
+
+const GREETING = [
+  "\x0a8.0.0\0\x01\0\0\0abcdefgh\0\x09\xa2\x2d\x02\0\x08\0\x15",
+  `${"\0".repeat(10)}ijklmnopqrst\0mysql_native_password\0`,
+];
+const DEFINITION = "\x03def\0\0\0\x07version\x07version\x0c\x2d\0\xff\xff\xff\0\xfd\0\0\0\0\0";
+
+/** Lets anybody in, and answers each query with a row that is followed by another. */
+function serveMysql(socket: Socket): void {
+  socket.on("error", () => undefined);
+  socket.write(packet(0, ...GREETING));
+  socket.once("data", () => {
+    socket.write(packet(2, "\0\0\0\x02\0\0\0"));
+    socket.once("data", () => {
+      socket.write(Buffer.concat([packet(1, "\x01"), packet(2, DEFINITION), packet(3, "\xfe\0\0\x02\0")]));
+      let sequence = 3;
+      pour(socket, () => packet((sequence += 1), "\xfd\0\0\x10", Buffer.alloc(MEBIBYTE, "x")));
+    });
+  });
+}
+
+describeWith(mariadbServer, "with a server of MariaDB", () => {
+  let server: OwnMariadb;
+  let connector: Connector;
+  beforeAll(async () => {
+    server = await startOwnMariadb();
+    await server.run("SET GLOBAL max_allowed_packet = 1073741824", "CREATE DATABASE endless");
+    const config = { host: "127.0.0.1", port: server.port, databaseName: "endless", username: server.user };
+    connector = findConnector("mysql").open(config, { password: server.password }, ground);
+  }, 60_000);
+  afterAll(async () => {
+    await connector.close();
+    await server.stop();
+  });
+  const query = async (sql: string, more: { maxRows?: number; timeoutSeconds?: number; readOnly?: boolean } = {}) =>
+    await connector.query({
+      ...{ sql, params: [], maxRows: 1_000, readOnly: true, timeoutSeconds: 30, ...more },
+      signal: new AbortController().signal,
+    });
+  const BILLION = "seq_1_to_1000000000";
+
+  it.each([true, false])("reads so many of a billion rows, and no more; readOnly: %s", async (readOnly) => {
+    const begun = performance.now();
+    const before = process.memoryUsage().rss;
+    const result = await query(`SELECT seq FROM ${BILLION}`, { readOnly });
+    expect(result).toMatchObject({ rowCount: 1_000, truncated: true });
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(300 * MEBIBYTE);
+    await expectIdle();
+  }, 60_000);
+
+  it.each([
+    ["that count a billion rows", `SELECT sum(a.seq * 7 % 11) FROM ${BILLION} a`],
+    ["that sort them before the first one", `SELECT seq FROM ${BILLION} ORDER BY rand()`],
+    ["that wait", "SELECT sleep(100)"],
+    ["that wait in each row", `SELECT sleep(1), seq FROM ${BILLION}`],
+  ])("ends statements %s, on the server as well", async (_what, sql) => {
+    const begun = performance.now();
+    await expect(query(sql, { timeoutSeconds: 1 })).rejects.toMatchObject({ fault: "timeout" });
+    expect(performance.now() - begun).toBeLessThan(3_000);
+    await expectIdle();
+  }, 60_000);
+
+  it("cuts a cell that is huge, and many large ones", async () => {
+    const before = process.memoryUsage().rss;
+    for (const sql of ["SELECT repeat('x', 300000000) AS text", "SELECT repeat('x', 10000000) AS text FROM seq_1_to_1000"]) {
+      const outcome = await query(sql).catch((error: unknown) => error);
+      if (outcome instanceof Error) expect(outcome.message).toMatch(/too large/);
+      else expect(outcome).toMatchObject({ truncated: true });
+    }
+    expect(process.memoryUsage().rss - before).toBeLessThan(600 * MEBIBYTE);
+    expect((await query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    await expectIdle();
+  }, 60_000);
+
+  /** Nothing of what was ended goes on. */
+  async function expectIdle(): Promise<void> {
+    await eventually("no statement goes on", async () => {
+      const { rows } = await query(
+        "SELECT count(*) AS n FROM information_schema.processlist WHERE command IN ('Query', 'Execute') AND id <> connection_id()",
+      );
+      return rows[0]?.["n"] === 0;
+    });
+  }
 });

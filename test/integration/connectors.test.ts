@@ -6,6 +6,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { describe, expect, it } from "@jest/globals";
 import { findConnector } from "../../src/connectors/registry.js";
 import { createOutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
+import { openQueryWalls } from "../../workers/sandbox/query-walls.js";
 import { describeConnectorContract } from "../contracts/connector.contract.js";
 import { mariadbServer, startOwnMariadb } from "../support/own-mariadb.js";
 import { describeWith } from "../support/requirements.js";
@@ -13,6 +14,9 @@ import { createTestDatabase } from "../support/test-database.js";
 
 const guard = createOutgoingGuard({ allowedPrivateHosts: ["127.0.0.1"] });
 const ground = { guard, dataDir: tmpdir() };
+/** As a worker and the API have them: behind walls where this machine has any. */
+const walls = openQueryWalls();
+const openWalls = async () => await walls;
 const SETUP = [
   "CREATE TABLE customer (id INTEGER PRIMARY KEY NOT NULL, name VARCHAR(100) NOT NULL, credit DECIMAL(20,2))",
   "CREATE TABLE purchase (id INTEGER PRIMARY KEY NOT NULL, customer_id INTEGER REFERENCES customer (id), bought_at TIMESTAMP)",
@@ -116,7 +120,7 @@ describeConnectorContract("SQLite", {
     const program = "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\nd.executescript(sys.argv[2])";
     const made = spawnSync(python, ["-c", program, join(dataDir, "shop.db"), SETUP.join(";")]);
     if (made.status !== 0) throw new Error(String(made.stderr));
-    const connector = findConnector("sqlite").open({ databaseName: "shop.db" }, {}, { guard, dataDir });
+    const connector = findConnector("sqlite").open({ databaseName: "shop.db" }, {}, { guard, dataDir, openWalls });
     return { connector, close: async () => rmSync(dataDir, { recursive: true }) };
   },
   placeholder: "?",
@@ -143,7 +147,7 @@ describeConnectorContract("DuckDB", {
     for (const statement of SETUP) await connection.run(statement);
     connection.disconnectSync();
     instance.closeSync();
-    const connector = findConnector("duckdb").open({ databaseName: "shop.duckdb" }, {}, { guard, dataDir });
+    const connector = findConnector("duckdb").open({ databaseName: "shop.duckdb" }, {}, { guard, dataDir, openWalls });
     return { connector, close: async () => rmSync(dataDir, { recursive: true }) };
   },
   placeholder: "$1",

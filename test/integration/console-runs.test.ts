@@ -76,6 +76,31 @@ describeWith(hasProgram("chromium"), "the console's home and list of runs", () =
     await context.close();
   }, 60_000);
 
+  it("finds runs by a text, which the URL holds, and acts on what it has found", async () => {
+    const id = await start("quick", { labels: { batch: "needle-in-hay" } }, 10);
+    const { page, context } = await harness.open("/runs");
+    await page.getByRole("row").nth(5).waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("quick needle");
+    await page.waitForURL(/\?q=quick\+needle$/);
+    await eventually("one run is left", async () => (await page.getByRole("row").count()) === 2);
+    await page.getByRole("link", { name: id.slice(-8) }).waitFor();
+    await page
+      .getByRole("group", { name: "Many runs at once" })
+      .getByRole("button", { name: "Replay" })
+      .click();
+    await page.getByRole("dialog").getByRole("button", { name: "Replay", exact: true }).click();
+    await page.getByText(/Done: replay, 1 of 1 runs – 1 succeeded/).waitFor();
+    await eventually("its replay is found, too", async () => (await page.getByRole("row").count()) === 3);
+    await page.getByRole("searchbox", { name: /^Search names/ }).fill(id);
+    await eventually("the run is found by its id", async () => (await page.getByRole("row").count()) === 2);
+    await page.getByRole("searchbox", { name: /^Search names/ }).fill("nosuchword");
+    await page.getByText("No run fits these filters").waitFor();
+    await page.getByRole("button", { name: "Clear the filters" }).click();
+    await page.waitForURL(/\/runs$/);
+    await context.close();
+  }, 60_000);
+
   it("gets further pages as one scrolls, and renders only what is in sight", async () => {
     const { page, context } = await harness.open("/runs?label=batch%3Aone", { height: 700 });
     await page.getByRole("row").nth(5).waitFor();
@@ -89,7 +114,27 @@ describeWith(hasProgram("chromium"), "the console's home and list of runs", () =
     await context.close();
   }, 60_000);
 
-  it("replays and cancels many at once, and says how far it is", async () => {
+  it("reruns many runs that have failed, step by step to be followed", async () => {
+    await harness.call("POST", "/api/v1/workflow-definitions", {
+      name: "fails",
+      definition: { steps: [{ id: "x", uses: "builtin:noop", when: "$error('no')" }] },
+    });
+    for (let index = 0; index < 12; index += 1) await start("fails", { labels: { bulk: "rerun" } }, 10);
+    const { page, context } = await harness.open("/runs?q=bulk:rerun&status=failed");
+    await eventually("all are there", async () => (await page.getByRole("row").count()) === 13);
+    await page
+      .getByRole("group", { name: "Many runs at once" })
+      .getByRole("button", { name: "Rerun" })
+      .click();
+    await page.getByRole("dialog").getByRole("button", { name: "Rerun", exact: true }).click();
+    await page.getByText(/Under way: rerun, \d+ of 12 runs/).waitFor();
+    await page.getByText(/Done: rerun, 12 of 12 runs – 12 succeeded/).waitFor();
+    const { items } = await harness.call("GET", "/api/v1/workflow-runs?workflow=fails&limit=50");
+    expect((items as unknown[]).length).toBe(24);
+    await context.close();
+  }, 90_000);
+
+  it("cancels many at once, and says how far it is", async () => {
     const ids = [
       await start("slow", { labels: { bulk: "yes" } }),
       await start("slow", { labels: { bulk: "yes" } }),

@@ -8,11 +8,12 @@ const LAYERS = 20;
 const WIDTH = 50;
 const LINES = 100_000;
 
-/** Milliseconds from the steps' arrival in the page until something of them is to be seen. */
-const measureRender = (selector: string) => `new Promise((resolve) => {
+/** Milliseconds from the arrival of what is shown until it is to be seen, and from the page's beginning until then. */
+const measureRender = (path: string, selector: string) => `new Promise((resolve) => {
   const look = () => {
-    const [steps] = performance.getEntriesByType("resource").filter(({ name }) => /\\/steps$/.test(name));
-    if (steps && document.querySelector(${JSON.stringify(selector)})) resolve(performance.now() - steps.responseEnd);
+    const [data] = performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/${path}"));
+    const now = performance.now();
+    if (data && document.querySelector(${JSON.stringify(selector)})) resolve([now - data.responseEnd, now]);
     else requestAnimationFrame(look);
   };
   look();
@@ -55,20 +56,26 @@ describeWith(hasProgram("chromium"), "the console's page of a large run", () => 
   });
 
   it.each([
-    ["timeline", "[aria-label=Steps] li"],
-    ["graph", ".react-flow__node"],
+    ["timeline", "steps", "[aria-label=Steps] li"],
+    ["graph", "graph", ".react-flow__node"],
   ])(
     "shows 1,000 steps in its %s within a second",
-    async (view, selector) => {
+    async (view, path, selector) => {
       const times: number[] = [];
+      const sinceStart: number[] = [];
       for (let round = 0; round < 3; round += 1) {
         const { page, context } = await harness.open(`/runs/${large}?view=${view}&step=-`);
-        times.push(Number(await page.evaluate(measureRender(selector))));
+        const [time = 0, start = 0] = (await page.evaluate(measureRender(path, selector))) as number[];
+        times.push(time);
+        sinceStart.push(start);
         expect(await page.locator(selector).count()).toBeLessThan(200);
         await context.close();
       }
-      console.info(`${view}: ${times.map(Math.round).join(", ")} ms from the steps' arrival`);
-      expect(Math.min(...times)).toBeLessThan(1000);
+      const list = (some: readonly number[]) => some.map(Math.round).join(", ");
+      console.info(
+        `${view}: ${list(times)} ms from its data's arrival, ${list(sinceStart)} ms from the first byte`,
+      );
+      expect(Math.max(...times)).toBeLessThan(1000);
     },
     120_000,
   );

@@ -5,8 +5,8 @@ import { hasProgram } from "../support/has-program.js";
 import { describeWith } from "../support/requirements.js";
 
 const BROKEN =
-  'def main():\n    print("asking for the price")\n    raise ValueError("the price list is empty")\n';
-const MENDED = 'def main():\n    print("asking for the price")\n    return {"price": 12}\n';
+  'def main(name):\n    print("asking for the price")\n    raise ValueError("the price list is empty")\n';
+const MENDED = 'def main(name):\n    print("asking for the price")\n    return {"price": 12, "for": name}\n';
 
 async function write(page: Page, label: string, text: string): Promise<void> {
   const content = page.locator(`[data-editor='${label}'] .cm-content`);
@@ -44,6 +44,8 @@ describeWith(hasProgram("chromium"), "the whole story in the console", () => {
     await page.getByLabel("Name of the workflow").fill("quote");
     await page.getByRole("button", { name: "price", exact: true }).click();
     await page.locator("[data-step='price']").click();
+    await page.getByLabel("Where name comes from").selectOption("value");
+    await page.getByLabel("Constant for name").fill("Ada");
     await page.getByRole("button", { name: "Approval", exact: true }).click();
     await page.locator("[data-step='approval']").waitFor();
     await page.getByLabel("Where message comes from").selectOption("value");

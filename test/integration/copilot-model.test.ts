@@ -304,6 +304,32 @@ describe("the copilot and a model", () => {
     });
   });
 
+  it("is shown the stored scans of the databases that a workflow uses, and of those that one may be written for", async () => {
+    const made = await world.request({
+      method: "POST",
+      path: "/api/v1/external-db-configs",
+      body: { name: "ledger", dbType: "sqlite", databaseName: "ledger.db" },
+    });
+    expect(made.status).toBe(201);
+    const columns = [{ name: "total", type: "REAL", nullable: true, primaryKey: false }];
+    const scanned = { schemas: [{ name: "main", tables: [{ name: "sales", kind: "table", columns }] }] };
+    await world.platform.knex("external_db_configs").where({ name: "ledger" }).update({
+      scanned_schema: JSON.stringify(scanned),
+      scanned_at: new Date(),
+    });
+    const query = {
+      id: "query",
+      uses: "builtin:sql",
+      inputs: { connection: { value: "ledger" }, sql: { value: "SELECT total FROM sales" } },
+    };
+    server.reply(text(say([])));
+    await world.ask("workflow-optimization", { definition: { steps: [query] } });
+    await world.ask("generate-workflow", { prompt: "sum the sales" });
+    expect(server.requests).toHaveLength(2);
+    for (const { body } of server.requests)
+      expect(body.messages[1]?.content).toContain("main.sales(total REAL)");
+  });
+
   it("writes workflows and code only if they validate", async () => {
     const good = { steps: [{ id: "one", uses: "mcp:plain@1.0.0" }] };
     server.reply(

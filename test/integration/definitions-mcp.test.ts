@@ -26,6 +26,23 @@ describe("MCP definitions over HTTP", () => {
   }
 
   describe("definitions", () => {
+    it("are refused with the faults of their own fields and of their first version at once", async () => {
+      const answer = await post(PATH, {
+        name: "Not a name",
+        mcpType: "cobol_script",
+        version: {
+          version: "1.2",
+          config: { type: "cobol_script" },
+          secrets: ["NO_SUCH"],
+          inputSchema: { type: "objct" },
+        },
+      });
+      expect(answer.status).toBe(422);
+      expect(faultPaths(answer.body)).toEqual(
+        expect.arrayContaining(["/name", "/mcpType", "/version/version", "/version/secrets/0"]),
+      );
+    });
+
     it("are made, read by id and by name, changed and deleted, each with an audit entry", async () => {
       const before = await auditCount();
       const made = await post(PATH, {

@@ -42,6 +42,7 @@ const pythonPrograms: ContractPrograms = {
   prints:
     "import sys, time\ndef main():\n    print('one')\n    time.sleep(0.4)\n    print('oops', file=sys.stderr)\n    print('two', end='')",
   oddOutput: "import sys\nprint('x' * 150000)\nsys.stdout.buffer.write(b'\\xff\\xfe\\n')",
+  floods: "def main(n):\n    for i in range(n):\n        print(i)",
   progress: "import headrace\ndef main():\n    headrace.progress(0.25)\n    headrace.progress(1, 'done')",
   printsJson:
     "import json, os\nprint('hello')\nif __name__ == '__main__':\n    print(json.dumps({'rows': json.loads(os.environ['MCP_INPUTS'])['n']}))",
@@ -87,6 +88,7 @@ const typescriptPrograms: ContractPrograms = {
   prints:
     'export async function main() { console.log("one"); await new Promise((r) => setTimeout(r, 400)); console.error("oops"); process.stdout.write("two"); }',
   oddOutput: 'console.log("x".repeat(150000)); process.stdout.write(Buffer.from([0xff, 0xfe, 10]));',
+  floods: "export function main({ n }: { n: number }) { for (let i = 0; i < n; i += 1) console.log(i); }",
   progress:
     'import { progress } from "headrace";\nexport function main() { progress(0.25); progress(1, "done"); }',
   printsJson:

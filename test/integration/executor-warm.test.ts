@@ -8,6 +8,7 @@ import { createExecutors, mcpConfigSchema } from "../../src/executors/registry.j
 import type { StartKind } from "../../src/executors/script/script-executor.js";
 import { createWarmPool } from "../../src/executors/script/warm-pool.js";
 import { ExecutionError, type McpType } from "../../src/executors/types.js";
+import { closeInheritedDescriptors } from "../../src/lifecycle/close-inherited-descriptors.js";
 import { createSandbox, type WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 import { eventually } from "../support/eventually.js";
 import { isRunning, type RunOptions, runOnce, startRun } from "../support/execution.js";
@@ -17,6 +18,7 @@ async function openWarm(requested: "auto" | "process", maxWarmProcesses = 4) {
   const root = await mkdtemp(join(tmpdir(), "headrace-warm-"));
   await chmod(root, 0o755);
   const warnings: string[] = [];
+  closeInheritedDescriptors(); // as a worker does when it starts
   const worker: WorkerSandbox = await createSandbox({
     requested,
     workRoot: join(root, "work"),

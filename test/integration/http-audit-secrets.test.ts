@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { deriveEncryptionKey } from "../../src/config/load-keys.js";
 import { systemActor } from "../../src/core/actor.js";
 import { createLogger } from "../../src/observability/logger.js";
+import { createCheckpointSigner } from "../../src/services/audit/checkpoint-signer.js";
+import { renewCheckpoints } from "../../src/services/audit/renew-checkpoints.js";
 import { createAuditKeeper } from "../../src/services/audit/audit-keeper.js";
 import { createAuditLog } from "../../src/services/audit/audit-log.js";
 import { createSecretStore } from "../../src/services/secrets/secret-store.js";
@@ -174,6 +176,38 @@ describe("audit log", () => {
       }
       expect(await verify()).toMatchObject({ valid: true, prunedThrough: null });
     });
+  });
+
+  it("a checkpoint of an unknown key takes the place of nothing; one that was signed anew does", async () => {
+    const encryption = deriveEncryptionKey("test-encryption-key-test-encryption");
+    const other = deriveEncryptionKey("another key another key another key another");
+    const trx = await server.knex.transaction();
+    try {
+      const { seq, hash } = await trx("action_logs").where("seq", 8).first();
+      const put = async (key: typeof encryption) => {
+        const signer = createCheckpointSigner({ encryption: key });
+        const { keyId, signature, ...made } = signer.sign({ kind: "prune", seq: Number(seq), hash, at: new Date() });
+        await trx("audit_checkpoints").insert({ ...made, key_id: keyId, signature });
+      };
+      await put(other);
+      await trx("action_logs").where("seq", "<=", 8).delete();
+      const verdictWith = async (keys: { encryption: typeof encryption }) =>
+        await createAuditLog({ knex: trx, keys }).verify(AbortSignal.timeout(5000));
+      expect(await verdictWith({ encryption })).toMatchObject({ valid: false, firstBadSeq: 8 });
+      // as after a rotation, while the earlier key is still at hand
+      expect(await renewCheckpoints(trx, { encryption: { ...encryption, readable: [other] } })).toBeGreaterThan(0);
+      expect(await renewCheckpoints(trx, { encryption: { ...encryption, readable: [other] } })).toBe(0);
+      expect(await verdictWith({ encryption })).toMatchObject({ valid: true, prunedThrough: 8 });
+      // nobody signs anew what a stranger has signed
+      await trx("audit_checkpoints").insert({
+        ...{ kind: "prune", seq: 9, hash: Buffer.alloc(32), at: new Date(), key_id: "0123456789ab" },
+        signature: Buffer.alloc(32),
+      });
+      await renewCheckpoints(trx, { encryption });
+      expect(await verdictWith({ encryption })).toMatchObject({ valid: false });
+    } finally {
+      await trx.rollback();
+    }
   });
 
   it("keeps no secrets, by name or by look", async () => {

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "@jest/globals";
 import { isProcessAlive } from "../../src/lifecycle/running-process.js";
+import { findDescendants } from "../support/descendants.js";
 import { headrace, makeDataDir, removeDataDir, startUp, stopUp } from "../support/headrace-up.js";
 import { jupyter } from "../support/notebooks.js";
 import { describeWith } from "../support/requirements.js";
@@ -12,38 +13,6 @@ const dataDir = makeDataDir();
 const settings = { DATA_DIR: dataDir, PORT: "0", DRAIN_SECONDS: "5" };
 
 afterAll(() => removeDataDir(dataDir));
-
-/** Every process below one, by /proc; PostgreSQL's and a worker's children too. */
-function descendants(pid: number): { pid: number; command: string }[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
-      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
-    } catch {
-      // it ended while we looked
-    }
-  }
-  const found: { pid: number; command: string }[] = [];
-  const queue = [pid];
-  for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-    for (const [child, parent] of parents) {
-      if (parent !== at) continue;
-      queue.push(child);
-      found.push({ pid: child, command: commandOf(child) });
-    }
-  }
-  return found;
-}
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-  } catch {
-    return "";
-  }
-}
 
 async function until(what: string, isTrue: () => boolean, limitMs: number): Promise<void> {
   const deadline = Date.now() + limitMs;
@@ -57,7 +26,7 @@ describe("headrace up", () => {
   it("starts again what dies, refuses a second start, and stops without leaving anything", async () => {
     const up = await startUp(settings);
     const pid = up.process.pid ?? 0;
-    const all = descendants(pid);
+    const all = findDescendants(pid);
     const worker = all.find((child) => / worker /.test(child.command));
     for (const role of ["api", "worker", "scheduler"]) {
       expect(all.some((child) => child.command.includes(` ${role} --supervised`))).toBe(true);
@@ -71,10 +40,10 @@ describe("headrace up", () => {
 
     process.kill(worker?.pid ?? 0, "SIGKILL");
     const isBack = (): boolean =>
-      descendants(pid).some((child) => / worker /.test(child.command) && child.pid !== worker?.pid);
+      findDescendants(pid).some((child) => / worker /.test(child.command) && child.pid !== worker?.pid);
     await until("a new worker", isBack, 15_000);
 
-    const running = descendants(pid).map((child) => child.pid);
+    const running = findDescendants(pid).map((child) => child.pid);
     const done = await stopUp(up);
     expect(done.code).toBe(0);
     expect(running.filter(isProcessAlive)).toEqual([]);
@@ -83,7 +52,7 @@ describe("headrace up", () => {
 
   it("leaves nothing running when it is killed itself, and starts again after that", async () => {
     const up = await startUp(settings);
-    const running = descendants(up.process.pid ?? 0).map((child) => child.pid);
+    const running = findDescendants(up.process.pid ?? 0).map((child) => child.pid);
     expect(running.length).toBeGreaterThan(3);
     up.process.kill("SIGKILL");
     await up.result;

@@ -8,6 +8,8 @@ import { newId } from "../../src/core/ids.js";
 import { createAuditLog } from "../../src/services/audit/audit-log.js";
 import { createCipher } from "../../src/services/secrets/cipher.js";
 import { listKeyUse, rotateKeys } from "../../src/services/secrets/rotate-keys.js";
+import { retireKeys } from "../../src/services/secrets/retire-keys.js";
+import { toAppError } from "../../src/http/to-app-error.js";
 import { SEALED_COLUMNS, sealContext } from "../../src/services/secrets/sealed-columns.js";
 import { createSecretStore } from "../../src/services/secrets/secret-store.js";
 import { createTestDatabase } from "../support/test-database.js";
@@ -152,6 +154,33 @@ describe("rotation of the encryption key", () => {
     const report = await rotate({ ...SECOND, readable: [FIRST] });
     expect(report.unreadable).toEqual([{ table: "secrets", id: "GONE", keyId: LOST.id }]);
     expect(await database.knex("secrets").where("name", "GONE").first()).toEqual(row);
+  });
+
+  it("lets nobody store anything with a key that was retired, also who was writing just then", async () => {
+    const retired = deriveEncryptionKey("the retired key the retired key the retire");
+    const old = storeOf(retired);
+    await old.put(who, "BEFORE", { value: "x" });
+    const writing = Promise.allSettled(
+      Array.from({ length: 40 }, async (_, index) => await old.put(who, `LATE_${index}`, { value: "y" })),
+    );
+    await retireKeys(database.knex, [retired.id]);
+    await retireKeys(database.knex, [retired.id]);
+    const rowsThen = await database.knex("secrets").where("key_id", retired.id).count("* as count");
+    await writing;
+    // whatever was stored was there when the retirement was: a last rotation takes it along
+    expect(await database.knex("secrets").where("key_id", retired.id).count("* as count")).toEqual(rowsThen);
+    await expect(old.put(who, "AFTER", { value: "x" })).rejects.toMatchObject({ code: "HRK01" });
+    expect(toAppError(await old.put(who, "BEFORE", { value: "z" }).catch((error: unknown) => error))).toMatchObject({
+      code: "NOT_READY",
+    });
+    for (const { table, id, keyId, ciphertext } of SEALED_COLUMNS.slice(1)) {
+      const row = await database.knex(table).first(id);
+      const change = { [keyId]: retired.id, [ciphertext]: Buffer.alloc(40) };
+      await expect(database.knex(table).where(id, row[id]).update(change)).rejects.toThrow("retired");
+    }
+    await rotate({ ...SECOND, readable: [FIRST, retired] });
+    expect(await storeOf(SECOND).readValues(["BEFORE"])).toEqual({ BEFORE: "x" });
+    expect((await listKeyUse(database.knex)).map(({ keyId }) => keyId)).not.toContain(retired.id);
   });
 
   it("renews the kept key, which running processes then find by themselves", () => {

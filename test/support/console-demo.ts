@@ -183,6 +183,16 @@ const WORKFLOWS: readonly (readonly [string, string, object])[] = [
   ],
 ];
 
+/** Waits until a run has ended. @throws Error when it has not after two minutes */
+export async function waitForEnd(call: DemoCall, id: string): Promise<void> {
+  for (let second = 0; second < 120; second += 1) {
+    const { finishedAt } = await call("GET", `/api/v1/workflow-runs/${id}`);
+    if (finishedAt !== null) return;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  throw new Error(`the run ${id} has not ended within two minutes`);
+}
+
 /** Ids of runs that stand for what a run can be like. */
 export interface Demo {
   readonly succeeded: string;
@@ -199,8 +209,8 @@ export async function fillWithDemo(call: DemoCall): Promise<Demo> {
     });
   for (const [name, description, definition] of WORKFLOWS)
     await call("POST", "/api/v1/workflow-definitions", { name, description, definition });
-  const start = async (workflow: string, more: object = {}, wait = 0) =>
-    String((await call("POST", `/api/v1/workflow-runs?wait=${wait}`, { workflow, ...more }))["id"]);
+  const start = async (workflow: string, more: object = {}) =>
+    String((await call("POST", "/api/v1/workflow-runs", { workflow, ...more }))["id"]);
   const input = { day: "2026-11-27", regions: ["north", "south", "islands"] };
   const labels = { env: "production", team: "finance" };
   for (let item = 0; item < 6; item += 1) await start("price-refresh", { labels: { env: "staging" } });
@@ -210,14 +220,10 @@ export async function fillWithDemo(call: DemoCall): Promise<Demo> {
   const waiting = await start("quarterly-report", { labels: { quarter: "2026-Q3" } });
   const canceled = await start("daily-revenue", { input, delaySeconds: 3600 });
   await call("POST", `/api/v1/workflow-runs/${canceled}/cancel`);
-  const items = await start("price-refresh", {}, 60);
-  const succeeded = await start("daily-revenue", { input, labels }, 60);
+  const items = await start("price-refresh");
+  const succeeded = await start("daily-revenue", { input, labels });
   await call("POST", `/api/v1/workflow-runs/${succeeded}/pin`);
   await start("daily-revenue", { input, delaySeconds: 1800, labels });
-  for (let second = 0; second < 60; second += 1) {
-    const { status } = await call("GET", `/api/v1/workflow-runs/${failed}`);
-    if (status === "failed") break;
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-  }
+  for (const id of [failed, items, succeeded]) await waitForEnd(call, id);
   return { succeeded, failed, waiting, items };
 }

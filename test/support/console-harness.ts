@@ -47,9 +47,11 @@ export interface ConsoleHarness {
   close(): Promise<void>;
 }
 
-/** Starts everything. One of each role exists: `viewer@example.com` and so on. */
-export async function openConsoleHarness(): Promise<ConsoleHarness> {
-  const { platform, close } = await openTestPlatform({});
+/** Starts everything, with further settings. One of each role exists: `viewer@example.com` and so on. */
+export async function openConsoleHarness(
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ConsoleHarness> {
+  const { platform, close } = await openTestPlatform(environment);
   const api = await startApi(platform);
   const worker = await startWorker(platform, { groups: ["default"], concurrency: 4, version: "test" });
   const browser = await openBrowser();

@@ -7,6 +7,7 @@ import { prepareInstallation } from "../../src/lifecycle/prepare-installation.js
 import { openDatabase } from "../../src/models/database.js";
 import { type OwnPostgres, startOwnPostgres } from "./own-postgres.js";
 import { type OwnRedis, startOwnRedis } from "./own-redis.js";
+import { prepareWith } from "./previous-program.js";
 import { redisServer } from "./requirements.js";
 import { type RoleOptions, type RoleProcess, spawnRole } from "./spawn-role.js";
 import { startWitness, type Witness } from "./witness.js";
@@ -59,6 +60,8 @@ export async function openFaultWorld(options: {
   hasRedis: boolean;
   redis?: readonly string[];
   settings?: Readonly<Record<string, string>>;
+  /** The folder of the built program that prepares the installation. Default: this checkout. */
+  program?: string;
 }): Promise<FaultWorld> {
   const postgres = await startOwnPostgres();
   const redis = options.hasRedis ? await startOwnRedis(options.redis) : undefined;
@@ -75,9 +78,13 @@ export async function openFaultWorld(options: {
     ...(redis ? { REDIS_URL: redis.url } : {}),
     ...options.settings,
   };
-  const settings = loadSettings({ environment });
   const tokenFile = join(dataDir, "token");
-  await prepareInstallation({ ...settings, DATABASE_URL: postgres.url }, { tokenFile });
+  if (options.program) prepareWith(options.program, environment, tokenFile);
+  else
+    await prepareInstallation(
+      { ...loadSettings({ environment }), DATABASE_URL: postgres.url },
+      { tokenFile },
+    );
   const token = readFileSync(tokenFile, "utf8").trim();
   const knex = openDatabase({ url: postgres.url, poolSize: 4, applicationName: "headrace-test" });
   const processes: RoleProcess[] = [];

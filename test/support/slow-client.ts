@@ -4,8 +4,6 @@ import { connect } from "node:net";
 export interface SlowClient {
   /** Number of the last event that it has had whole. */
   lastId(): number;
-  /** Whether the server has closed it. */
-  isClosed(): boolean;
   close(): void;
 }
 
@@ -20,7 +18,6 @@ export async function openSlowClient(
   const { hostname, port, pathname } = new URL(url);
   let text = "";
   let lastId = 0;
-  let isClosed = false;
   const take = (bytes: number, buffer: Uint8Array): boolean => {
     text += Buffer.from(buffer.subarray(0, bytes)).toString("latin1");
     const end = text.lastIndexOf("\n\n");
@@ -33,16 +30,12 @@ export async function openSlowClient(
   const socket = connect({ host: hostname, port: Number(port), onread });
   const timer = setInterval(() => socket.resume(), EVERY_MS);
   socket.on("error", () => undefined);
-  socket.on("close", () => {
-    isClosed = true;
-    clearInterval(timer);
-  });
+  socket.on("close", () => clearInterval(timer));
   await new Promise((resolve) => socket.once("connect", resolve));
   const lines = Object.entries({ ...headers, host: hostname, accept: "text/event-stream" });
   socket.write(`GET ${pathname} HTTP/1.1\r\n${lines.map((line) => line.join(": ")).join("\r\n")}\r\n\r\n`);
   return {
     lastId: () => lastId,
-    isClosed: () => isClosed,
     close: () => socket.destroy(),
   };
 }

@@ -27,6 +27,8 @@ export interface RoleOptions {
   readonly args?: readonly string[];
   /** A program that starts it, with its arguments: `faketime` for one. */
   readonly launcher?: readonly string[];
+  /** The folder of another built program. Default: this checkout. */
+  readonly program?: string;
 }
 
 /**
@@ -41,7 +43,7 @@ export async function spawnRole(
   const own = [process.execPath, "dist/src/cli/main.js", role, "--supervised", ...(options.args ?? [])];
   const [command = "", ...args] = [...(options.launcher ?? []), ...own];
   const child = spawn(command, args, {
-    cwd: ROOT,
+    cwd: options.program ?? ROOT,
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

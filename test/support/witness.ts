@@ -16,6 +16,8 @@ export interface Witness {
   holdUntil(stepId: string, count: number): void;
   /** Answers a step of that name so much later. */
   answerAfter(stepId: string, delayMs: number): void;
+  /** Answers each run's first call of a step of that name with 503. */
+  refuseFirst(stepId: string): void;
   close(): Promise<void>;
 }
 
@@ -24,6 +26,7 @@ export async function startWitness(): Promise<Witness> {
   const counts = new Map<string, Map<string, number>>();
   const holds = new Map<string, { readonly count: number; readonly held: ServerResponse[] }>();
   const delays = new Map<string, number>();
+  const refused = new Set<string>();
   const answer = (response: ServerResponse): void => {
     response.writeHead(200, { "content-type": "application/json" }).end('{"seen":true}');
   };
@@ -31,7 +34,9 @@ export async function startWitness(): Promise<Witness> {
     request.resume();
     const [, runId = "", stepId = ""] = (request.url ?? "").split("/");
     const ofStep = counts.get(stepId) ?? new Map<string, number>();
-    counts.set(stepId, ofStep.set(runId, (ofStep.get(runId) ?? 0) + 1));
+    const count = (ofStep.get(runId) ?? 0) + 1;
+    counts.set(stepId, ofStep.set(runId, count));
+    if (refused.has(stepId) && count === 1) return void response.writeHead(503).end();
     const hold = holds.get(stepId);
     if (!hold) return void setTimeout(answer, delays.get(stepId) ?? 0, response);
     hold.held.push(response);
@@ -57,6 +62,7 @@ export async function startWitness(): Promise<Witness> {
     total: () => [...counts.values()].flatMap((runs) => [...runs.values()]).reduce((sum, n) => sum + n, 0),
     holdUntil: (stepId, count) => void holds.set(stepId, { count, held: [] }),
     answerAfter: (stepId, delayMs) => void delays.set(stepId, delayMs),
+    refuseFirst: (stepId) => void refused.add(stepId),
     async close() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

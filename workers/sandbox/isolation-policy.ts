@@ -109,6 +109,8 @@ export interface StepView {
   readonly readOnlyPaths: readonly string[];
   /** Other places where it can leave something. */
   readonly writablePaths?: readonly string[];
+  /** What lies in its work folder and is none of its business. */
+  readonly coveredPaths?: readonly string[];
 }
 
 /**
@@ -117,7 +119,7 @@ export interface StepView {
  */
 export function listStepMounts(
   policy: IsolationPolicy,
-  { command, workdir, readOnlyPaths, writablePaths = [] }: StepView,
+  { command, workdir, readOnlyPaths, writablePaths = [], coveredPaths = [] }: StepView,
 ): Mount[] {
   const wanted = [...findInterpreterPaths(command), ...readOnlyPaths.flatMap(withLinkTargets)];
   const extra = [...new Set(wanted)]
@@ -128,6 +130,7 @@ export function listStepMounts(
     ...policy.mounts,
     ...extra.map((path): Mount => ({ kind: "readOnly", path })),
     ...[...writablePaths, workdir].map((path): Mount => ({ kind: "writable", path })),
+    ...coveredPaths.map(toCover),
     { kind: "sealed", path: "/" },
   ];
 }

@@ -12,6 +12,7 @@ export const queryKeys = {
   runGraph: (id: string) => ["run-graphs", id] as const,
   runArtifacts: (id: string) => ["runs", "one", id, "artifacts"] as const,
   runAudit: (id: string) => ["runs", "one", id, "audit"] as const,
+  diagnosis: (runId: string) => ["copilot", "diagnosis", runId] as const,
   artifact: (id: string) => ["artifacts", id] as const,
   bulk: (id: string) => ["bulk", id] as const,
   workflows: (query: object) => ["workflows", "list", query] as const,

@@ -226,7 +226,7 @@ async function find(text: string, signal: AbortSignal): Promise<Found> {
   const [workflows, mcps, runs] = await Promise.all([
     list<Named>("/workflow-definitions", { q: text }),
     list<Named & { readonly mcpType: string }>("/mcp-definitions", { q: text }),
-    list<RunSummary>("/workflow-runs", { workflow: text }),
+    list<RunSummary>("/workflow-runs", { q: text }),
   ]);
   return { workflows, mcps, runs };
 }

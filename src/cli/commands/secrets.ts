@@ -1,12 +1,19 @@
 import type { Knex } from "knex";
-import { forgetKeptEncryptionKeys, loadKeys, renewKeptEncryptionKey } from "../../config/load-keys.js";
+import {
+  forgetKeptEncryptionKeys,
+  listForgettableKeys,
+  loadKeys,
+  renewKeptEncryptionKey,
+} from "../../config/load-keys.js";
 import { loadSettings } from "../../config/load-settings.js";
 import type { Settings } from "../../config/settings-schema.js";
 import { withDatabase } from "../../lifecycle/with-database.js";
 import { openDatabase } from "../../models/database.js";
 import { createAuditLog } from "../../services/audit/audit-log.js";
+import { renewCheckpoints } from "../../services/audit/renew-checkpoints.js";
 import { createCipher } from "../../services/secrets/cipher.js";
-import { listKeyUse, rotateKeys } from "../../services/secrets/rotate-keys.js";
+import { retireKeys } from "../../services/secrets/retire-keys.js";
+import { listKeyUse, type RotationReport, rotateKeys } from "../../services/secrets/rotate-keys.js";
 import { CliError, EXIT, type ExitCode } from "../cli-error.js";
 import { formatTable, type Output } from "../output.js";
 import type { CommandContext } from "../program.js";
@@ -44,8 +51,14 @@ export async function rotateSecrets(
     output.say("A new key is in keys.json; the earlier one stays readable.");
   }
   return await withRows(settings, output, async (knex) => {
-    const cipher = createCipher(loadKeys(settings));
-    const report = await rotateKeys({ knex, cipher, audit: createAuditLog({ knex }) });
+    const keys = loadKeys(settings);
+    const deps = { knex, cipher: createCipher(keys), audit: createAuditLog({ knex }) };
+    const forgotten = options.forgetOld ? listForgettableKeys(settings) : [];
+    const begun = await rotateKeys(deps);
+    // what an old process wrote meanwhile is taken along, and from then on it can write no more
+    await retireKeys(knex, forgotten);
+    const report = forgotten.length === 0 ? begun : addReports(begun, await rotateKeys(deps));
+    await renewCheckpoints(knex, keys);
     const counts = Object.entries(report.rotated).map(([table, count]) => `${count} of ${table}`);
     const left = report.unreadable.map(({ table, id, keyId }) => `  ${table} ${id} (key ${keyId})`);
     const lines = [
@@ -58,10 +71,16 @@ export async function rotateSecrets(
     if (left.length > 0) return EXIT.failed;
     if (options.forgetOld) {
       forgetKeptEncryptionKeys(settings);
-      output.say("The earlier keys are gone from keys.json.");
+      output.say("The earlier keys are gone from keys.json; what still runs with one can store no more secrets.");
     }
     return EXIT.ok;
   });
+}
+
+function addReports(one: RotationReport, other: RotationReport): RotationReport {
+  const rotated = { ...one.rotated };
+  for (const [table, count] of Object.entries(other.rotated)) rotated[table] = (rotated[table] ?? 0) + count;
+  return { ...other, rotated };
 }
 
 async function withRows(

@@ -6,8 +6,12 @@ import { findProgram } from "../query-process.js";
 export const sqliteDefinition = defineFileDatabase({
   dbType: "sqlite",
   label: "SQLite",
-  findProgram: ({ python }) => ({
-    command: python ?? (existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3"),
-    args: ["-I", "-S", findProgram("sqlite", "query.py")],
-  }),
+  findProgram({ python }) {
+    const script = findProgram("sqlite", "query.py");
+    return {
+      command: python ?? (existsSync("/usr/bin/python3") ? "/usr/bin/python3" : "python3"),
+      args: ["-I", "-S", script],
+      ownPaths: [script],
+    };
+  },
 });

@@ -12,7 +12,7 @@ export const BULK_STATUSES = ["queued", "running", "succeeded", "failed", "cance
 /** Most runs of one operation. */
 export const MOST_BULK_RUNS = 10_000;
 
-const { status, workflow, trigger, label, createdAfter, createdBefore } = runListQuerySchema.shape;
+const { status, workflow, trigger, label, createdAfter, createdBefore, q } = runListQuerySchema.shape;
 
 /** Which runs are meant: the conditions of `GET /workflow-runs`, all of which must hold, and ids. */
 export const bulkFilterSchema = z
@@ -23,6 +23,7 @@ export const bulkFilterSchema = z
     label: label.unwrap().optional().meta({ description: "`name:value`, or several that must all match." }),
     createdAfter,
     createdBefore,
+    q,
     ids: z.array(idSchema).min(1).max(MOST_BULK_RUNS).optional(),
   })
   .refine(

@@ -86,6 +86,16 @@ export const runListQuerySchema = z.strictObject({
     .meta({ description: "`name:value`; may be given several times, all must match.", example: "env:prod" }),
   createdAfter: givenInstantSchema.optional().meta({ description: "Created later than this moment." }),
   createdBefore: givenInstantSchema.optional().meta({ description: "Created earlier than this moment." }),
+  q: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .meta({
+      description:
+        "Words that begin words of the workflow's name, of labels or of the error's message, all of them; or the " +
+        "beginning of a run's id, six characters or more.",
+    }),
 });
 
 /** Query of `GET /workflow-runs/{id}/logs`. Oldest first, 200 lines a page unless `limit` says less. */

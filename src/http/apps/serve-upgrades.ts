@@ -4,7 +4,10 @@ import type { Duplex } from "node:stream";
 import type { Request, Response } from "express";
 import { type AppError, toError } from "../../errors/app-error.js";
 import type { Logger } from "../../observability/logger.js";
+import type { RequestLimiter } from "../../services/limits/request-limiter.js";
+import { readClientAddress } from "../client-address.js";
 import type { createHostGuard } from "../host-guard.js";
+import { assertAddressMayAsk } from "../limit-requests.js";
 import { presentProblem } from "../problem.js";
 import { toAppError } from "../to-app-error.js";
 import type { AppProxy } from "./app-proxy.js";
@@ -16,6 +19,10 @@ export function serveUpgrades(
     readonly proxy: AppProxy;
     readonly hostGuard: ReturnType<typeof createHostGuard>;
     readonly logger: Logger;
+    /** How often one address may ask; unset: as often as it likes. */
+    readonly byAddress?: RequestLimiter | undefined;
+    /** The setting `TRUST_PROXY`. */
+    readonly knownProxies: number;
   },
 ): void {
   const { proxy, hostGuard, logger } = deps;
@@ -25,6 +32,7 @@ export function serveUpgrades(
         fault === undefined ? resolve() : reject(toError(fault)),
       ),
     );
+    await assertAddressMayAsk(deps.byAddress, readClientAddress(request, deps.knownProxies));
     await proxy.upgrade(request, client, head);
   }
   server.on("upgrade", (request: IncomingMessage, client: Duplex, head: Buffer) => {

@@ -9,6 +9,8 @@ import type { Actor } from "../../core/actor.js";
 import { isJsonObject } from "../../core/json.js";
 import { toError } from "../../errors/app-error.js";
 import type { Logger } from "../../observability/logger.js";
+import type { RequestLimiter } from "../../services/limits/request-limiter.js";
+import { assertCallerMaySend } from "../limit-requests.js";
 import { decodeText, parseJson } from "../parse-json.js";
 import type { RouteRequest, RouteResponse } from "../route.js";
 import type { McpExchange } from "../../streaming/mcp-exchange.js";
@@ -40,6 +42,8 @@ export interface McpEndpointDeps {
   /** Origins of web pages that may speak to the API (the setting `CORS_ORIGINS`). */
   readonly allowedOrigins: readonly string[];
   readonly features: McpFeatures;
+  /** Counts each message of a batch; unset: a batch is one request. */
+  readonly limiter?: RequestLimiter | undefined;
 }
 
 const MOST_MESSAGES = 100;
@@ -55,6 +59,7 @@ export function createMcpEndpoint(deps: McpEndpointDeps) {
     if (!isOwnOrigin(request, deps.allowedOrigins)) return refuse(403, -32_000, "Origin not allowed");
     const body = readMessages(request.body);
     if ("status" in body) return body;
+    await assertCallerMaySend(deps.limiter, actor, body.messages.length);
     const id = request.header(SESSION_HEADER);
     const session = id === undefined ? undefined : deps.sessions.read(id, actor);
     if (id !== undefined && !session) return refuse(404, -32_001, "Session not found");

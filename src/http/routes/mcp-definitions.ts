@@ -35,6 +35,12 @@ const versionBodySchema = createMcpVersionSchema.extend({
 });
 const definitionBodySchema = createMcpDefinitionSchema.extend({ version: versionBodySchema.optional() });
 
+/** What the registry itself judges; the rest of a body may be as it likes. */
+const judgedSchema = z.object({
+  mcpType: definitionBodySchema.shape.mcpType,
+  version: definitionBodySchema.shape.version,
+});
+
 /** `/api/v1/mcp-definitions` and `/api/v1/mcp-versions`: the components and their versions. */
 export function mcpDefinitionRoutes(deps: { readonly registry: McpRegistry }): RouteDefinition[] {
   const { registry } = deps;
@@ -90,6 +96,10 @@ function definitionChangeRoutes(registry: McpRegistry): RouteDefinition[] {
       summary: "Register an MCP, with or without its first version",
       tag: TAG,
       body: definitionBodySchema,
+      async judgeFurther(body) {
+        const fit = judgedSchema.safeParse(body);
+        return fit.success ? await registry.judge(fit.data) : [];
+      },
       answers: {
         201: { description: "Registered", schema: mcpDefinitionSchema },
         409: { description: "The name is taken" },

@@ -13,6 +13,8 @@ import {
   workflowVersionParamsSchema,
   workflowVersionSchema,
 } from "../../contracts/api/workflow-definitions.js";
+import { isJsonObject, type JsonObject } from "../../core/json.js";
+import type { FieldFault } from "../../errors/app-error.js";
 import type { WorkflowDefinitions } from "../../services/workflow-definitions/workflow-definitions.js";
 import { parseIfMatch } from "../if-match.js";
 import { defineRoute, type RouteDefinition } from "../route.js";
@@ -88,6 +90,11 @@ function workflowReadRoutes(workflows: WorkflowDefinitions): RouteDefinition[] {
 }
 
 function workflowChangeRoutes(workflows: WorkflowDefinitions): RouteDefinition[] {
+  const judgeFurther = async ({ definition }: JsonObject): Promise<FieldFault[]> => {
+    if (!isJsonObject(definition)) return [];
+    const { errors } = await workflows.validate(definition);
+    return errors.map(({ path, message }) => ({ path: `/definition${path}`, message }));
+  };
   return [
     defineRoute({
       method: "post",
@@ -96,6 +103,7 @@ function workflowChangeRoutes(workflows: WorkflowDefinitions): RouteDefinition[]
       summary: "Create a workflow",
       tag: TAG,
       body: createWorkflowSchema,
+      judgeFurther,
       accepts: JSON_OR_YAML,
       answers: {
         201: { description: "Created", schema: workflowSchema },
@@ -114,6 +122,7 @@ function workflowChangeRoutes(workflows: WorkflowDefinitions): RouteDefinition[]
       tag: TAG,
       params: nameOrIdParamsSchema,
       body: updateWorkflowSchema,
+      judgeFurther,
       accepts: JSON_OR_YAML,
       answers: {
         200: { description: "Changed", schema: workflowSchema },

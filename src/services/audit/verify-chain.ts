@@ -47,20 +47,18 @@ export async function verifyChain(
 ): Promise<ChainVerdict> {
   return await inOneMoment(knex, async (trx) => {
     const checkpoints = await readCheckpoints(trx);
-    const pruned = checkpoints
-      .filter(({ kind }) => kind === "prune")
-      .reduce<SignedCheckpoint | undefined>(
-        (last, each) => (last && last.seq > each.seq ? last : each),
-        undefined,
-      );
+    const pruned = findPruned(checkpoints, signer);
     const expected = new Map(checkpoints.map(({ seq, hash }) => [seq, hash.toString("hex")]));
     if (anchor) expected.set(anchor.seq, anchor.hash.toLowerCase());
     const forged = checkpoints.find((each) => signer?.judge(each) === "bad");
+    // whoever can write to the database can write a checkpoint, too, and remove all before it
+    const unproven = signer && pruned && signer.judge(pruned) === "unknown" ? pruned : undefined;
     const clash = checkpoints.find(({ seq, hash }) => expected.get(seq) !== hash.toString("hex"));
     const walked = await walk(trx, { after: pruned, expected, signal });
     const fault =
       walked.fault ??
       (forged && { seq: forged.seq, reason: "its checkpoint was not made by this installation" }) ??
+      (unproven && { seq: unproven.seq, reason: "entries were removed by a checkpoint of an unknown key" }) ??
       (clash && { seq: clash.seq, reason: "entry is not the one that the anchor names" }) ??
       findCutTail(walked.head?.seq ?? pruned?.seq ?? 0, expected);
     return {
@@ -76,6 +74,17 @@ export async function verifyChain(
       },
     };
   });
+}
+
+/** The checkpoint that stands for what was removed: of several for the same entry, one whose signature is good. */
+function findPruned(
+  checkpoints: readonly SignedCheckpoint[],
+  signer: CheckpointSigner | undefined,
+): SignedCheckpoint | undefined {
+  const prunes = checkpoints.filter(({ kind }) => kind === "prune");
+  const last = Math.max(...prunes.map(({ seq }) => seq));
+  const newest = prunes.filter(({ seq }) => seq === last);
+  return newest.find((each) => signer?.judge(each) === "good") ?? newest.at(-1);
 }
 
 /** One snapshot for all pages: entries that are appended or removed meanwhile must not look like faults. */

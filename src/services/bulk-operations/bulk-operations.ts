@@ -10,6 +10,7 @@ import { createRepository, type Db, type Page, type PageRequest } from "../../mo
 import { assertCan } from "../access/assert-can.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { prepareRunFilter } from "../runs/list-runs.js";
+import type { NewestRuns } from "../runs/search-runs.js";
 
 /** Actions on many runs: asked for here, done by the bulk runner. */
 export interface BulkOperations {
@@ -49,11 +50,11 @@ export function createBulkOperations({ knex, audit }: BulkOperationDeps): BulkOp
   return {
     async create(body, actor, origin) {
       assertCan(actor, BULK_PERMISSIONS[body.action]);
-      const narrow = await prepareRunFilter(knex, body.filter);
+      const findNewest = await prepareRunFilter(knex, body.filter);
       const id = newId();
       return await knex.transaction(async (trx) => {
         await insertOperation(trx, id, body, actor, origin);
-        if (narrow) await fixRuns(trx, id, body, narrow);
+        if (findNewest) await fixRuns(trx, id, body, findNewest);
         const row = await operations.get(trx, id);
         await audit.record(trx, {
           ...entryOf("run.bulk", id, actor, origin),
@@ -108,16 +109,17 @@ async function insertOperation(
 
 /** Notes the runs that the filter leaves now: the newest, to be worked on in the order in which they were made. */
 async function fixRuns(
-  trx: Db,
+  trx: Knex.Transaction,
   id: string,
   body: CreateBulkOperation,
-  narrow: (query: Knex.QueryBuilder) => void,
+  findNewest: NewestRuns,
 ): Promise<void> {
-  const chosen = trx("workflow_runs").select("id").orderBy("id", "desc").limit(body.limit);
-  narrow(chosen);
-  if (body.filter.ids) void chosen.whereRaw("id = ANY (?::uuid[])", [body.filter.ids]);
-  else if (body.action === "cancel") void chosen.whereIn("status", ["queued", "running", "waiting"]);
-  else void chosen.whereIn("status", ["succeeded", "failed", "canceled"]);
+  const { ids } = body.filter;
+  const chosen = findNewest(trx, body.limit, (query) => {
+    if (ids) void query.whereRaw("workflow_runs.id = ANY (?::uuid[])", [ids]);
+    else if (body.action === "cancel") void query.whereIn("status", ["queued", "running", "waiting"]);
+    else void query.whereIn("status", ["succeeded", "failed", "canceled"]);
+  });
   await trx.raw(
     `INSERT INTO bulk_operation_items (operation_id, position, run_id)
      SELECT ?, row_number() OVER (ORDER BY chosen.id), chosen.id FROM (?) AS chosen`,

@@ -4,6 +4,7 @@ import { firstIdAt } from "../../core/ids.js";
 import { toError } from "../../errors/app-error.js";
 import type { Logger } from "../../observability/logger.js";
 import type { RunQueue } from "../../queues/run-queue.js";
+import { keepBriefly } from "../keep-briefly.js";
 
 /** What the summary is drawn from. */
 export interface SummaryDeps {
@@ -21,18 +22,7 @@ const MOST_COUNTED = 100_000;
 
 /** The figures on the console's first page. However many look, they are read every two seconds at most. */
 export function createDashboardSummary(deps: SummaryDeps): () => Promise<DashboardSummary> {
-  let last: { readonly at: number; readonly found: Promise<DashboardSummary> } | undefined;
-  return async () => {
-    if (last && performance.now() - last.at < KEPT_MS) return await last.found;
-    const reading = { at: performance.now(), found: readSummary(deps) };
-    last = reading;
-    try {
-      return await reading.found;
-    } catch (error) {
-      if (last === reading) last = undefined;
-      throw error;
-    }
-  };
+  return keepBriefly(KEPT_MS, async () => await readSummary(deps));
 }
 
 async function readSummary(deps: SummaryDeps): Promise<DashboardSummary> {

@@ -79,7 +79,8 @@ export function createRunCommands(deps: RunCommandDeps): RunCommands {
     async start(command, actor, origin) {
       const version = await deps.versions.resolveForRun(command.workflow, command.version, actor);
       const input = command.input ?? {};
-      await checkInput(deps, version, input);
+      // null is judged as it was given, and stored as nothing at all
+      await checkInput(deps, version, command.input === undefined ? input : command.input);
       const run = withEntry(toNewRun(command, version, input, actor), command.askedBy ?? { actor, origin });
       if (command.idempotencyKey !== undefined) return await createReserved(command, version, run, actor);
       await admission.create(run, version.isPaused ?? false);

@@ -195,6 +195,7 @@ describe("inspectExpression", () => {
     ["input ~> |rows|{ 'n': steps }|", []],
     ["run.id & item.name", []],
     ["input.rows^(steps)", []],
+    ["($secret := steps.a.output; $map(input, function($secrets) { $secrets & $secret }))", ["a"]],
   ])("%s reads %j", async (expression, stepIds) => {
     const facts = await evaluator.inspectExpression(expression);
     expect(facts.error).toBeUndefined();
@@ -206,6 +207,8 @@ describe("inspectExpression", () => {
     ["", /JSONata/],
     ["secrets.API_TOKEN", /secret/],
     ["$$.secret.x", /secret/],
+    ["$secrets.API_TOKEN", /secret/],
+    ["$map(input.rows, function($row) { $row & $Secret })", /secret/],
     ["$keys(steps)", /name each step/],
     ["env.HOME", /only input, steps, run and item/],
     ["items.name", /only input/],

@@ -33,6 +33,8 @@ export interface McpRegistry {
   list(filter: ListMcpDefinitions): Promise<Page<McpDefinition>>;
   /** @throws AppError NOT_FOUND */
   get(nameOrId: string): Promise<McpDefinition>;
+  /** What is wrong with a definition's type, and with its first version, if it gives one. Pointers into the body. */
+  judge(body: Pick<CreateMcpDefinition, "mcpType" | "version">): Promise<FieldFault[]>;
   /** @throws AppError INVALID_FIELDS with every fault; CONFLICT when the name is taken. */
   create(body: CreateMcpDefinition, actor: Actor, origin: RequestOrigin): Promise<McpDefinition>;
   /** @throws AppError NOT_FOUND; REVISION_STALE when `revision` is given and is not the stored one. */
@@ -85,6 +87,7 @@ export function createMcpRegistry(given: McpRegistryDeps): McpRegistry {
       return await listMcps(knex, filter);
     },
     get: async (nameOrId) => await presentWithVersions(knex, await getMcpByNameOrId(knex, nameOrId)),
+    judge: async (body) => (await checkDefinition(deps, body)).faults,
     create: async (body, actor, origin) => await createDefinition(deps, body, actor, origin),
 
     async update(nameOrId, body, revision, actor, origin) {
@@ -164,12 +167,8 @@ async function createDefinition(
   actor: Actor,
   origin: RequestOrigin,
 ): Promise<McpDefinition> {
-  const { knex, audit, executors } = deps;
-  const faults: FieldFault[] = [];
-  const unknownType = typeFault("/mcpType", body.mcpType, executors);
-  if (unknownType) faults.push(unknownType);
-  const first = body.version && (await checkMcpVersion(deps, body.mcpType, body.version));
-  if (first) faults.push(...prefixed("/version", first.faults));
+  const { knex, audit } = deps;
+  const { first, faults } = await checkDefinition(deps, body);
   if (faults.length > 0) throw invalidFields(faults);
   return await knex.transaction(async (trx) => {
     const row = await insertDefinition(trx, body, actor);
@@ -179,6 +178,13 @@ async function createDefinition(
     await audit.record(trx, { ...entryOf("mcp_definition.create", row, actor, origin), after: state });
     return answer;
   });
+}
+
+async function checkDefinition(deps: Deps, body: Pick<CreateMcpDefinition, "mcpType" | "version">) {
+  const unknownType = typeFault("/mcpType", body.mcpType, deps.executors);
+  const first = body.version && (await checkMcpVersion(deps, body.mcpType, body.version));
+  const faults = [...(unknownType ? [unknownType] : []), ...prefixed("/version", first?.faults ?? [])];
+  return { first, faults };
 }
 
 function typeFault(path: string, type: string, executors: Deps["executors"]): FieldFault | undefined {

@@ -2,6 +2,7 @@ import type { Knex } from "knex";
 import type { WorkerGroup } from "../../contracts/api/worker-groups.js";
 import { groupOfQueue } from "../../queues/queue-names.js";
 import type { RunQueue } from "../../queues/run-queue.js";
+import { keepBriefly } from "../keep-briefly.js";
 
 /** What waits for each worker group, and who is there to do it. */
 export interface WorkerGroups {
@@ -21,20 +22,7 @@ export function createWorkerGroups(deps: {
   readonly knex: Knex;
   readonly runQueue: Pick<RunQueue, "countJobs">;
 }): WorkerGroups {
-  let last: { readonly at: number; readonly found: Promise<WorkerGroup[]> } | undefined;
-
-  async function list(): Promise<WorkerGroup[]> {
-    if (last && performance.now() - last.at < KEPT_MS) return await last.found;
-    const reading = { at: performance.now(), found: readGroups(deps) };
-    last = reading;
-    try {
-      return await reading.found;
-    } catch (error) {
-      if (last === reading) last = undefined;
-      throw error;
-    }
-  }
-
+  const list = keepBriefly(KEPT_MS, async () => await readGroups(deps));
   return {
     list,
     get: async (name) => (await list()).find((group) => group.name === name) ?? emptyGroup(name),

@@ -57,8 +57,10 @@ export const STEP_LISTS = [
   { phase: "finally", member: "finally" },
 ] as const;
 
-/** Edges and other mappings of one definition; beyond it a graph is no longer drawn or checked in time. */
-const MAX_EDGES = 200_000;
+/** Dependencies that are written out in one definition; beyond it a graph is no longer drawn or checked in time. */
+const MAX_EDGES = 40_000;
+/** The same for its inputs, of which most are no edges. */
+const MAX_MAPPINGS = 200_000;
 
 const NOTHING: DraftDefinition = { steps: [], outputs: {}, runKeys: [] };
 
@@ -85,17 +87,27 @@ function findExcess(value: JsonObject, maxSteps: number): FieldFault | undefined
   if (steps.length > maxSteps) {
     return { path: "/steps", message: `must be at most ${maxSteps} steps, not ${steps.length}` };
   }
-  let edges = 0;
-  for (const step of steps) {
-    if (!isJsonObject(step)) continue;
-    if (Array.isArray(step["dependsOn"])) edges += step["dependsOn"].length;
-    if (isJsonObject(step["inputs"])) edges += Object.keys(step["inputs"]).length;
-  }
-  if (edges <= MAX_EDGES) return undefined;
-  return {
-    path: "/steps",
-    message: `must have at most ${MAX_EDGES} inputs and dependencies in all, not ${edges}`,
-  };
+  const edges = count(steps, countEdges);
+  if (edges > MAX_EDGES) return tooMany(MAX_EDGES, "dependencies", edges);
+  const mappings = count(steps, (step) => inputsOf(step).length);
+  return mappings > MAX_MAPPINGS ? tooMany(MAX_MAPPINGS, "inputs", mappings) : undefined;
+}
+
+function tooMany(limit: number, of: string, found: number): FieldFault {
+  return { path: "/steps", message: `must have at most ${limit} ${of} in all, not ${found}` };
+}
+
+function count(steps: readonly unknown[], of: (step: JsonObject) => number): number {
+  return steps.reduce<number>((sum, step) => sum + (isJsonObject(step) ? of(step) : 0), 0);
+}
+
+function countEdges(step: JsonObject): number {
+  const listed = Array.isArray(step["dependsOn"]) ? step["dependsOn"].length : 0;
+  return listed + inputsOf(step).filter((mapping) => isJsonObject(mapping) && "step" in mapping).length;
+}
+
+function inputsOf(step: JsonObject): unknown[] {
+  return isJsonObject(step["inputs"]) ? Object.values(step["inputs"]) : [];
 }
 
 function listIn(value: JsonObject, member: string): unknown[] {

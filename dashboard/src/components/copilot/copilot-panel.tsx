@@ -36,16 +36,23 @@ export interface CopilotPanelProps {
   preview?(suggestion: Suggestion): SuggestedChange | undefined;
   /** Does what {@link CopilotPanelProps.preview} shows. Called by a click and by nothing else. */
   apply?(suggestion: Suggestion): void;
+  /** What the button of `apply` says. */
+  readonly applyLabel?: string;
+  /** What is known before anything is asked. */
+  readonly known?: CopilotAnswer | undefined;
+  /** Told what was answered. */
+  onAnswer?(answer: CopilotAnswer): void;
 }
 
 /**
  * Asks the copilot and shows what it suggests. A patch is shown as a difference first; nothing is changed until the
  * person says so.
  */
-export function CopilotPanel({ calls, preview, apply }: CopilotPanelProps) {
+export function CopilotPanel({ calls, preview, apply, applyLabel, known, onAnswer }: CopilotPanelProps) {
   const [prompt, setPrompt] = useState("");
   const [asking, setAsking] = useState<string>();
-  const [answer, setAnswer] = useState<CopilotAnswer>();
+  const [answered, setAnswer] = useState<CopilotAnswer>();
+  const answer = answered ?? known;
   const [fault, setFault] = useState<unknown>();
   const [applied, setApplied] = useState<ReadonlySet<Suggestion>>(new Set());
   const mayUse = useMay("copilot:use");
@@ -56,7 +63,9 @@ export function CopilotPanel({ calls, preview, apply }: CopilotPanelProps) {
     setFault(undefined);
     try {
       const body = call.body(prompt.trim());
-      setAnswer(await apiRequest<CopilotAnswer>(call.path, { method: "POST", body }));
+      const next = await apiRequest<CopilotAnswer>(call.path, { method: "POST", body });
+      setAnswer(next);
+      onAnswer?.(next);
       setApplied(new Set());
     } catch (error) {
       setFault(
@@ -103,6 +112,7 @@ export function CopilotPanel({ calls, preview, apply }: CopilotPanelProps) {
           answer={answer}
           applied={applied}
           preview={preview}
+          applyLabel={applyLabel}
           onApply={
             apply &&
             ((suggestion) => {
@@ -120,11 +130,13 @@ function CopilotAnswerView({
   answer,
   applied,
   preview,
+  applyLabel,
   onApply,
 }: {
   readonly answer: CopilotAnswer;
   readonly applied: ReadonlySet<Suggestion>;
   readonly preview: CopilotPanelProps["preview"];
+  readonly applyLabel: string | undefined;
   readonly onApply: CopilotPanelProps["apply"];
 }) {
   const { suggestions, summary, modelOutcome, model, usage } = answer;
@@ -141,6 +153,7 @@ function CopilotAnswerView({
           key={`${index} ${suggestion.title}`}
           suggestion={suggestion}
           change={preview?.(suggestion)}
+          applyLabel={applyLabel}
           isApplied={applied.has(suggestion)}
           onApply={onApply && (() => onApply(suggestion))}
         />

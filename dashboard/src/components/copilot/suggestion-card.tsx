@@ -5,6 +5,7 @@ import { Button } from "../button.js";
 import { CodeBlock } from "../code-block.js";
 import type { SuggestedChange } from "./copilot-panel.js";
 import styles from "./copilot-panel.module.css";
+import { Evidence } from "./evidence.js";
 import type { Suggestion } from "../../../../src/contracts/api/copilot.js";
 
 const ICONS = { info: Info, warning: TriangleAlert, error: CircleAlert } as const;
@@ -14,16 +15,18 @@ export function SuggestionCard({
   suggestion,
   change,
   isApplied,
+  applyLabel = "Apply this change",
   onApply,
 }: {
   readonly suggestion: Suggestion;
   readonly change: SuggestedChange | undefined;
   readonly isApplied: boolean;
+  readonly applyLabel?: string | undefined;
   readonly onApply: (() => void) | undefined;
 }) {
   const [isOpen, setOpen] = useState(false);
   const Icon = ICONS[suggestion.severity];
-  const { title, detail, source, code, reviewReasons = [], estimate } = suggestion;
+  const { title, detail, source, code, reviewReasons = [], estimate, evidence } = suggestion;
   return (
     <article className={styles["card"]} data-severity={suggestion.severity}>
       <h3>
@@ -32,6 +35,7 @@ export function SuggestionCard({
         {title}
       </h3>
       <p>{detail}</p>
+      {evidence && <Evidence evidence={evidence} />}
       {estimate && (
         <p className={styles["origin"]}>
           {estimate.metric}: {estimate.before} → {estimate.after}. {estimate.note}
@@ -56,7 +60,7 @@ export function SuggestionCard({
               {onApply && (
                 <div className={styles["calls"]}>
                   <Button size="s" variant="primary" onClick={onApply}>
-                    Apply this change
+                    {applyLabel}
                   </Button>
                 </div>
               )}

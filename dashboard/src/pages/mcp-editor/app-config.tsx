@@ -20,50 +20,9 @@ type Source = (typeof SOURCES)[number]["value"];
 /** A Streamlit app. */
 export function AppConfig({ config, onChange, faults }: ConfigEditorProps) {
   const source = SOURCES.find(({ value }) => config[value] !== undefined)?.value ?? "code";
-  const choose = (next: Source) => {
-    const code = textOf(config, "code") || String(Object.values(objectOf(config, "files") ?? {})[0] ?? "");
-    const none = { code: undefined, files: undefined, gitRepoUrl: undefined };
-    if (next === "code") onChange({ ...none, code });
-    else if (next === "files") onChange({ ...none, files: { "app.py": code } });
-    else onChange({ ...none, gitRepoUrl: "https://" });
-  };
   return (
     <div className={layout["form"]}>
-      <div className={layout["row"]}>
-        <Field label="Source">
-          {(control) => (
-            <Select
-              {...control}
-              value={source}
-              options={SOURCES}
-              onChange={(event) => choose(event.target.value as Source)}
-            />
-          )}
-        </Field>
-        <Field label="Runs" fault={faults["/mode"]}>
-          {(control) => (
-            <Select
-              {...control}
-              value={textOf(config, "mode") || "server"}
-              options={[
-                { value: "server", label: "On a worker" },
-                { value: "browser", label: "In the reader's browser" },
-              ]}
-              onChange={(event) => onChange({ mode: event.target.value })}
-            />
-          )}
-        </Field>
-        <Field label="Main file" fault={faults["/mainScriptPath"]}>
-          {(control) => (
-            <Input
-              {...control}
-              placeholder="app.py"
-              value={textOf(config, "mainScriptPath")}
-              onChange={(event) => onChange({ mainScriptPath: event.target.value || undefined })}
-            />
-          )}
-        </Field>
-      </div>
+      <AppBasics {...{ config, onChange, faults, source }} />
       {source === "code" && (
         <CodeEditor
           label="Code"
@@ -107,6 +66,58 @@ export function AppConfig({ config, onChange, faults }: ConfigEditorProps) {
         faults={faults}
         has={["memoryMb", "idleTimeoutSeconds"]}
       />
+    </div>
+  );
+}
+
+function AppBasics({
+  config,
+  onChange,
+  faults,
+  source,
+}: Pick<ConfigEditorProps, "config" | "onChange" | "faults"> & { readonly source: Source }) {
+  const choose = (next: Source) => {
+    const code = textOf(config, "code") || String(Object.values(objectOf(config, "files") ?? {})[0] ?? "");
+    const none = { code: undefined, files: undefined, gitRepoUrl: undefined };
+    if (next === "code") onChange({ ...none, code });
+    else if (next === "files") onChange({ ...none, files: { "app.py": code } });
+    else onChange({ ...none, gitRepoUrl: "https://" });
+  };
+  return (
+    <div className={layout["row"]}>
+      <Field label="Source">
+        {(control) => (
+          <Select
+            {...control}
+            value={source}
+            options={SOURCES}
+            onChange={(event) => choose(event.target.value as Source)}
+          />
+        )}
+      </Field>
+      <Field label="Runs" fault={faults["/mode"]}>
+        {(control) => (
+          <Select
+            {...control}
+            value={textOf(config, "mode") || "server"}
+            options={[
+              { value: "server", label: "On a worker" },
+              { value: "browser", label: "In the reader's browser" },
+            ]}
+            onChange={(event) => onChange({ mode: event.target.value })}
+          />
+        )}
+      </Field>
+      <Field label="Main file" fault={faults["/mainScriptPath"]}>
+        {(control) => (
+          <Input
+            {...control}
+            placeholder="app.py"
+            value={textOf(config, "mainScriptPath")}
+            onChange={(event) => onChange({ mainScriptPath: event.target.value || undefined })}
+          />
+        )}
+      </Field>
     </div>
   );
 }

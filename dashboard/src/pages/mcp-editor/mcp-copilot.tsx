@@ -1,8 +1,10 @@
 import { Sparkles } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useEffectEvent, useState } from "react";
 import { Button } from "../../components/button.js";
 import { applyPatch } from "../../components/copilot/apply-patch.js";
 import { CopilotPanel, type SuggestedChange } from "../../components/copilot/copilot-panel.js";
+import { takeHandedOver } from "../../components/copilot/hand-over.js";
+import { showToast } from "../../components/toasts.js";
 import type { Suggestion } from "../../../../src/contracts/api/copilot.js";
 import { Panel } from "../../components/panel.js";
 import type { Config, McpDraft } from "./mcp-draft.js";
@@ -58,6 +60,17 @@ export function McpCopilot({
   );
 }
 
+/** Puts in what was handed over to this editor from elsewhere. */
+export function useHandedOver(change: (how: (config: Config) => Config) => void): void {
+  const begin = useEffectEvent(() => {
+    const suggestion = takeHandedOver("config");
+    if (!suggestion) return;
+    change((now) => patchedBy(now, suggestion) ?? now);
+    showToast("The change is in the editor", "Look at it, then save it as the next version.");
+  });
+  useEffect(() => begin(), []);
+}
+
 /** The configuration with a suggestion applied; undefined when it is about something else, or no longer fits. */
 function configAfter(config: Config, suggestion: Suggestion): Config | undefined {
   if (suggestion.config) return suggestion.config;
@@ -67,8 +80,13 @@ function configAfter(config: Config, suggestion: Suggestion): Config | undefined
   // a target with a name is a stored component, and not what is being edited here
   const isOurs = target === undefined || (target.kind === "config" && !target.mcp);
   if (!suggestion.patch || !isOurs) return undefined;
+  return patchedBy(config, suggestion);
+}
+
+function patchedBy(config: Config, { patch }: Suggestion): Config | undefined {
+  if (!patch) return undefined;
   try {
-    return applyPatch(config, suggestion.patch) as Config;
+    return applyPatch(config, patch) as Config;
   } catch {
     return undefined;
   }

@@ -1,11 +1,7 @@
 import { FlaskConical, Save } from "lucide-react";
 import { useState } from "react";
-import { useQueryClient } from "@tanstack/react-query";
 import { useLocation } from "wouter";
 import type { McpDefinition, McpVersion } from "../../../../src/contracts/api/mcp-definitions.js";
-import { ApiError } from "../../api/problem.js";
-import { queryKeys } from "../../api/query-keys.js";
-import { apiRequest } from "../../api/request.js";
 import { useMay } from "../../api/use-me.js";
 import { mcpPath, PAGE_PATHS } from "../../app/page-paths.js";
 import { useShortcuts } from "../../app/shortcuts.js";
@@ -22,10 +18,11 @@ import { TestPanel } from "../mcps/test-panel.js";
 import { AboutFields, ReachFields, VersionFields } from "./about-fields.js";
 import { ConfigEditor } from "./config-editor.js";
 import { faultsBelow } from "./config-values.js";
-import { faultsOf, type McpDraft, toDefinitionBody, toVersionBody } from "./mcp-draft.js";
-import { McpCopilot } from "./mcp-copilot.js";
+import { faultsOf, type McpDraft } from "./mcp-draft.js";
+import { McpCopilot, useHandedOver } from "./mcp-copilot.js";
 import styles from "./mcp-editor.module.css";
 import { nextVersions } from "./next-versions.js";
+import { useMcpSave } from "./use-mcp-save.js";
 
 /** The editor of one version. */
 export function McpEditor({
@@ -42,7 +39,8 @@ export function McpEditor({
 }) {
   const [draft, setDraft] = useState(start);
   const [savedDraft, setSavedDraft] = useState<McpDraft>(start);
-  const save = useSave(existing, known);
+  const save = useMcpSave(existing, known);
+  useHandedOver((how) => setDraft((before) => ({ ...before, config: how(before.config) })));
   const [, navigate] = useLocation();
   const isChanged = draft !== savedDraft;
   useLeaveWarning(isChanged);
@@ -96,38 +94,57 @@ export function McpEditor({
             />
           </Panel>
         </div>
-        <div className={styles["side"]}>
-          {save.last && <TestPanel key={save.last.id} version={save.last} />}
-          <VersionFields
-            draft={draft}
-            onChange={change}
-            faults={faults}
-            taken={save.versions}
-            base={save.last ?? base}
-          />
-          <Panel title="Inputs and outputs">
-            <div className={layout["form"]}>
-              <SchemaEditor
-                label="Inputs"
-                empty="None declared: steps may send anything, and forms cannot help."
-                value={draft.inputSchema}
-                faults={schemaFaults(faults, "/inputSchema")}
-                onChange={(inputSchema) => change({ inputSchema })}
-              />
-              <SchemaEditor
-                label="Outputs"
-                empty="None declared: later steps cannot be checked against it."
-                value={draft.outputSchema}
-                faults={schemaFaults(faults, "/outputSchema")}
-                onChange={(outputSchema) => change({ outputSchema })}
-              />
-            </div>
-          </Panel>
-          <ReachFields draft={draft} onChange={change} faults={faults} />
-          <McpCopilot draft={draft} onConfig={(config) => change({ config })} />
-        </div>
+        <EditorSide {...{ draft, change, save, faults, base }} />
       </div>
     </>
+  );
+}
+
+/** What is told about the version beside what it does. */
+function EditorSide({
+  draft,
+  change,
+  save,
+  faults,
+  base,
+}: {
+  readonly draft: McpDraft;
+  change(changes: Partial<McpDraft>): void;
+  readonly save: ReturnType<typeof useMcpSave>;
+  readonly faults: Readonly<Record<string, string>>;
+  readonly base: McpVersion | undefined;
+}) {
+  return (
+    <div className={styles["side"]}>
+      {save.last && <TestPanel key={save.last.id} version={save.last} />}
+      <VersionFields
+        draft={draft}
+        onChange={change}
+        faults={faults}
+        taken={save.versions}
+        base={save.last ?? base}
+      />
+      <Panel title="Inputs and outputs">
+        <div className={layout["form"]}>
+          <SchemaEditor
+            label="Inputs"
+            empty="None declared: steps may send anything, and forms cannot help."
+            value={draft.inputSchema}
+            faults={schemaFaults(faults, "/inputSchema")}
+            onChange={(inputSchema) => change({ inputSchema })}
+          />
+          <SchemaEditor
+            label="Outputs"
+            empty="None declared: later steps cannot be checked against it."
+            value={draft.outputSchema}
+            faults={schemaFaults(faults, "/outputSchema")}
+            onChange={(outputSchema) => change({ outputSchema })}
+          />
+        </div>
+      </Panel>
+      <ReachFields draft={draft} onChange={change} faults={faults} />
+      <McpCopilot draft={draft} onConfig={(config) => change({ config })} />
+    </div>
   );
 }
 
@@ -150,58 +167,6 @@ function SaveButtons({ isBusy, onSave }: { readonly isBusy: boolean; onSave(then
       </Button>
     </>
   );
-}
-
-/** Saves the first version with its component, later ones to it. */
-function useSave(existing: McpDefinition | undefined, known: readonly string[]) {
-  const client = useQueryClient();
-  const [definition, setDefinition] = useState(existing);
-  const [versions, setVersions] = useState(known);
-  const [last, setLast] = useState<McpVersion>();
-  const [fault, setFault] = useState<unknown>();
-  const [isBusy, setBusy] = useState(false);
-
-  async function send(draft: McpDraft): Promise<McpVersion> {
-    if (definition) {
-      const body = toVersionBody(draft);
-      return await apiRequest<McpVersion>(`/mcp-definitions/${definition.id}/versions`, {
-        method: "POST",
-        body,
-      });
-    }
-    const created = await apiRequest<McpDefinition>("/mcp-definitions", {
-      method: "POST",
-      body: toDefinitionBody(draft),
-    });
-    setDefinition(created);
-    const list = await apiRequest<{ readonly items: readonly McpVersion[] }>(
-      `/mcp-definitions/${created.id}/versions`,
-    );
-    const version = list.items[0];
-    if (!version) throw new Error("The component was saved, its version was not found.");
-    return version;
-  }
-
-  async function run(draft: McpDraft): Promise<McpVersion | undefined> {
-    if (isBusy) return undefined;
-    setBusy(true);
-    setFault(undefined);
-    try {
-      const version = await send(draft);
-      setLast(version);
-      setVersions((before) => [version.version, ...before]);
-      void client.invalidateQueries({ queryKey: queryKeys.allMcps, refetchType: "none" });
-      return version;
-    } catch (error) {
-      setFault(error);
-      scrollTo({ top: 0, behavior: "smooth" });
-      return undefined;
-    } finally {
-      setBusy(false);
-    }
-  }
-  const faults = fault instanceof ApiError ? fault.faults : [];
-  return { run, definition, versions, last, fault, faults, isBusy };
 }
 
 function withChanges(config: McpDraft["config"], changes: Record<string, unknown>): McpDraft["config"] {

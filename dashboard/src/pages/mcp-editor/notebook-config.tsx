@@ -14,40 +14,8 @@ import styles from "./mcp-editor.module.css";
 /** A notebook: its cells in their order. */
 export function NotebookConfig({ config, onChange, faults }: ConfigEditorProps) {
   const cells = cellsOf(config);
-  // a cell keeps its editor when it moves
-  const [keys, setKeys] = useState(() => cells.map((_cell, index) => index));
-  const next = useRef(cells.length);
+  const { keys, set, move, add, remove, upload } = useCells(cells, onChange);
   const file = useRef<HTMLInputElement>(null);
-  const set = (changed: readonly Cell[]) => onChange({ cells: changed, notebook: undefined });
-  const move = (index: number, by: -1 | 1) => {
-    set(moveCell(cells, index, by));
-    setKeys((before) =>
-      moveCell(
-        before.map((key) => ({ cellType: "code" as const, source: String(key) })),
-        index,
-        by,
-      ).map(({ source }) => Number(source)),
-    );
-  };
-  const add = (at: number, cellType: Cell["cellType"]) => {
-    next.current += 1;
-    set([...cells.slice(0, at), { cellType, source: "" }, ...cells.slice(at)]);
-    setKeys((before) => [...before.slice(0, at), next.current, ...before.slice(at)]);
-  };
-  const remove = (index: number) => {
-    set(cells.filter((_cell, at) => at !== index));
-    setKeys((before) => before.filter((_key, at) => at !== index));
-  };
-  async function upload(chosen: File | undefined): Promise<void> {
-    if (!chosen) return;
-    try {
-      const read = readNotebook(await chosen.text());
-      set(read);
-      setKeys(read.map(() => (next.current += 1)));
-    } catch (error) {
-      showFault("Could not read the notebook", error);
-    }
-  }
   return (
     <div className={layout["form"]}>
       <div className={layout["line"]}>
@@ -112,6 +80,44 @@ export function NotebookConfig({ config, onChange, faults }: ConfigEditorProps) 
   );
 }
 
+/** What can be done to the cells. */
+function useCells(cells: readonly Cell[], onChange: ConfigEditorProps["onChange"]) {
+  // a cell keeps its editor when it moves
+  const [keys, setKeys] = useState(() => cells.map((_cell, index) => index));
+  const next = useRef(cells.length);
+  const set = (changed: readonly Cell[]) => onChange({ cells: changed, notebook: undefined });
+  const move = (index: number, by: -1 | 1) => {
+    set(moveCell(cells, index, by));
+    setKeys((before) =>
+      moveCell(
+        before.map((key) => ({ cellType: "code" as const, source: String(key) })),
+        index,
+        by,
+      ).map(({ source }) => Number(source)),
+    );
+  };
+  const add = (at: number, cellType: Cell["cellType"]) => {
+    next.current += 1;
+    set([...cells.slice(0, at), { cellType, source: "" }, ...cells.slice(at)]);
+    setKeys((before) => [...before.slice(0, at), next.current, ...before.slice(at)]);
+  };
+  const remove = (index: number) => {
+    set(cells.filter((_cell, at) => at !== index));
+    setKeys((before) => before.filter((_key, at) => at !== index));
+  };
+  async function upload(chosen: File | undefined): Promise<void> {
+    if (!chosen) return;
+    try {
+      const read = readNotebook(await chosen.text());
+      set(read);
+      setKeys(read.map(() => (next.current += 1)));
+    } catch (error) {
+      showFault("Could not read the notebook", error);
+    }
+  }
+  return { keys, set, move, add, remove, upload };
+}
+
 function CellEditor({
   cell,
   index,
@@ -159,36 +165,7 @@ function CellEditor({
           </label>
         )}
         <span className={styles["space"]} />
-        <Button
-          variant="quiet"
-          size="s"
-          icon={ArrowUp}
-          aria-label={`Move cell ${number} up`}
-          disabled={index === 0}
-          onClick={() => onMove(-1)}
-        />
-        <Button
-          variant="quiet"
-          size="s"
-          icon={ArrowDown}
-          aria-label={`Move cell ${number} down`}
-          disabled={index === count - 1}
-          onClick={() => onMove(1)}
-        />
-        <Button
-          variant="quiet"
-          size="s"
-          icon={Plus}
-          aria-label={`Add a cell after ${number}`}
-          onClick={() => onAdd("code")}
-        />
-        <Button
-          variant="quiet"
-          size="s"
-          icon={Trash2}
-          aria-label={`Delete cell ${number}`}
-          onClick={onRemove}
-        />
+        <CellActions {...{ number, index, count, onMove, onRemove, onAdd }} />
       </div>
       <CodeEditor
         label={`Cell ${number}`}
@@ -200,5 +177,56 @@ function CellEditor({
         onChange={(source) => onChange({ source })}
       />
     </div>
+  );
+}
+
+function CellActions({
+  number,
+  index,
+  count,
+  onMove,
+  onRemove,
+  onAdd,
+}: {
+  readonly number: number;
+  readonly index: number;
+  readonly count: number;
+  onMove(by: -1 | 1): void;
+  onRemove(): void;
+  onAdd(cellType: Cell["cellType"]): void;
+}) {
+  return (
+    <>
+      <Button
+        variant="quiet"
+        size="s"
+        icon={ArrowUp}
+        aria-label={`Move cell ${number} up`}
+        disabled={index === 0}
+        onClick={() => onMove(-1)}
+      />
+      <Button
+        variant="quiet"
+        size="s"
+        icon={ArrowDown}
+        aria-label={`Move cell ${number} down`}
+        disabled={index === count - 1}
+        onClick={() => onMove(1)}
+      />
+      <Button
+        variant="quiet"
+        size="s"
+        icon={Plus}
+        aria-label={`Add a cell after ${number}`}
+        onClick={() => onAdd("code")}
+      />
+      <Button
+        variant="quiet"
+        size="s"
+        icon={Trash2}
+        aria-label={`Delete cell ${number}`}
+        onClick={onRemove}
+      />
+    </>
   );
 }

@@ -1,4 +1,4 @@
-import { CircleX } from "lucide-react";
+import { CircleX, Sparkles } from "lucide-react";
 import type { Run } from "../../../../src/contracts/api/runs.js";
 import { Button } from "../../components/button.js";
 import { describeErrorCode } from "./error-words.js";
@@ -8,9 +8,12 @@ import styles from "./run-page.module.css";
 export function RunError({
   error,
   onShow,
+  onDiagnose,
 }: {
   readonly error: NonNullable<Run["error"]>;
   onShow(stepId: string): void;
+  /** Asks for its cause. */
+  onDiagnose(): void;
 }) {
   const { stepId } = error;
   return (
@@ -20,11 +23,16 @@ export function RunError({
         <strong>{describeErrorCode(error.code)}</strong>
         <p>{error.message}</p>
       </div>
-      {stepId !== undefined && (
-        <Button size="s" onClick={() => onShow(stepId)}>
-          Show {stepId}
+      <div className={styles["errorActions"]}>
+        <Button size="s" icon={Sparkles} onClick={onDiagnose}>
+          Diagnose
         </Button>
-      )}
+        {stepId !== undefined && (
+          <Button size="s" onClick={() => onShow(stepId)}>
+            Show {stepId}
+          </Button>
+        )}
+      </div>
     </div>
   );
 }

@@ -58,10 +58,12 @@ describe("createRunFeed", () => {
       event(4, "step.progress", { attempt: 2, data: { cell: 1, total: 2, status: "started" } }),
     ]);
     const cells = toCellStates(feed.progress, { stepId: "s", attempt: 2 });
-    expect(cells.map(({ cell, status, texts }) => [cell, status, texts])).toEqual([
-      [0, "succeeded", ["hi"]],
-      [1, "started", []],
-    ]);
+    expect(cells.map(({ cell, status, outputs }) => [cell, status, outputs.map(({ text }) => text)])).toEqual(
+      [
+        [0, "succeeded", ["hi"]],
+        [1, "started", []],
+      ],
+    );
   });
 });
 

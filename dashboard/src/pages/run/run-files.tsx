@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Files } from "lucide-react";
 import type { RunArtifact } from "../../../../src/contracts/api/artifacts.js";
-import type { Run } from "../../../../src/contracts/api/runs.js";
+import type { Run, RunGraph } from "../../../../src/contracts/api/runs.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import type { Page } from "../../api/shapes.js";
@@ -11,7 +11,14 @@ import { ArtifactList } from "./artifact-list.js";
 import styles from "./run-page.module.css";
 
 /** Every file that the run's steps left. */
-export function RunFiles({ run }: { readonly run: Run }) {
+export function RunFiles({
+  run,
+  nodes,
+}: {
+  readonly run: Run;
+  /** The run's steps in the order of the definition. */
+  readonly nodes: RunGraph["nodes"] | undefined;
+}) {
   const { data, error, refetch, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: queryKeys.runArtifacts(run.id),
     initialPageParam: undefined as string | undefined,
@@ -34,7 +41,7 @@ export function RunFiles({ run }: { readonly run: Run }) {
   }
   return (
     <div className={styles["data"]}>
-      <ArtifactList artifacts={files} />
+      <ArtifactList artifacts={files} ownerOf={(file) => nameOwner(file, nodes)} />
       {hasNextPage && (
         <Button isBusy={isFetchingNextPage} onClick={() => void fetchNextPage()}>
           Load more
@@ -42,4 +49,13 @@ export function RunFiles({ run }: { readonly run: Run }) {
       )}
     </div>
   );
+}
+
+/** The step that left a file. */
+function nameOwner(
+  { stepIndex, itemIndex }: RunArtifact,
+  nodes: RunGraph["nodes"] | undefined,
+): string | undefined {
+  const stepId = nodes?.[stepIndex]?.id;
+  return stepId === undefined || itemIndex === null ? stepId : `${stepId} [${itemIndex}]`;
 }

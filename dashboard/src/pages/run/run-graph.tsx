@@ -3,32 +3,41 @@ import {
   BackgroundVariant,
   Controls,
   type Edge,
-  Handle,
-  MiniMap,
   type Node,
+  type NodeHandle,
   type NodeProps,
   Position,
   ReactFlow,
 } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
-import { createContext, memo, useContext, useMemo } from "react";
+import { createContext, memo, useCallback, useContext, useMemo, useState } from "react";
 import type { RunGraph as Graph, StepRun } from "../../../../src/contracts/api/runs.js";
 import type { StepStatus } from "../../../../src/core/statuses.js";
 import { StatusIcon } from "../../components/status-badge.js";
 import { formatDuration } from "../../format/duration.js";
 import { layOutLayers } from "../../graph/layered-layout.js";
 import type { ChosenStep } from "./chosen-step.js";
+import { GraphOverview, type OverviewBox } from "./graph-overview.js";
 import styles from "./run-graph.module.css";
 
 const SIZES = { width: 208, height: 54, gapX: 64, gapY: 22 };
 const PHASE_GAP = 60;
 const PHASES = ["main", "onFailure", "finally"] as const;
 
+/** Where edges begin and end. Told, not drawn: nobody connects anything here, and each drawn one costs. */
+const HANDLES: NodeHandle[] = [
+  { type: "target", position: Position.Left, x: 0, y: SIZES.height / 2 },
+  { type: "source", position: Position.Right, x: SIZES.width, y: SIZES.height / 2 },
+];
+
 type StepNode = Node<{ readonly uses: string }, "step">;
 
 interface StepLook {
-  readonly step: StepRun;
+  readonly status: StepStatus;
+  readonly durationMs: number | null;
   readonly items: number;
+  /** Undefined until the steps have come: the graph is there before them. */
+  readonly step: StepRun | undefined;
 }
 
 interface GraphState {
@@ -56,12 +65,12 @@ export function RunGraph({
   onChoose,
 }: {
   readonly graph: Graph;
-  readonly steps: readonly StepRun[];
+  readonly steps: readonly StepRun[] | undefined;
   readonly chosen: ChosenStep | undefined;
   onChoose(step: StepRun): void;
 }) {
   const nodes = useMemo(() => placeSteps(graph), [graph]);
-  const looks = useMemo(() => toLooks(steps), [steps]);
+  const looks = useMemo(() => (steps ? toLooks(steps) : readLooks(graph)), [steps, graph]);
   const edges = useMemo(
     () =>
       graph.edges.map(
@@ -69,14 +78,17 @@ export function RunGraph({
           id,
           source,
           target,
-          className: `${styles["edge"]} ${looks.get(target)?.step.status === "running" ? styles["flowing"] : ""}`,
+          className: `${styles["edge"]} ${looks.get(target)?.status === "running" ? styles["flowing"] : ""}`,
         }),
       ),
     [graph, looks],
   );
+  const boxes = useMemo(() => nodes.map(({ id, position }): OverviewBox => ({ id, ...position })), [nodes]);
+  const statusOf = useCallback((id: string) => looks.get(id)?.status ?? "pending", [looks]);
   const state = useMemo(() => ({ looks, chosenId: chosen?.stepId, onChoose }), [looks, chosen, onChoose]);
   const isLarge = nodes.length > MANY;
-  const focus = chosen?.stepId ?? nodes[0]?.id ?? "";
+  // where it begins: a graph that is fitted into view first is drawn twice
+  const [viewport] = useState(() => startAt(nodes.find(({ id }) => id === chosen?.stepId) ?? nodes[0]));
   return (
     <StateContext value={state}>
       <ReactFlow
@@ -92,24 +104,13 @@ export function RunGraph({
         onlyRenderVisibleElements={isLarge}
         minZoom={0.05}
         maxZoom={1.5}
-        fitView
-        fitViewOptions={
-          isLarge
-            ? { nodes: [{ id: focus }], minZoom: 0.7, maxZoom: 0.7 }
-            : { padding: 0.12, maxZoom: 1, minZoom: 0.2 }
-        }
+        {...(isLarge ? { defaultViewport: viewport } : { fitView: true })}
+        fitViewOptions={{ padding: 0.12, maxZoom: 1, minZoom: isLarge ? 0.05 : 0.2 }}
         aria-label="Graph of the run"
       >
         <Background variant={BackgroundVariant.Dots} gap={20} size={1} />
         <Controls showInteractive={false} position="bottom-left" />
-        {nodes.length > 12 && (
-          <MiniMap
-            pannable
-            zoomable
-            ariaLabel="Overview of the graph"
-            nodeClassName={(node) => styles[looks.get(node.id)?.step.status ?? "pending"] ?? ""}
-          />
-        )}
+        {nodes.length > 12 && <GraphOverview boxes={boxes} size={SIZES} statusOf={statusOf} />}
       </ReactFlow>
     </StateContext>
   );
@@ -118,29 +119,33 @@ export function RunGraph({
 function StepBox({ id, data }: NodeProps<StepNode>) {
   const { looks, chosenId, onChoose } = useContext(StateContext);
   const look = looks.get(id);
-  const status: StepStatus = look?.step.status ?? "pending";
+  const status: StepStatus = look?.status ?? "pending";
   return (
-    <>
-      <Handle type="target" position={Position.Left} isConnectable={false} />
-      <button
-        type="button"
-        className={`nopan ${styles["box"]} ${styles[status]}`}
-        aria-pressed={chosenId === id}
-        onClick={() => look && onChoose(look.step)}
-      >
-        <StatusIcon status={status} size={16} isNamed />
-        <span className={styles["text"]}>
-          <span className={styles["label"]}>{id}</span>
-          <span className={styles["uses"]}>{data.uses}</span>
-        </span>
-        <span className={styles["took"]}>
-          {look && look.items > 0 && <span>×{look.items}</span>}
-          {look?.step.durationMs != null && <span>{formatDuration(look.step.durationMs)}</span>}
-        </span>
-      </button>
-      <Handle type="source" position={Position.Right} isConnectable={false} />
-    </>
+    <button
+      type="button"
+      className={`nopan ${styles["box"]} ${styles[status]}`}
+      aria-pressed={chosenId === id}
+      onClick={() => look?.step && onChoose(look.step)}
+    >
+      <StatusIcon status={status} size={16} isNamed />
+      <span className={styles["text"]}>
+        <span className={styles["label"]}>{id}</span>
+        <span className={styles["uses"]}>{data.uses}</span>
+      </span>
+      <span className={styles["took"]}>
+        {look && look.items > 0 && <span>×{look.items}</span>}
+        {look?.durationMs != null && <span>{formatDuration(look.durationMs)}</span>}
+      </span>
+    </button>
   );
+}
+
+const START_ZOOM = 0.7;
+
+/** A view that can be read, with a step near its upper left. */
+function startAt(node: StepNode | undefined): { x: number; y: number; zoom: number } {
+  const { x = 0, y = 0 } = node?.position ?? {};
+  return { x: 80 - x * START_ZOOM, y: 120 - y * START_ZOOM, zoom: START_ZOOM };
 }
 
 /** Main steps, and below them those of `onFailure` and `finally`, each laid out by itself. */
@@ -162,17 +167,33 @@ function placeSteps({ nodes, edges }: Graph): StepNode[] {
         data: { uses: data.uses },
         ...size,
         measured: size,
+        handles: HANDLES,
       };
     });
   });
 }
 
 function toLooks(steps: readonly StepRun[]): Map<string, StepLook> {
-  const looks = new Map<string, { step: StepRun; items: number }>();
+  const looks = new Map<string, StepLook>();
   for (const step of steps) {
     const known = looks.get(step.stepId);
-    if (!known) looks.set(step.stepId, { step, items: step.itemIndex === undefined ? 0 : 1 });
-    else if (step.itemIndex !== undefined) known.items += 1;
+    const isItem = step.itemIndex !== undefined;
+    if (known) looks.set(step.stepId, { ...known, items: known.items + (isItem ? 1 : 0) });
+    else looks.set(step.stepId, { ...lookOf(step), items: isItem ? 1 : 0, step });
   }
   return looks;
+}
+
+/** As the graph itself has them, for as long as nothing newer is known. */
+function readLooks({ nodes }: Graph): Map<string, StepLook> {
+  return new Map(
+    nodes.map(({ id, data }) => [
+      id,
+      { ...lookOf(data as Pick<StepRun, "status" | "durationMs">), items: 0, step: undefined },
+    ]),
+  );
+}
+
+function lookOf({ status, durationMs }: Pick<StepRun, "status" | "durationMs">) {
+  return { status, durationMs };
 }

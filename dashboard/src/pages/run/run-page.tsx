@@ -26,13 +26,18 @@ import { ValueBlock } from "./value-block.js";
 const loadGraph = async () => await import("./run-graph.js");
 const RunGraph = lazy(async () => ({ default: (await loadGraph()).RunGraph }));
 
-const VIEWS = ["timeline", "graph", "logs", "data", "files", "compare", "audit"] as const;
+const RunDiagnosis = lazy(async () => ({ default: (await import("./run-diagnosis.js")).RunDiagnosis }));
+
+const VIEWS = ["timeline", "graph", "logs", "data", "files", "diagnosis", "compare", "audit"] as const;
 type View = (typeof VIEWS)[number];
 
 /** One run: what it does, step by step, live to its end. */
 export function RunPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const id = params["id"] ?? "";
   const { data: run, error, refetch } = useRun(id);
+  // asked for now, not once the run has come
+  useRunSteps(id);
+  useRunGraph(id);
   useEffect(() => {
     // its code comes along with the run's data, or a little later for whoever may open it
     const isOpen = new URLSearchParams(location.search).get("view") === "graph";
@@ -101,7 +106,11 @@ function LoadedRun({ run }: { readonly run: Run }) {
     <div className={styles["page"]}>
       <RunHeader run={run} chosen={step} />
       {run.error && (
-        <RunError error={run.error} onShow={(stepId) => setState({ step: stepId, item: undefined })} />
+        <RunError
+          error={run.error}
+          onShow={(stepId) => setState({ step: stepId, item: undefined })}
+          onDiagnose={() => setState({ view: "diagnosis" })}
+        />
       )}
       <div className={`${styles["split"]} ${step ? "" : styles["single"]}`}>
         <div className={styles["views"]}>
@@ -159,7 +168,7 @@ function useRunViews(given: {
       label: "Graph",
       render: () => (
         <Suspense fallback={<Skeleton lines={6} height={18} />}>
-          {graph && steps && <RunGraph graph={graph} steps={steps} chosen={chosen} onChoose={choose} />}
+          {graph && <RunGraph graph={graph} steps={steps} chosen={chosen} onChoose={choose} />}
         </Suspense>
       ),
     },
@@ -174,7 +183,20 @@ function useRunViews(given: {
         </div>
       ),
     },
-    { id: "files", label: "Files", render: () => <RunFiles run={run} /> },
+    { id: "files", label: "Files", render: () => <RunFiles run={run} nodes={graph?.nodes} /> },
+    ...(run.status === "failed"
+      ? [
+          {
+            id: "diagnosis" as const,
+            label: "Diagnosis",
+            render: () => (
+              <Suspense fallback={<Skeleton lines={4} />}>
+                <RunDiagnosis run={run} />
+              </Suspense>
+            ),
+          },
+        ]
+      : []),
     {
       id: "compare",
       label: "Compare",

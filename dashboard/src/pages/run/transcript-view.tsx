@@ -59,7 +59,9 @@ function ToolTurn({ call }: { readonly call: ToolCall }) {
           <span className={styles["dim"]}>{formatDuration(call.durationMs)}</span>
         )}
       </h3>
+      <h4>Called with</h4>
       <JsonView value={call.given} label="arguments" />
+      <h4>{call.error === undefined ? "Gave" : "Failed"}</h4>
       {call.error === undefined ? (
         <JsonView value={call.result ?? null} label="result" />
       ) : (

@@ -1,4 +1,4 @@
-import { Search, Tag, X } from "lucide-react";
+import { Search, Tag, Workflow, X } from "lucide-react";
 import { useQuery } from "@tanstack/react-query";
 import { type RefObject, useEffect, useId, useState } from "react";
 import type { WorkflowSummary } from "../../../../src/contracts/api/workflow-definitions.js";
@@ -10,7 +10,7 @@ import { Input, Select } from "../../components/field.js";
 import { isNarrowed, NO_FILTERS, type RunFilters, SINCE, TRIGGERS } from "./run-filters.js";
 import styles from "./runs-page.module.css";
 
-/** Workflow, trigger, labels and time. Texts take effect once nobody has typed for a moment. */
+/** Text, workflow, labels, trigger and time. Texts take effect once nobody has typed for a moment. */
 export function FilterBar({
   filters,
   onChange,
@@ -20,6 +20,7 @@ export function FilterBar({
   onChange(changes: Partial<RunFilters>): void;
   readonly searchRef: RefObject<HTMLInputElement | null>;
 }) {
+  const [text, setText] = useSettling(filters.q, (q) => onChange({ q }));
   const [workflow, setWorkflow] = useSettling(filters.workflow, (text) => onChange({ workflow: text }));
   const [label, setLabel] = useSettling(filters.label, (text) => onChange({ label: text }));
   const listId = useId();
@@ -29,6 +30,17 @@ export function FilterBar({
         <Input
           ref={searchRef}
           icon={Search}
+          type="search"
+          maxLength={200}
+          aria-label="Search names, labels, errors and ids"
+          placeholder="Search names, labels, errors, ids"
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+        />
+      </div>
+      <div className={styles["grow"]}>
+        <Input
+          icon={Workflow}
           type="search"
           list={listId}
           aria-label="Workflow, by name or id"
@@ -64,30 +76,40 @@ export function FilterBar({
           { value: "custom", label: "Between …" },
         ]}
       />
-      {filters.since === "custom" && (
-        <>
-          <Input
-            className={styles["moment"] ?? ""}
-            type="datetime-local"
-            aria-label="Created after"
-            value={filters.from}
-            onChange={(event) => onChange({ from: event.target.value })}
-          />
-          <Input
-            className={styles["moment"] ?? ""}
-            type="datetime-local"
-            aria-label="Created before"
-            value={filters.to}
-            onChange={(event) => onChange({ to: event.target.value })}
-          />
-        </>
-      )}
+      {filters.since === "custom" && <Between filters={filters} onChange={onChange} />}
       {isNarrowed(filters) && (
         <Button variant="quiet" icon={X} onClick={() => onChange(NO_FILTERS)}>
           Clear
         </Button>
       )}
     </div>
+  );
+}
+
+function Between({
+  filters,
+  onChange,
+}: {
+  readonly filters: RunFilters;
+  onChange(changes: Partial<RunFilters>): void;
+}) {
+  return (
+    <>
+      <Input
+        className={styles["moment"] ?? ""}
+        type="datetime-local"
+        aria-label="Created after"
+        value={filters.from}
+        onChange={(event) => onChange({ from: event.target.value })}
+      />
+      <Input
+        className={styles["moment"] ?? ""}
+        type="datetime-local"
+        aria-label="Created before"
+        value={filters.to}
+        onChange={(event) => onChange({ to: event.target.value })}
+      />
+    </>
   );
 }
 

@@ -3,6 +3,8 @@ import { RUN_STATUSES } from "../../format/status.js";
 
 /** What narrows the list of runs, as the URL holds it. */
 export interface RunFilters {
+  /** Words to be found in names, labels and errors, or the beginning of an id. */
+  readonly q: string;
   /** `""`: all. */
   readonly status: string;
   readonly workflow: string;
@@ -18,6 +20,7 @@ export interface RunFilters {
 
 /** No filter. */
 export const NO_FILTERS: RunFilters = {
+  q: "",
   status: "",
   workflow: "",
   trigger: "",
@@ -58,6 +61,7 @@ const LABEL = /^[A-Za-z0-9_.-]{1,63}:.{0,255}$/u;
 
 /** What the API is asked with. Labels that are none yet are left out; times of `since` are counted back from `now`. */
 export interface RunQuery {
+  readonly q?: string;
   readonly status?: RunStatus;
   readonly workflow?: string;
   readonly trigger?: string;
@@ -74,6 +78,7 @@ export function toRunQuery(filters: RunFilters, now: number): RunQuery {
   const after = span ? new Date(now - span.ms).toISOString() : isCustom ? toInstant(filters.from) : undefined;
   const before = isCustom ? toInstant(filters.to) : undefined;
   return {
+    ...(filters.q.trim() === "" ? {} : { q: filters.q.trim() }),
     ...(RUN_STATUSES.includes(filters.status as RunStatus) ? { status: filters.status as RunStatus } : {}),
     ...(filters.workflow.trim() === "" ? {} : { workflow: filters.workflow.trim() }),
     ...(filters.trigger in TRIGGER_LABELS ? { trigger: filters.trigger } : {}),

@@ -20,6 +20,18 @@ const ENDS = [
   { value: "", label: "Never" },
 ];
 
+interface KeyDraft {
+  readonly name: string;
+  readonly role: Role;
+  /** One of {@link ENDS}. */
+  readonly days: string;
+  /** Whether it may do less than its role. */
+  readonly isNarrow: boolean;
+  readonly scopes: readonly string[];
+}
+
+const EMPTY: KeyDraft = { name: "", role: "viewer", days: "90", isNarrow: false, scopes: [] };
+
 /** Makes a key, no stronger than its owner. */
 export function ApiKeyDialog({
   onClose,
@@ -28,19 +40,15 @@ export function ApiKeyDialog({
   onClose(): void;
   onCreated(key: CreatedApiKey): void;
 }) {
-  const me = useMe();
-  const [name, setName] = useState("");
-  const [role, setRole] = useState<Role>("viewer");
-  const [days, setDays] = useState("90");
-  const [scopes, setScopes] = useState<readonly string[]>([]);
-  const [isNarrow, setNarrow] = useState(false);
+  const [draft, setDraft] = useState<KeyDraft>(EMPTY);
+  const set = (changes: Partial<KeyDraft>) => setDraft((before) => ({ ...before, ...changes }));
   const { change, isBusy, fault } = useChange();
   const faultOf = (path: string) =>
     fault instanceof ApiError
       ? fault.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message
       : undefined;
-  const upTo = ROLE_OPTIONS.findIndex(({ value }) => value === (me?.role ?? "viewer"));
   async function create(): Promise<void> {
+    const { name, role, days, scopes, isNarrow } = draft;
     const expiresAt = new Date(Date.now() + Number(days) * 86_400_000).toISOString();
     const body = {
       ...{ name, role },
@@ -66,13 +74,32 @@ export function ApiKeyDialog({
         </>
       }
     >
+      <KeyFields {...{ draft, set, faultOf }} />
+      <FormFault error={fault} />
+    </Dialog>
+  );
+}
+
+function KeyFields({
+  draft,
+  set,
+  faultOf,
+}: {
+  readonly draft: KeyDraft;
+  set(changes: Partial<KeyDraft>): void;
+  faultOf(path: string): string | undefined;
+}) {
+  const me = useMe();
+  const upTo = ROLE_OPTIONS.findIndex(({ value }) => value === (me?.role ?? "viewer"));
+  return (
+    <>
       <Field label="Name" isRequired hint="What uses it." fault={faultOf("/name")}>
         {(control) => (
           <Input
             {...control}
             placeholder="ci pipeline"
-            value={name}
-            onChange={(event) => setName(event.target.value)}
+            value={draft.name}
+            onChange={(event) => set({ name: event.target.value })}
           />
         )}
       </Field>
@@ -80,9 +107,9 @@ export function ApiKeyDialog({
         {(control) => (
           <Select
             {...control}
-            value={role}
+            value={draft.role}
             options={ROLE_OPTIONS.slice(0, upTo + 1)}
-            onChange={(event) => setRole(event.target.value as Role)}
+            onChange={(event) => set({ role: event.target.value as Role })}
           />
         )}
       </Field>
@@ -90,9 +117,9 @@ export function ApiKeyDialog({
         {(control) => (
           <Select
             {...control}
-            value={days}
+            value={draft.days}
             options={ENDS}
-            onChange={(event) => setDays(event.target.value)}
+            onChange={(event) => set({ days: event.target.value })}
           />
         )}
       </Field>
@@ -100,25 +127,24 @@ export function ApiKeyDialog({
         {(control) => (
           <Select
             {...control}
-            value={isNarrow ? "some" : "all"}
+            value={draft.isNarrow ? "some" : "all"}
             options={[
               { value: "all", label: "All that its role may" },
               { value: "some", label: "Only what is chosen" },
             ]}
-            onChange={(event) => setNarrow(event.target.value === "some")}
+            onChange={(event) => set({ isNarrow: event.target.value === "some" })}
           />
         )}
       </Field>
-      {isNarrow && (
+      {draft.isNarrow && (
         <ChooseMany
           label="Scopes"
           options={me?.permissions ?? []}
-          value={scopes}
+          value={draft.scopes}
           empty="You may do nothing that could be given on."
-          onChange={setScopes}
+          onChange={(scopes) => set({ scopes })}
         />
       )}
-      <FormFault error={fault} />
-    </Dialog>
+    </>
   );
 }

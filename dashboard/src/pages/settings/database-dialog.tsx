@@ -27,27 +27,12 @@ export function DatabaseDialog({
   const [ssl, setSsl] = useState(database?.ssl !== undefined && database.ssl !== false);
   const [credentials, setCredentials] = useState<unknown>();
   const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError
-      ? fault.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message
-      : undefined;
+  const faultOf = (path: string) => findFault(fault, path);
   const fields = DATABASE_FIELDS[dbType];
   const hasServer = fields.some((field) => field.name === "host");
 
   async function save(): Promise<void> {
-    const given = fields.flatMap((field): [string, unknown][] => {
-      const text = values[field.name] ?? "";
-      if (text !== "") return [[field.name, field.name === "port" ? Number(text) : text]];
-      return database && field.name !== "password" ? [[field.name, null]] : [];
-    });
-    // what the form cannot say (a certificate) stays as it is while the box is left as it was
-    const wasSsl = database?.ssl !== undefined && database.ssl !== false;
-    const body = {
-      name,
-      ...Object.fromEntries(given),
-      ...(hasServer && ssl !== wasSsl ? { ssl } : {}),
-      ...(credentials === undefined ? {} : { credentials }),
-    };
+    const body = bodyOf({ database, fields, name, values, ssl, credentials });
     const saved = await change(
       async () =>
         database
@@ -96,26 +81,7 @@ export function DatabaseDialog({
       <Field label="Name" isRequired hint="What steps and components call it." fault={faultOf("/name")}>
         {(control) => <Input {...control} value={name} onChange={(event) => setName(event.target.value)} />}
       </Field>
-      {fields.map((field) => (
-        <Field
-          key={field.name}
-          label={field.label}
-          isRequired={field.isRequired ?? false}
-          hint={hintOf(field, database)}
-          fault={faultOf(`/${field.name}`)}
-        >
-          {(control) => (
-            <Input
-              {...control}
-              type={field.name === "password" ? "password" : "text"}
-              inputMode={field.name === "port" ? "numeric" : undefined}
-              autoComplete={field.name === "password" ? "new-password" : "off"}
-              value={values[field.name] ?? ""}
-              onChange={(event) => setValues({ ...values, [field.name]: event.target.value })}
-            />
-          )}
-        </Field>
-      ))}
+      <ServerFields {...{ fields, database, values, faultOf }} onChange={setValues} />
       {hasServer && (
         <Checkbox
           label="Encrypt the connection (TLS)"
@@ -135,6 +101,78 @@ export function DatabaseDialog({
       <FormFault error={fault} />
     </Dialog>
   );
+}
+
+/** What is sent: of a database that there is, empty fields are taken away, but for what is never shown. */
+function bodyOf({
+  database,
+  fields,
+  name,
+  values,
+  ssl,
+  credentials,
+}: {
+  readonly database: ExternalDb | undefined;
+  readonly fields: readonly { readonly name: string }[];
+  readonly name: string;
+  readonly values: Readonly<Record<string, string>>;
+  readonly ssl: boolean;
+  readonly credentials: unknown;
+}): Record<string, unknown> {
+  const given = fields.flatMap((field): [string, unknown][] => {
+    const text = values[field.name] ?? "";
+    if (text !== "") return [[field.name, field.name === "port" ? Number(text) : text]];
+    return database && field.name !== "password" ? [[field.name, null]] : [];
+  });
+  // what the form cannot say (a certificate) stays as it is while the box is left as it was
+  const wasSsl = database?.ssl !== undefined && database.ssl !== false;
+  const hasServer = fields.some((field) => field.name === "host");
+  return {
+    name,
+    ...Object.fromEntries(given),
+    ...(hasServer && ssl !== wasSsl ? { ssl } : {}),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
+}
+
+function ServerFields({
+  fields,
+  database,
+  values,
+  faultOf,
+  onChange,
+}: {
+  readonly fields: (typeof DATABASE_FIELDS)[DbType];
+  readonly database: ExternalDb | undefined;
+  readonly values: Readonly<Record<string, string>>;
+  faultOf(path: string): string | undefined;
+  onChange(values: Readonly<Record<string, string>>): void;
+}) {
+  return fields.map((field) => (
+    <Field
+      key={field.name}
+      label={field.label}
+      isRequired={field.isRequired ?? false}
+      hint={hintOf(field, database)}
+      fault={faultOf(`/${field.name}`)}
+    >
+      {(control) => (
+        <Input
+          {...control}
+          type={field.name === "password" ? "password" : "text"}
+          inputMode={field.name === "port" ? "numeric" : undefined}
+          autoComplete={field.name === "password" ? "new-password" : "off"}
+          value={values[field.name] ?? ""}
+          onChange={(event) => onChange({ ...values, [field.name]: event.target.value })}
+        />
+      )}
+    </Field>
+  ));
+}
+
+function findFault(fault: unknown, path: string): string | undefined {
+  if (!(fault instanceof ApiError)) return undefined;
+  return fault.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message;
 }
 
 function startOf(database: ExternalDb | undefined): Record<string, string> {

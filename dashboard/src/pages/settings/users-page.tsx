@@ -1,26 +1,20 @@
 import { Pencil, Plus, Trash2, Users } from "lucide-react";
 import { useState } from "react";
 import type { User } from "../../../../src/contracts/api/users.js";
-import type { Role } from "../../../../src/core/permissions.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
-import { apiRequest } from "../../api/request.js";
-import { useChange } from "../../api/use-change.js";
 import { useList } from "../../api/use-list.js";
 import { useMay, useMe } from "../../api/use-me.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
 import { type Column, DataTable } from "../../components/data-table.js";
-import { Dialog } from "../../components/dialog.js";
-import { Checkbox, Field, Input, Select } from "../../components/field.js";
 import layout from "../../components/layout.module.css";
 import { Moment } from "../../components/moment.js";
 import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
-import { EmptyState, ErrorPanel, FormFault, Skeleton } from "../../components/states.js";
+import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
 import { useDeletion } from "../../components/use-deletion.js";
-import { ROLE_OPTIONS } from "./role-words.js";
+import { UserDialog } from "./user-dialog.js";
 
 /** The people who may sign in. */
 export function UsersPage() {
@@ -124,98 +118,4 @@ function columns(
       ),
     },
   ];
-}
-
-function UserDialog({ user, onClose }: { readonly user: User | undefined; onClose(): void }) {
-  const [draft, setDraft] = useState({
-    name: user?.name ?? "",
-    email: user?.email ?? "",
-    role: user?.role ?? ("viewer" as Role),
-    isActive: user?.isActive ?? true,
-    password: "",
-  });
-  const set = (changes: Partial<typeof draft>) => setDraft((before) => ({ ...before, ...changes }));
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError ? fault.faults.find((each) => each.path === path)?.message : undefined;
-  async function save(): Promise<void> {
-    const { isActive, password, ...rest } = draft;
-    const changes = { ...rest, isActive, ...(password === "" ? {} : { password }) };
-    const saved = await change(
-      async () =>
-        user
-          ? await apiRequest<object>(`/users/${user.id}`, {
-              method: "PATCH",
-              body: changes,
-              revision: user.revision,
-            })
-          : await apiRequest<object>("/users", { method: "POST", body: { ...rest, password } }),
-      { done: `${draft.name} is saved`, stale: [queryKeys.users] },
-    );
-    if (saved) onClose();
-  }
-  return (
-    <Dialog
-      title={user ? `Change ${user.name}` : "New user"}
-      onClose={onClose}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button variant="primary" isBusy={isBusy} onClick={() => void save()}>
-            Save user
-          </Button>
-        </>
-      }
-    >
-      <Field label="Name" isRequired fault={faultOf("/name")}>
-        {(control) => (
-          <Input {...control} value={draft.name} onChange={(event) => set({ name: event.target.value })} />
-        )}
-      </Field>
-      <Field label="E-mail" isRequired fault={faultOf("/email")}>
-        {(control) => (
-          <Input
-            {...control}
-            type="email"
-            value={draft.email}
-            onChange={(event) => set({ email: event.target.value })}
-          />
-        )}
-      </Field>
-      <Field label="Role" fault={faultOf("/role")}>
-        {(control) => (
-          <Select
-            {...control}
-            value={draft.role}
-            options={ROLE_OPTIONS}
-            onChange={(event) => set({ role: event.target.value as Role })}
-          />
-        )}
-      </Field>
-      <Field
-        label={user ? "New password" : "Password"}
-        isRequired={!user}
-        hint={user ? "Empty: it stays as it is." : "At least 8 characters."}
-        fault={faultOf("/password")}
-      >
-        {(control) => (
-          <Input
-            {...control}
-            type="password"
-            autoComplete="new-password"
-            value={draft.password}
-            onChange={(event) => set({ password: event.target.value })}
-          />
-        )}
-      </Field>
-      {user && (
-        <Checkbox
-          label="May sign in"
-          checked={draft.isActive}
-          onChange={(event) => set({ isActive: event.target.checked })}
-        />
-      )}
-      <FormFault error={fault} />
-    </Dialog>
-  );
 }

@@ -65,38 +65,8 @@ function Flow({
     const frame = requestAnimationFrame(() => void fitView({ padding: 0.2, maxZoom: 1 }));
     return () => cancelAnimationFrame(frame);
   }, [fitKey, fitView]);
-  const nodes = useMemo(
-    () =>
-      steps.map((placed): StepNodeType => {
-        const uses = String(placed.step["uses"] ?? "");
-        const faultCount = faults.get(placed.key) ?? 0;
-        return {
-          id: placed.key,
-          type: "step",
-          ...STEP_SIZE,
-          position: places[placed.key] ?? { x: 0, y: 0 },
-          selected: selected.has(placed.key),
-          data: { placed, uses, mcpType: mcpTypeOf(uses), faultCount },
-          ariaLabel: `Step ${placed.id}, ${uses}${faultCount > 0 ? `, ${faultCount} faults` : ""}`,
-        };
-      }),
-    [steps, places, selected, faults, mcpTypeOf],
-  );
-  const edges = useMemo(
-    () =>
-      edgesOf(steps).map(
-        ({ source, target, how, inputs }): Edge => ({
-          id: `${source}->${target}`,
-          source,
-          target,
-          label: inputs.join(", "),
-          markerEnd: { type: MarkerType.ArrowClosed },
-          className: how === "order" ? (styles["order"] ?? "") : "",
-          ariaLabel: `${target} waits for ${source}${inputs.length > 0 ? `, for ${inputs.join(", ")}` : ""}`,
-        }),
-      ),
-    [steps],
-  );
+  const nodes = useNodes({ steps, places, selected, faults, mcpTypeOf });
+  const edges = useEdges(steps);
   function onNodesChange(changes: NodeChange<StepNodeType>[]): void {
     const moved: Record<string, { x: number; y: number }> = {};
     let chosen: Set<string> | undefined;
@@ -152,5 +122,49 @@ function Flow({
         {steps.length > 12 && <MiniMap pannable zoomable ariaLabel="Overview" />}
       </ReactFlow>
     </div>
+  );
+}
+
+function useNodes({
+  steps,
+  places,
+  selected,
+  faults,
+  mcpTypeOf,
+}: Pick<CanvasProps, "steps" | "places" | "selected" | "faults" | "mcpTypeOf">): StepNodeType[] {
+  return useMemo(
+    () =>
+      steps.map((placed): StepNodeType => {
+        const uses = String(placed.step["uses"] ?? "");
+        const faultCount = faults.get(placed.key) ?? 0;
+        return {
+          id: placed.key,
+          type: "step",
+          ...STEP_SIZE,
+          position: places[placed.key] ?? { x: 0, y: 0 },
+          selected: selected.has(placed.key),
+          data: { placed, uses, mcpType: mcpTypeOf(uses), faultCount },
+          ariaLabel: `Step ${placed.id}, ${uses}${faultCount > 0 ? `, ${faultCount} faults` : ""}`,
+        };
+      }),
+    [steps, places, selected, faults, mcpTypeOf],
+  );
+}
+
+function useEdges(steps: readonly PlacedStep[]): Edge[] {
+  return useMemo(
+    () =>
+      edgesOf(steps).map(
+        ({ source, target, how, inputs }): Edge => ({
+          id: `${source}->${target}`,
+          source,
+          target,
+          label: inputs.join(", "),
+          markerEnd: { type: MarkerType.ArrowClosed },
+          className: how === "order" ? (styles["order"] ?? "") : "",
+          ariaLabel: `${target} waits for ${source}${inputs.length > 0 ? `, for ${inputs.join(", ")}` : ""}`,
+        }),
+      ),
+    [steps],
   );
 }

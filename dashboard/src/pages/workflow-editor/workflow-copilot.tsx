@@ -1,5 +1,8 @@
+import { useEffect } from "react";
 import { applyPatch } from "../../components/copilot/apply-patch.js";
 import { CopilotPanel } from "../../components/copilot/copilot-panel.js";
+import { takeHandedOver } from "../../components/copilot/hand-over.js";
+import { showToast } from "../../components/toasts.js";
 import type { Suggestion } from "../../../../src/contracts/api/copilot.js";
 import { asRecord, type Definition } from "./definition-model.js";
 import type { WorkflowDocument } from "./use-workflow-document.js";
@@ -39,10 +42,27 @@ export function WorkflowCopilot({
   );
 }
 
+/** Puts in what was handed over to this editor from elsewhere; it can be undone. */
+export function useHandedOver(document: WorkflowDocument): void {
+  const { change } = document;
+  useEffect(() => {
+    const suggestion = takeHandedOver("definition");
+    if (!suggestion) return;
+    change((now) => patchedBy(now, suggestion) ?? now);
+    showToast("The change is in the editor", "Look at it, then save or publish it as the next version.");
+  }, [change]);
+}
+
 function definitionAfter(definition: Definition, suggestion: Suggestion): Definition | undefined {
   if (suggestion.definition !== undefined) return asRecord(suggestion.definition);
-  const { target, patch } = suggestion;
-  if (!patch || (target && (target.kind !== "definition" || target.version))) return undefined;
+  const { target } = suggestion;
+  // a target with a version is a stored one, and not what is being edited here
+  if (target && (target.kind !== "definition" || target.version)) return undefined;
+  return patchedBy(definition, suggestion);
+}
+
+function patchedBy(definition: Definition, { patch }: Suggestion): Definition | undefined {
+  if (!patch) return undefined;
   try {
     return asRecord(applyPatch(definition, patch));
   } catch {

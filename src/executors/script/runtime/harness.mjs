@@ -255,6 +255,8 @@ async function run() {
   setImmediate(() => realExit(0));
 }
 
+// Node.js hands on in the background what a pipe has no room for, and forgets it when the process exits: each write waits.
+for (const stream of [process.stdout, process.stderr]) stream._handle?.setBlocking?.(true);
 process.setSourceMapsEnabled(true);
 await import("data:text/javascript,"); // loads what the first import needs, before there is a job
 takeJob();

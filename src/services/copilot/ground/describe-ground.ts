@@ -34,7 +34,7 @@ export async function describeDatabases(knex: Knex, ground: WorkflowGround): Pro
 export async function readScans(knex: Knex, names: readonly string[]): Promise<JsonObject[]> {
   if (names.length === 0) return [];
   const rows = await ExternalDbConfigModel.query(knex)
-    .select("name", "dbType", "scannedSchema")
+    .select("name", "db_type", "scanned_schema")
     .whereIn("name", names.slice(0, MOST_DATABASES));
   return rows.map(({ name, dbType, scannedSchema }) => ({
     name,

@@ -15,7 +15,13 @@ const WORKFLOW_NAMES = "input, steps, run and item (with itemIndex)";
 export function inspectExpression(text, names = ROOT_NAMES) {
   if (text.length > MAX_CHARACTERS)
     return { error: `is longer than ${MAX_CHARACTERS} characters`, stepIds: [], rootNames: [] };
-  const facts = { names: new Set(names), stepIds: new Set(), rootNames: new Set(), errors: [] };
+  const facts = {
+    names: new Set(names),
+    bound: new Set(),
+    stepIds: new Set(),
+    rootNames: new Set(),
+    errors: [],
+  };
   try {
     walk(jsonata(text).ast(), true, facts);
   } catch (error) {
@@ -34,6 +40,7 @@ function describeSyntaxError(error) {
 /** `isRoot`: whether names at this place are looked up in `{ input, steps, run, item, itemIndex }` itself. */
 function walk(node, isRoot, facts) {
   if (node === null || typeof node !== "object") return;
+  noteVariable(node, facts);
   if (node.type === "path") walkPath(node, isRoot, facts);
   else if (node.type === "regex") walkRegex(node, facts);
   else if (node.type === "function" && facts.names.has("steps") && isStepLookup(node)) {
@@ -55,6 +62,17 @@ function walkPath(path, isRoot, facts) {
   });
 }
 
+const SECRET = /^secrets?$/i;
+const NO_SECRETS = "must not read secrets: map a secret to an input of a step instead";
+
+/** `$secrets` would be nothing at all: whoever writes it believes to read a secret. A variable of the text's own may be called so. */
+function noteVariable(node, { bound, errors }) {
+  if (node.type === "bind") bound.add(node.lhs.value);
+  else if (node.type === "lambda") for (const argument of node.arguments) bound.add(argument.value);
+  else if (node.type === "variable" && SECRET.test(node.value) && !bound.has(node.value))
+    errors.push(NO_SECRETS);
+}
+
 /** `$$` is the root anywhere, `$` where the root is the context. */
 function isRootVariable(node, isRoot) {
   return node.type === "variable" && (node.value === "$" || (node.value === "" && isRoot));
@@ -65,8 +83,8 @@ function noteRootName(name, next, facts) {
   if (name === "steps" && facts.names.has(name)) {
     if (next?.type === "name") facts.stepIds.add(next.value);
     else facts.errors.push("must name each step that it reads, as steps.<id>");
-  } else if (/^secrets?$/i.test(name)) {
-    facts.errors.push("must not read secrets: map a secret to an input of a step instead");
+  } else if (SECRET.test(name)) {
+    facts.errors.push(NO_SECRETS);
   } else if (!facts.names.has(name)) {
     const known = facts.names.has("item") ? WORKFLOW_NAMES : [...facts.names].join(", ");
     facts.errors.push(`reads "${name}", but an expression has only ${known}`);
