@@ -77,8 +77,7 @@ export function createRunQueries(deps: RunQueryDeps) {
         ? await showStoredOutput(artifacts, row.output_artifact_id, budget)
         : { output: await showCollectedOutput(artifacts, row.id, row.output, budget) };
       // what has not begun has spent nothing: the answer to a start is spared a query
-      const usage = row.started_at === null ? undefined : await readRunUsage(knex, row.id);
-      return presentRun(row, shown, usage);
+      return presentRun(row, shown, row.started_at === null ? undefined : await readRunUsage(knex, row.id));
     },
 
     /** Every step run in the order of the definition. @throws AppError NOT_FOUND */
