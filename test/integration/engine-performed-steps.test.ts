@@ -97,6 +97,16 @@ describe.each(BACKENDS)("steps without effects on $name", ({ redisUrl }) => {
     expect(steps.map((step) => step.output_artifact_id !== null)).toEqual([true, true, false]);
   });
 
+  it("end in commits of their own when they hand on much", async () => {
+    const { run, steps } = await runPlan([
+      { id: "a", inputs: { text: { value: "x".repeat(20_000) } } },
+      { id: "b", after: ["a"], inputs: { text: { step: "a", output: "/text" } } },
+    ]);
+    expect(run).toMatchObject({ status: "succeeded", output: { b: { text: "x".repeat(20_000) } } });
+    const [first, second] = steps.map((step) => step.finished_at.getTime());
+    expect(second).toBeGreaterThan(first);
+  });
+
   it("are the items of a forEach, too", async () => {
     const { run, steps } = await runPlan(
       [

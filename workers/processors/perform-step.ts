@@ -13,6 +13,9 @@ export interface StepPerformerDeps {
   readonly maxOutputBytes: number;
 }
 
+/** What ends in another step's commit is small: a hundred of them may, and all runs of that flush wait for it. */
+const MOST_READY_CHARS = 16 * 1024;
+
 /**
  * Works out what steps without effects come to, so that they begin and end in one commit. Undefined for all that
  * has to be claimed and run, and for whatever is out of the ordinary: running it says what is wrong.
@@ -51,7 +54,8 @@ export function createStepPerformer({ resolver, maxOutputBytes }: StepPerformerD
     ): AtHand | undefined {
       if (!isEffectless(step)) return undefined;
       const values = inputsAtHand(plan, step, outputOf);
-      return values && toAtHand(values);
+      if (!values || JSON.stringify(values).length > MOST_READY_CHARS) return undefined;
+      return toAtHand(values);
     },
   };
 }
