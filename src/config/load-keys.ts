@@ -81,7 +81,9 @@ export function listForgettableKeys(settings: KeySettings): string[] {
   if (settings.ENCRYPTION_KEY !== undefined && settings.JWT_SECRET !== undefined) return [];
   const { encryptionKey, oldEncryptionKeys = [] } = loadKeptKeys(settings.DATA_DIR);
   const given = [settings.ENCRYPTION_KEY ?? encryptionKey, ...(settings.DECRYPTION_KEYS ?? [])];
-  return oldEncryptionKeys.filter((each) => !given.includes(each)).map((each) => deriveEncryptionKey(each).id);
+  return oldEncryptionKeys
+    .filter((each) => !given.includes(each))
+    .map((each) => deriveEncryptionKey(each).id);
 }
 
 function replaceKeptKeys(folder: string, keys: KeptKeys): void {

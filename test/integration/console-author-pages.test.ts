@@ -1,29 +1,16 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "@jest/globals";
+import { afterAll, beforeAll } from "@jest/globals";
 import type { Page } from "playwright-core";
 import { type AuthorDemo, fillForAuthors, makeShop } from "../support/console-author-demo.js";
 import { fillWithDemo } from "../support/console-demo.js";
-import { type ConsoleHarness, findBarriers, openConsoleHarness } from "../support/console-harness.js";
+import { type ConsoleHarness, openConsoleHarness } from "../support/console-harness.js";
+import { type Look, lookAtAll } from "../support/console-looks.js";
 import { hasProgram } from "../support/has-program.js";
-import { repository } from "../support/headrace-up.js";
 import { describeWith } from "../support/requirements.js";
-
-const KEPT =
-  process.env["HEADRACE_SCREENSHOTS"] === "keep" ? join(repository, "docs", "screenshots") : undefined;
-
-interface Look {
-  readonly name: string;
-  path(demo: AuthorDemo): string;
-  /** Shown once the page is there. */
-  readonly text: string;
-  readonly height?: number;
-  then?(page: Page): Promise<void>;
-}
 
 const editorOf = (page: Page, label: string) => page.locator(`[data-editor="${label}"] .cm-content`);
 
-const LOOKS: readonly Look[] = [
+const LOOKS: readonly Look<AuthorDemo>[] = [
   { name: "components", path: () => "/mcps", text: "enrich-orders" },
   { name: "components-empty", path: () => "/mcps?q=nothing-like-it", text: "No component fits", height: 600 },
   {
@@ -144,34 +131,11 @@ describeWith(hasProgram("chromium"), "the console's pages for authors and admins
     await fillWithDemo(harness.call);
     makeShop(join(harness.platform.settings.DATA_DIR, "shop.db"));
     demo = await fillForAuthors(harness.call, "shop.db");
-    if (KEPT) mkdirSync(KEPT, { recursive: true });
   }, 240_000);
   afterAll(async () => {
+    await windows.close();
     await harness?.close();
   });
 
-  for (const theme of ["light", "dark"] as const) {
-    it.each(LOOKS.map((look) => [look.name, look] as const))(
-      `%s, ${theme}: no barrier, nothing cut off, nothing from elsewhere`,
-      async (name, look) => {
-        const { page, context, faults } = await harness.open(look.path(demo), {
-          theme,
-          ...(look.height ? { height: look.height } : {}),
-        });
-        await page.getByText(look.text).first().waitFor({ timeout: 20_000 });
-        await look.then?.(page);
-        await page.waitForTimeout(500);
-        if (KEPT) await page.screenshot({ path: join(KEPT, `${name}-${theme}.png`) });
-        expect(await findBarriers(page)).toEqual([]);
-        for (const width of [1440, 1024, 768]) {
-          await page.setViewportSize({ width, height: look.height ?? 900 });
-          const overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
-          expect([width, await page.evaluate(overflow)]).toEqual([width, 0]);
-        }
-        expect(faults).toEqual([]);
-        await context.close();
-      },
-      60_000,
-    );
-  }
+  const windows = lookAtAll(LOOKS, () => ({ harness, demo }));
 });

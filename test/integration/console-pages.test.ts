@@ -1,30 +1,12 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "@jest/globals";
-import type { Page } from "playwright-core";
+import { afterAll, beforeAll } from "@jest/globals";
 import { type Demo, fillWithDemo } from "../support/console-demo.js";
-import { type ConsoleHarness, findBarriers, openConsoleHarness } from "../support/console-harness.js";
+import { type ConsoleHarness, openConsoleHarness } from "../support/console-harness.js";
 import { addHistory } from "../support/console-history.js";
+import { type Look, lookAtAll } from "../support/console-looks.js";
 import { hasProgram } from "../support/has-program.js";
-import { repository } from "../support/headrace-up.js";
 import { describeWith } from "../support/requirements.js";
 
-const THEMES = ["light", "dark"] as const;
-/** `npm run screenshots` keeps the pictures. */
-const KEPT =
-  process.env["HEADRACE_SCREENSHOTS"] === "keep" ? join(repository, "docs", "screenshots") : undefined;
-
-interface Look {
-  readonly name: string;
-  path(demo: Demo): string;
-  /** Shown once the page is there. */
-  readonly text: string;
-  readonly isOpen?: boolean;
-  readonly height?: number;
-  then?(page: Page): Promise<void>;
-}
-
-const LOOKS: readonly Look[] = [
+const LOOKS: readonly Look<Demo>[] = [
   { name: "sign-in", path: () => "/sign-in", text: "Sign in to Headrace", isOpen: true, height: 700 },
   { name: "home", path: () => "/", text: "PostgreSQL", height: 1260 },
   { name: "runs", path: () => "/runs", text: "warehouse-sync" },
@@ -88,36 +70,11 @@ describeWith(hasProgram("chromium"), "the console's pages", () => {
     harness = await openConsoleHarness();
     demo = await fillWithDemo(harness.call);
     await addHistory(harness.platform.knex);
-    if (KEPT) mkdirSync(KEPT, { recursive: true });
   }, 240_000);
   afterAll(async () => {
+    await windows.close();
     await harness?.close();
   });
 
-  for (const theme of THEMES) {
-    it.each(LOOKS.map((look) => [look.name, look] as const))(
-      `%s, ${theme}: no barrier, nothing cut off, nothing from elsewhere`,
-      async (name, look) => {
-        const { page, context, faults } = await harness.open(look.path(demo), {
-          theme,
-          ...(look.isOpen ? { as: null } : {}),
-          ...(look.height ? { height: look.height } : {}),
-        });
-        await page.getByText(look.text).first().waitFor({ timeout: 20_000 });
-        await look.then?.(page);
-        // live pages are never idle: this is for charts and pictures
-        await page.waitForTimeout(500);
-        if (KEPT) await page.screenshot({ path: join(KEPT, `${name}-${theme}.png`) });
-        expect(await findBarriers(page)).toEqual([]);
-        for (const width of [1440, 1024, 768]) {
-          await page.setViewportSize({ width, height: look.height ?? 900 });
-          const overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
-          expect([width, await page.evaluate(overflow)]).toEqual([width, 0]);
-        }
-        expect(faults).toEqual([]);
-        await context.close();
-      },
-      60_000,
-    );
-  }
+  const windows = lookAtAll(LOOKS, () => ({ harness, demo }));
 });

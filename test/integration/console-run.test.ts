@@ -202,6 +202,10 @@ describeWith(hasProgram("chromium"), "the console's page of a run", () => {
     const { page, context, faults } = await harness.open(`/runs/${id}?view=graph&step=-`);
     const box = page.getByRole("button", { name: /talk mcp:talks/ });
     await eventually("the step runs", async () => /Running/.test(await box.innerText()), 30_000);
+    await eventually(
+      "edges join the steps",
+      async () => (await page.locator(".react-flow__edge-path").count()) === 2,
+    );
     await box.focus();
     await page.keyboard.press("Enter");
     await page.getByRole("region", { name: "Step talk" }).waitFor();

@@ -69,6 +69,10 @@ describe("webhooks", () => {
       expect(shown.body).toEqual({ id, ...rest });
       const listed = await api.request({ as: "viewer", path: `${WEBHOOKS}?limit=1` });
       expect(listed.body["items"]).toEqual([{ id, ...rest }]);
+      const ofIt = await api.request({ as: "viewer", path: `${WEBHOOKS}?workflow=${workflow}` });
+      expect(ofIt.body["items"]).toEqual(listed.body["items"]);
+      const ofOther = await api.request({ as: "viewer", path: `${WEBHOOKS}?workflow=no-such-workflow` });
+      expect(ofOther.body["items"]).toEqual([]);
       const stored = await api.platform.knex("webhooks").where("id", String(id)).first();
       const log = await api.platform.knex("action_logs").where("entity_id", String(id));
       for (const text of [JSON.stringify(stored), JSON.stringify(log), stored.secret_ciphertext.toString()]) {

@@ -141,12 +141,18 @@ interface AxeResult {
   }[];
 }
 
-/** What axe finds on a page that is serious or critical, by WCAG 2.2 AA. Runs outside of the page's own policy. */
-export async function findBarriers(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const { violations } = (await page.evaluate(
-    `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] })`,
-  )) as AxeResult;
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+/** Axe's rules that look at colours. */
+const COLOURS = ["color-contrast", "link-in-text-block"];
+
+/**
+ * What axe finds on a page that is serious or critical, by WCAG 2.2 AA. Runs outside of the page's own policy.
+ * @param onlyColours of a page that was judged in another theme already
+ */
+export async function findBarriers(page: Page, { onlyColours = false } = {}): Promise<string[]> {
+  await page.evaluate(`if (!("axe" in window)) ${AXE}`);
+  const options = { runOnly: onlyColours ? COLOURS : TAGS, resultTypes: ["violations"] };
+  const { violations } = (await page.evaluate(`axe.run(document, ${JSON.stringify(options)})`)) as AxeResult;
   return violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .flatMap(({ id, nodes }) =>

@@ -27,7 +27,9 @@ export const queryKeys = {
   lineage: (versionId: string) => ["mcps", "version", versionId, "lineage"] as const,
   schedules: (workflow: string) => ["schedules", workflow] as const,
   schedule: (id: string) => ["schedules", "one", id] as const,
-  webhooks: ["webhooks"] as const,
+  /** Those of one workflow stand below it. */
+  allWebhooks: ["webhooks"] as const,
+  webhooks: (workflow: string) => ["webhooks", workflow] as const,
   databases: ["databases"] as const,
   database: (id: string) => ["databases", "one", id] as const,
   databaseSchema: (id: string) => ["databases", "one", id, "schema"] as const,

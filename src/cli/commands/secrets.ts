@@ -71,7 +71,9 @@ export async function rotateSecrets(
     if (left.length > 0) return EXIT.failed;
     if (options.forgetOld) {
       forgetKeptEncryptionKeys(settings);
-      output.say("The earlier keys are gone from keys.json; what still runs with one can store no more secrets.");
+      output.say(
+        "The earlier keys are gone from keys.json; what still runs with one can store no more secrets.",
+      );
     }
     return EXIT.ok;
   });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parsePointer } from "../../core/json-pointer.js";
 import type { JsonValue } from "../../core/json.js";
 import { RUN_STATUSES } from "../../core/statuses.js";
-import { instantSchema, pageOf, revisionSchema } from "./common.js";
+import { instantSchema, pageOf, pageQuerySchema, revisionSchema } from "./common.js";
 import { outputArtifactSchema, runErrorSchema } from "./runs.js";
 
 /** How a delivery is answered: at once, or when the run has ended. */
@@ -108,6 +108,13 @@ export const createWebhookSchema = z
   .refine(hasOneSecret, oneSecret)
   .meta({ id: "CreateWebhook" });
 export type CreateWebhook = z.infer<typeof createWebhookSchema>;
+
+/** Query of `GET /webhooks`. */
+export const listWebhooksSchema = z.strictObject({
+  ...pageQuerySchema.shape,
+  workflow: z.string().min(1).max(200).optional().meta({ description: "Name or id of a workflow." }),
+});
+export type ListWebhooks = z.infer<typeof listWebhooksSchema>;
 
 /** Body of `PATCH /webhooks/{id}`; null takes a field back to its default. */
 export const updateWebhookSchema = z

@@ -2,6 +2,7 @@ import { idParamsSchema, pageQuerySchema } from "../../contracts/api/common.js";
 import {
   changedWebhookSchema,
   createWebhookSchema,
+  listWebhooksSchema,
   openedWebhookSchema,
   updateWebhookSchema,
   webhookDeliveryPageSchema,
@@ -28,7 +29,7 @@ function readRoutes(webhooks: Webhooks): RouteDefinition[] {
       permission: "webhook:read",
       summary: "List webhooks",
       tag: TAG,
-      query: pageQuerySchema,
+      query: listWebhooksSchema,
       answers: { 200: { description: "One page", schema: webhookPageSchema } },
       handler: async ({ query }) => ({ status: 200, body: await webhooks.list(query) }),
     }),

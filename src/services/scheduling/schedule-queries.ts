@@ -4,6 +4,7 @@ import { isUuid } from "../../core/ids.js";
 import { notFound } from "../../errors/app-error.js";
 import { createRepository, type Db, type Page } from "../../models/repository.js";
 import { ScheduleModel } from "../../models/schedule-model.js";
+import { ofWorkflow } from "../of-workflow.js";
 
 /** Rows of `schedules`. */
 export const schedules = createRepository<ScheduleModel>(ScheduleModel, "Schedule");
@@ -19,15 +20,7 @@ export async function getScheduleByNameOrId(db: Db, nameOrId: string): Promise<S
 /** One page, newest first; none for an unknown workflow. */
 export async function listSchedules(db: Db, filter: ListSchedules): Promise<Page<ScheduleModel>> {
   const { limit, cursor, workflow } = filter;
-  return await schedules.listPage(db, { limit, cursor }, (query) => {
-    if (workflow === undefined) return;
-    void query.where(
-      "workflow_id",
-      isUuid(workflow)
-        ? workflow
-        : ScheduleModel.raw("(SELECT id FROM workflow_definitions WHERE name = ?)", [workflow]),
-    );
-  });
+  return await schedules.listPage(db, { limit, cursor }, (query) => ofWorkflow(query, workflow));
 }
 
 /** The database's time: no due time is worked out by another clock. */

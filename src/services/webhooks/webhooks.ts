@@ -3,6 +3,7 @@ import type { Keys } from "../../config/load-keys.js";
 import type {
   ChangedWebhook,
   CreateWebhook,
+  ListWebhooks,
   OpenedWebhook,
   UpdateWebhook,
   Webhook,
@@ -17,6 +18,7 @@ import { WebhookModel } from "../../models/webhook-model.js";
 import type { AuditLog } from "../audit/audit-log.js";
 import { hashRandomToken, makeRandomToken } from "../auth/random-tokens.js";
 import { orNameTaken } from "../name-taken.js";
+import { ofWorkflow } from "../of-workflow.js";
 import type { SafeEvaluator } from "../evaluation-types.js";
 import { type Cipher, createCipher } from "../secrets/cipher.js";
 import { checkWebhook } from "./check-webhook.js";
@@ -25,7 +27,8 @@ import { sealSecret } from "./webhook-secrets.js";
 
 /** Webhooks: what `POST /hooks/{token}` starts. Every change stands or falls with its audit entry. */
 export interface Webhooks {
-  list(page: PageRequest): Promise<Page<Webhook>>;
+  /** Newest first; none for an unknown workflow. */
+  list(filter: ListWebhooks): Promise<Page<Webhook>>;
   /** @throws AppError NOT_FOUND */
   get(id: string): Promise<Webhook>;
   /** The answer holds the token, and a generated secret: neither is shown again. @throws AppError INVALID_FIELDS, CONFLICT */
@@ -58,8 +61,8 @@ export function createWebhooks(given: WebhooksDeps): Webhooks {
   const deps: Deps = { ...given, cipher: createCipher(given.keys) };
   const { knex } = deps;
   return {
-    async list(page) {
-      const found = await webhooks.listPage(knex, page);
+    async list({ workflow, ...page }) {
+      const found = await webhooks.listPage(knex, page, (query) => ofWorkflow(query, workflow));
       return { ...found, items: await presentWebhooks(knex, found.items) };
     },
     get: async (id) => await present(knex, await webhooks.get(knex, id)),

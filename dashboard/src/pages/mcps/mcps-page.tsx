@@ -9,13 +9,14 @@ import { mcpPath, PAGE_PATHS } from "../../app/page-paths.js";
 import { useShortcuts } from "../../app/shortcuts.js";
 import { useUrlState } from "../../app/use-url-state.js";
 import { Button } from "../../components/button.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import { Input, Select } from "../../components/field.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { Moment } from "../../components/moment.js";
 import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
-import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { EmptyState } from "../../components/states.js";
 import { Tags } from "../../components/tags.js";
 import { COMPONENT_TYPES, componentLook } from "../../format/component-types.js";
 
@@ -24,11 +25,7 @@ export function McpsPage() {
   const [filters, setFilters] = useUrlState({ q: "", type: "", tag: "" });
   const q = useSettled(filters.q.trim());
   const query = { q, type: filters.type, tag: filters.tag };
-  const { items, error, retry, more } = useList<McpDefinition>(
-    queryKeys.mcps(query),
-    "/mcp-definitions",
-    query,
-  );
+  const list = useList<McpDefinition>(queryKeys.mcps(query), "/mcp-definitions", query);
   const [, navigate] = useLocation();
   const mayWrite = useMay("definition:write");
   const search = useRef<HTMLInputElement>(null);
@@ -71,25 +68,19 @@ export function McpsPage() {
         )}
       </div>
       <Panel isFlush>
-        {error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton lines={8} height={18} />
-        ) : items.length === 0 ? (
-          <NoComponents
-            isNarrowed={isNarrowed}
-            onClear={() => setFilters({ q: "", type: "", tag: "" })}
-            create={newButton}
-          />
-        ) : (
-          <DataTable
-            label="Components"
-            rows={items}
-            columns={columns((tag) => setFilters({ tag }))}
-            rowKey={({ id }) => id}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="Components"
+          list={list}
+          columns={columns((tag) => setFilters({ tag }))}
+          rowKey={({ id }) => id}
+          empty={
+            <NoComponents
+              isNarrowed={isNarrowed}
+              onClear={() => setFilters({ q: "", type: "", tag: "" })}
+              create={newButton}
+            />
+          }
+        />
       </Panel>
     </>
   );

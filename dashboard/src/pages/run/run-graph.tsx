@@ -4,9 +4,7 @@ import {
   Controls,
   type Edge,
   type Node,
-  type NodeHandle,
   type NodeProps,
-  Position,
   ReactFlow,
 } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
@@ -23,12 +21,6 @@ import styles from "./run-graph.module.css";
 const SIZES = { width: 208, height: 54, gapX: 64, gapY: 22 };
 const PHASE_GAP = 60;
 const PHASES = ["main", "onFailure", "finally"] as const;
-
-/** Where edges begin and end. Told, not drawn: nobody connects anything here, and each drawn one costs. */
-const HANDLES: NodeHandle[] = [
-  { type: "target", position: Position.Left, x: 0, y: SIZES.height / 2 },
-  { type: "source", position: Position.Right, x: SIZES.width, y: SIZES.height / 2 },
-];
 
 type StepNode = Node<{ readonly uses: string }, "step">;
 
@@ -121,22 +113,27 @@ function StepBox({ id, data }: NodeProps<StepNode>) {
   const look = looks.get(id);
   const status: StepStatus = look?.status ?? "pending";
   return (
-    <button
-      type="button"
-      className={`nopan ${styles["box"]} ${styles[status]}`}
-      aria-pressed={chosenId === id}
-      onClick={() => look?.step && onChoose(look.step)}
-    >
-      <StatusIcon status={status} size={16} isNamed />
-      <span className={styles["text"]}>
-        <span className={styles["label"]}>{id}</span>
-        <span className={styles["uses"]}>{data.uses}</span>
-      </span>
-      <span className={styles["took"]}>
-        {look && look.items > 0 && <span>×{look.items}</span>}
-        {look?.durationMs != null && <span>{formatDuration(look.durationMs)}</span>}
-      </span>
-    </button>
+    <>
+      {/* Where edges begin and end, as React Flow looks for them; its own Handle listens to every move of the view. */}
+      <span className={`target ${styles["end"]}`} data-handlepos="left" />
+      <span className={`source ${styles["end"]} ${styles["right"]}`} data-handlepos="right" />
+      <button
+        type="button"
+        className={`nopan ${styles["box"]} ${styles[status]}`}
+        aria-pressed={chosenId === id}
+        onClick={() => look?.step && onChoose(look.step)}
+      >
+        <StatusIcon status={status} size={16} isNamed />
+        <span className={styles["text"]}>
+          <span className={styles["label"]}>{id}</span>
+          <span className={styles["uses"]}>{data.uses}</span>
+        </span>
+        <span className={styles["took"]}>
+          {look && look.items > 0 && <span>×{look.items}</span>}
+          {look?.durationMs != null && <span>{formatDuration(look.durationMs)}</span>}
+        </span>
+      </button>
+    </>
   );
 }
 
@@ -167,7 +164,6 @@ function placeSteps({ nodes, edges }: Graph): StepNode[] {
         data: { uses: data.uses },
         ...size,
         measured: size,
-        handles: HANDLES,
       };
     });
   });

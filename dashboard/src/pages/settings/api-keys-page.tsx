@@ -7,20 +7,21 @@ import { useMay } from "../../api/use-me.js";
 import { Button } from "../../components/button.js";
 import { CodeBlock } from "../../components/code-block.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import { Dialog } from "../../components/dialog.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { Moment } from "../../components/moment.js";
 import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
-import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { EmptyState } from "../../components/states.js";
 import { useDeletion } from "../../components/use-deletion.js";
 import { ApiKeyDialog } from "./api-key-dialog.js";
 
 /** Keys for programs. */
 export function ApiKeysPage() {
-  const { items, error, retry, more } = useList<ApiKey>(queryKeys.apiKeys, "/auth/api-keys");
+  const list = useList<ApiKey>(queryKeys.apiKeys, "/auth/api-keys");
   const mayOwn = useMay("api-key:own");
   const [isAdding, setAdding] = useState(false);
   const [created, setCreated] = useState<CreatedApiKey>();
@@ -44,23 +45,17 @@ export function ApiKeysPage() {
         <span>For programs: sent as “Authorization: Bearer hr_…”. A key never exceeds its owner.</span>
       </PageHeader>
       <Panel isFlush>
-        {error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton lines={5} />
-        ) : items.length === 0 ? (
-          <EmptyState icon={KeyRound} title="No API key yet" action={add}>
-            Give each program its own, with the weakest role that will do.
-          </EmptyState>
-        ) : (
-          <DataTable
-            label="API keys"
-            rows={items}
-            columns={columns((key) => setQuestion(revoke(key)))}
-            rowKey={({ id }) => id}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="API keys"
+          list={list}
+          columns={columns((key) => setQuestion(revoke(key)))}
+          rowKey={({ id }) => id}
+          empty={
+            <EmptyState icon={KeyRound} title="No API key yet" action={add}>
+              Give each program its own, with the weakest role that will do.
+            </EmptyState>
+          }
+        />
       </Panel>
       {isAdding && (
         <ApiKeyDialog

@@ -14,14 +14,15 @@ import { useList } from "../../api/use-list.js";
 import type { Allowance } from "../../api/use-me.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import { Dialog } from "../../components/dialog.js";
 import { Field, Input, Select } from "../../components/field.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { NumberField } from "../../components/number-field.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
-import { EmptyState, ErrorPanel, FormFault, Skeleton } from "../../components/states.js";
+import { EmptyState, FormFault } from "../../components/states.js";
 import { useDeletion } from "../../components/use-deletion.js";
 
 const SCOPES: Readonly<Record<BudgetScope, string>> = {
@@ -42,12 +43,7 @@ const ACTIONS: Readonly<Record<BudgetAction, string>> = {
 
 /** What calls to models may cost. */
 export function BudgetsTab({ mayManage }: { readonly mayManage: Allowance }) {
-  const { items, error, retry, more } = useList<LlmBudget>(
-    queryKeys.budgets,
-    "/llm-budgets",
-    {},
-    mayManage.isAllowed,
-  );
+  const list = useList<LlmBudget>(queryKeys.budgets, "/llm-budgets", {}, mayManage.isAllowed);
   const [isAdding, setAdding] = useState(false);
   const [question, setQuestion] = useState<Question>();
   const add = (
@@ -63,21 +59,17 @@ export function BudgetsTab({ mayManage }: { readonly mayManage: Allowance }) {
       <Panel title="Budgets" side={add} isFlush>
         {!mayManage.isAllowed ? (
           <p style={{ padding: 16 }}>{mayManage.reason}</p>
-        ) : error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton />
-        ) : items.length === 0 ? (
-          <EmptyState icon={PiggyBank} title="Nothing is held to a budget" action={add}>
-            A budget stops a step, or has a person asked, before it spends more than you said.
-          </EmptyState>
         ) : (
-          <DataTable
+          <ListTable
             label="Budgets"
-            rows={items}
+            list={list}
             columns={columns((budget) => setQuestion(remove(budget)))}
             rowKey={({ id }) => id}
-            more={more}
+            empty={
+              <EmptyState icon={PiggyBank} title="Nothing is held to a budget" action={add}>
+                A budget stops a step, or has a person asked, before it spends more than you said.
+              </EmptyState>
+            }
           />
         )}
       </Panel>

@@ -8,19 +8,20 @@ import { useMay } from "../../api/use-me.js";
 import { databasePath } from "../../app/page-paths.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { Moment } from "../../components/moment.js";
 import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
-import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { EmptyState } from "../../components/states.js";
 import { useDeletion } from "../../components/use-deletion.js";
 import { DatabaseDialog } from "./database-dialog.js";
 import { TestOutcome, useDatabaseTest } from "./database-test.js";
 
 /** External databases that components and steps may reach. */
 export function DatabasesPage() {
-  const { items, error, retry, more } = useList<ExternalDb>(queryKeys.databases, "/external-db-configs");
+  const list = useList<ExternalDb>(queryKeys.databases, "/external-db-configs");
   const mayWrite = useMay("connection:write");
   const [editing, setEditing] = useState<ExternalDb | "new">();
   const [question, setQuestion] = useState<Question>();
@@ -41,23 +42,17 @@ export function DatabasesPage() {
     <>
       <PageHeader title="Databases" actions={add} />
       <Panel isFlush>
-        {error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton lines={6} />
-        ) : items.length === 0 ? (
-          <EmptyState icon={Database} title="No database yet" action={add}>
-            Connect PostgreSQL, MySQL, BigQuery, SQLite or DuckDB: steps query it, scripts get a connection.
-          </EmptyState>
-        ) : (
-          <DataTable
-            label="Databases"
-            rows={items}
-            columns={columns(setEditing, (database) => setQuestion(remove(database)))}
-            rowKey={({ id }) => id}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="Databases"
+          list={list}
+          columns={columns(setEditing, (database) => setQuestion(remove(database)))}
+          rowKey={({ id }) => id}
+          empty={
+            <EmptyState icon={Database} title="No database yet" action={add}>
+              Connect PostgreSQL, MySQL, BigQuery, SQLite or DuckDB: steps query it, scripts get a connection.
+            </EmptyState>
+          }
+        />
       </Panel>
       {editing !== undefined && (
         <DatabaseDialog

@@ -8,17 +8,18 @@ import { useList } from "../../api/use-list.js";
 import type { Allowance } from "../../api/use-me.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
-import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { EmptyState } from "../../components/states.js";
 import { useDeletion } from "../../components/use-deletion.js";
 import { ProviderDialog } from "./provider-dialog.js";
 
 /** Endpoints for language models. */
 export function ProvidersTab({ mayManage }: { readonly mayManage: Allowance }) {
-  const { items, error, retry, more } = useList<LlmProvider>(queryKeys.providers, "/llm-providers");
+  const list = useList<LlmProvider>(queryKeys.providers, "/llm-providers");
   const [editing, setEditing] = useState<LlmProvider | "new">();
   const [question, setQuestion] = useState<Question>();
   const add = (
@@ -32,23 +33,17 @@ export function ProvidersTab({ mayManage }: { readonly mayManage: Allowance }) {
   return (
     <div style={{ paddingTop: 14 }}>
       <Panel title="Providers" side={add} isFlush>
-        {error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton />
-        ) : items.length === 0 ? (
-          <EmptyState icon={Brain} title="No provider yet" action={add}>
-            Any endpoint that speaks OpenAI’s protocol will do: name its address and its key.
-          </EmptyState>
-        ) : (
-          <DataTable
-            label="Providers"
-            rows={items}
-            columns={columns(mayManage, setEditing, (provider) => setQuestion(remove(provider)))}
-            rowKey={({ id }) => id}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="Providers"
+          list={list}
+          columns={columns(mayManage, setEditing, (provider) => setQuestion(remove(provider)))}
+          rowKey={({ id }) => id}
+          empty={
+            <EmptyState icon={Brain} title="No provider yet" action={add}>
+              Any endpoint that speaks OpenAI’s protocol will do: name its address and its key.
+            </EmptyState>
+          }
+        />
       </Panel>
       {editing !== undefined && (
         <ProviderDialog

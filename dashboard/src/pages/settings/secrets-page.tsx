@@ -9,21 +9,22 @@ import { useList } from "../../api/use-list.js";
 import { useMay } from "../../api/use-me.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import { Dialog } from "../../components/dialog.js";
 import { Field, Input, TextArea } from "../../components/field.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { LinesField } from "../../components/lines-field.js";
 import { Moment } from "../../components/moment.js";
 import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
-import { EmptyState, ErrorPanel, FormFault, Skeleton } from "../../components/states.js";
+import { EmptyState, FormFault } from "../../components/states.js";
 import { Tags } from "../../components/tags.js";
 import { useDeletion } from "../../components/use-deletion.js";
 
 /** Stored secrets. Values go in and never come out. */
 export function SecretsPage() {
-  const { items, error, retry, more } = useList<Secret>(queryKeys.secrets, "/secrets");
+  const list = useList<Secret>(queryKeys.secrets, "/secrets");
   const mayWrite = useMay("secret:write");
   const [writing, setWriting] = useState<Secret | "new">();
   const [question, setQuestion] = useState<Question>();
@@ -47,23 +48,17 @@ export function SecretsPage() {
         </span>
       </PageHeader>
       <Panel isFlush>
-        {error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton lines={6} />
-        ) : items.length === 0 ? (
-          <EmptyState icon={LockKeyhole} title="No secret yet" action={add}>
-            Keep tokens and passwords here. Steps take them as inputs, scripts as environment variables.
-          </EmptyState>
-        ) : (
-          <DataTable
-            label="Secrets"
-            rows={items}
-            columns={columns(mayWrite.reason, setWriting, (secret) => setQuestion(remove(secret)))}
-            rowKey={({ name }) => name}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="Secrets"
+          list={list}
+          columns={columns(mayWrite.reason, setWriting, (secret) => setQuestion(remove(secret)))}
+          rowKey={({ name }) => name}
+          empty={
+            <EmptyState icon={LockKeyhole} title="No secret yet" action={add}>
+              Keep tokens and passwords here. Steps take them as inputs, scripts as environment variables.
+            </EmptyState>
+          }
+        />
       </Panel>
       {writing !== undefined && (
         <SecretDialog

@@ -6,19 +6,20 @@ import { useList } from "../../api/use-list.js";
 import { useMay, useMe } from "../../api/use-me.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { Moment } from "../../components/moment.js";
 import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
-import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { EmptyState } from "../../components/states.js";
 import { useDeletion } from "../../components/use-deletion.js";
 import { UserDialog } from "./user-dialog.js";
 
 /** The people who may sign in. */
 export function UsersPage() {
-  const { items, error, retry, more } = useList<User>(queryKeys.users, "/users");
+  const list = useList<User>(queryKeys.users, "/users");
   const mayManage = useMay("user:manage");
   const me = useMe();
   const [editing, setEditing] = useState<User | "new">();
@@ -39,21 +40,13 @@ export function UsersPage() {
     <>
       <PageHeader title="Users" actions={add} />
       <Panel isFlush>
-        {error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton lines={6} />
-        ) : items.length === 0 ? (
-          <EmptyState icon={Users} title="Nobody yet" action={add} />
-        ) : (
-          <DataTable
-            label="Users"
-            rows={items}
-            columns={columns(me?.id, setEditing, (user) => setQuestion(remove(user)))}
-            rowKey={({ id }) => id}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="Users"
+          list={list}
+          columns={columns(me?.id, setEditing, (user) => setQuestion(remove(user)))}
+          rowKey={({ id }) => id}
+          empty={<EmptyState icon={Users} title="Nobody yet" action={add} />}
+        />
       </Panel>
       {editing !== undefined && (
         <UserDialog user={editing === "new" ? undefined : editing} onClose={() => setEditing(undefined)} />

@@ -11,13 +11,14 @@ import { useMay } from "../../api/use-me.js";
 import { runPath } from "../../app/page-paths.js";
 import { Button } from "../../components/button.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { Menu, MenuItem, MenuLine } from "../../components/menu.js";
 import { Moment } from "../../components/moment.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
-import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { EmptyState } from "../../components/states.js";
 import { useDeletion } from "../../components/use-deletion.js";
 import { BackfillDialog } from "./backfill-dialog.js";
 import { NextFirings } from "./next-firings.js";
@@ -28,7 +29,7 @@ type Open = { readonly kind: "edit" | "backfill" | "next"; readonly schedule: Sc
 /** What starts a workflow by time. */
 export function SchedulesTab({ workflow }: { readonly workflow: Workflow }) {
   const key = queryKeys.schedules(workflow.id);
-  const { items, error, retry, more } = useList<ScheduleSummary>(key, "/schedules", {
+  const list = useList<ScheduleSummary>(key, "/schedules", {
     workflow: workflow.id,
   });
   const mayWrite = useMay("schedule:write");
@@ -47,23 +48,17 @@ export function SchedulesTab({ workflow }: { readonly workflow: Workflow }) {
   return (
     <div style={{ paddingTop: 14 }}>
       <Panel title="Schedules" side={add} isFlush>
-        {error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton />
-        ) : items.length === 0 ? (
-          <EmptyState icon={CalendarClock} title="Nothing starts it by time" action={add}>
-            A schedule starts runs by a cron expression in a time zone, or every so many seconds.
-          </EmptyState>
-        ) : (
-          <DataTable
-            label="Schedules"
-            rows={items}
-            columns={columns(workflow, setOpen, setQuestion)}
-            rowKey={({ id }) => id}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="Schedules"
+          list={list}
+          columns={columns(workflow, setOpen, setQuestion)}
+          rowKey={({ id }) => id}
+          empty={
+            <EmptyState icon={CalendarClock} title="Nothing starts it by time" action={add}>
+              A schedule starts runs by a cron expression in a time zone, or every so many seconds.
+            </EmptyState>
+          }
+        />
       </Panel>
       {open?.kind === "edit" && (
         <ScheduleDialog workflow={workflow} schedule={open.schedule} onClose={close} />

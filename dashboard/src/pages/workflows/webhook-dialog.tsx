@@ -35,7 +35,7 @@ export function WebhookDialog({
     };
     const opened = await change(
       async () => await apiRequest<OpenedWebhook>("/webhooks", { method: "POST", body }),
-      { stale: [queryKeys.webhooks] },
+      { stale: [queryKeys.allWebhooks] },
     );
     if (opened) onOpened(opened);
   }

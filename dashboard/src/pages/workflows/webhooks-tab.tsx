@@ -10,25 +10,25 @@ import { useMay } from "../../api/use-me.js";
 import { Button } from "../../components/button.js";
 import { CodeBlock } from "../../components/code-block.js";
 import { Confirm, type Question } from "../../components/confirm.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import { Dialog } from "../../components/dialog.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { Menu, MenuItem, MenuLine } from "../../components/menu.js";
 import { Moment } from "../../components/moment.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
-import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { EmptyState } from "../../components/states.js";
 import { useDeletion } from "../../components/use-deletion.js";
 import { WebhookDialog } from "./webhook-dialog.js";
 
 /** What starts a workflow by a request from elsewhere. */
 export function WebhooksTab({ workflow }: { readonly workflow: Workflow }) {
-  const { items, error, retry, more } = useList<Webhook>(queryKeys.webhooks, "/webhooks", { limit: 200 });
+  const list = useList<Webhook>(queryKeys.webhooks(workflow.id), "/webhooks", { workflow: workflow.id });
   const mayWrite = useMay("webhook:write");
   const [isAdding, setAdding] = useState(false);
   const [opened, setOpened] = useState<OpenedWebhook>();
   const [question, setQuestion] = useState<Question>();
-  const own = items?.filter(({ workflowId }) => workflowId === workflow.id);
   const add = (
     <Button icon={Plus} blockedBecause={mayWrite.reason} onClick={() => setAdding(true)}>
       New webhook
@@ -37,23 +37,17 @@ export function WebhooksTab({ workflow }: { readonly workflow: Workflow }) {
   return (
     <div style={{ paddingTop: 14 }}>
       <Panel title="Webhooks" side={add} isFlush>
-        {error && !own ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !own ? (
-          <Skeleton />
-        ) : own.length === 0 ? (
-          <EmptyState icon={WebhookIcon} title="Nothing starts it by request" action={add}>
-            A webhook is an address of its own: what is posted to it becomes the input of a run.
-          </EmptyState>
-        ) : (
-          <DataTable
-            label="Webhooks"
-            rows={own}
-            columns={columns(setOpened, setQuestion)}
-            rowKey={({ id }) => id}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="Webhooks"
+          list={list}
+          columns={columns(setOpened, setQuestion)}
+          rowKey={({ id }) => id}
+          empty={
+            <EmptyState icon={WebhookIcon} title="Nothing starts it by request" action={add}>
+              A webhook is an address of its own: what is posted to it becomes the input of a run.
+            </EmptyState>
+          }
+        />
       </Panel>
       {isAdding && (
         <WebhookDialog
@@ -160,7 +154,7 @@ function WebhookActs({
   const { id, name, enabled, revision } = webhook;
   const mayWrite = useMay("webhook:write");
   const { change, isBusy } = useChange();
-  const stale = [queryKeys.webhooks];
+  const stale = [queryKeys.allWebhooks];
   const askDelete = useDeletion(...stale);
   return (
     <span className={layout["rowActions"]}>

@@ -9,14 +9,15 @@ import { PAGE_PATHS, workflowPath } from "../../app/page-paths.js";
 import { useShortcuts } from "../../app/shortcuts.js";
 import { useUrlState } from "../../app/use-url-state.js";
 import { Button } from "../../components/button.js";
-import { type Column, DataTable } from "../../components/data-table.js";
+import type { Column } from "../../components/data-table.js";
 import { Input } from "../../components/field.js";
 import layout from "../../components/layout.module.css";
+import { ListTable } from "../../components/list-table.js";
 import { Moment } from "../../components/moment.js";
 import { PageHeader } from "../../components/page-header.js";
 import { Panel } from "../../components/panel.js";
 import { Pill } from "../../components/pill.js";
-import { EmptyState, ErrorPanel, Skeleton } from "../../components/states.js";
+import { EmptyState } from "../../components/states.js";
 import { Tags } from "../../components/tags.js";
 import { RunDialog } from "./run-dialog.js";
 
@@ -25,11 +26,7 @@ export function WorkflowsPage() {
   const [filters, setFilters] = useUrlState({ q: "", tag: "" });
   const q = useSettled(filters.q.trim());
   const query = { q, tag: filters.tag };
-  const { items, error, retry, more } = useList<WorkflowSummary>(
-    queryKeys.workflows(query),
-    "/workflow-definitions",
-    query,
-  );
+  const list = useList<WorkflowSummary>(queryKeys.workflows(query), "/workflow-definitions", query);
   const [, navigate] = useLocation();
   const mayWrite = useMay("definition:write");
   const mayRun = useMay("run:start");
@@ -65,35 +62,29 @@ export function WorkflowsPage() {
         )}
       </div>
       <Panel isFlush>
-        {error && !items ? (
-          <ErrorPanel error={error} onRetry={retry} />
-        ) : !items ? (
-          <Skeleton lines={8} height={18} />
-        ) : items.length === 0 ? (
-          <EmptyState
-            icon={Workflow}
-            title={isNarrowed ? "No workflow fits" : "No workflow yet"}
-            action={
-              isNarrowed ? (
-                <Button onClick={() => setFilters({ q: "", tag: "" })}>Clear the filters</Button>
-              ) : (
-                newButton
-              )
-            }
-          >
-            {isNarrowed
-              ? "Names and descriptions were searched."
-              : "A workflow is a graph of steps, each of which uses a component. Draw one, or write it as YAML."}
-          </EmptyState>
-        ) : (
-          <DataTable
-            label="Workflows"
-            rows={items}
-            columns={columns((tag) => setFilters({ tag }), setRunning, mayRun.reason)}
-            rowKey={({ id }) => id}
-            more={more}
-          />
-        )}
+        <ListTable
+          label="Workflows"
+          list={list}
+          columns={columns((tag) => setFilters({ tag }), setRunning, mayRun.reason)}
+          rowKey={({ id }) => id}
+          empty={
+            <EmptyState
+              icon={Workflow}
+              title={isNarrowed ? "No workflow fits" : "No workflow yet"}
+              action={
+                isNarrowed ? (
+                  <Button onClick={() => setFilters({ q: "", tag: "" })}>Clear the filters</Button>
+                ) : (
+                  newButton
+                )
+              }
+            >
+              {isNarrowed
+                ? "Names and descriptions were searched."
+                : "A workflow is a graph of steps, each of which uses a component. Draw one, or write it as YAML."}
+            </EmptyState>
+          }
+        />
       </Panel>
       {running !== undefined && (
         <RunDialog
