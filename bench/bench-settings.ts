@@ -24,6 +24,8 @@ export interface BenchSettings {
   readonly windowMs: number;
   /** Where the figures go as JSON; `-` is stdout. */
   readonly jsonTo: string | undefined;
+  /** Whether Headrace's no-op steps are claimed and run one by one, as steps with effects are (ADR 32). */
+  readonly isClaimed: boolean;
   /** Where the time goes, instead of the comparison. */
   readonly isProfile: boolean;
   /** Below a floor by more than the slack is a failure. */
@@ -42,6 +44,7 @@ export const USAGE = `npm run bench -- [options]
   --peers [dbos,n8n] other systems beside W1 to W3, installed from npm for the run (minutes, gigabytes):
                      ${PEERS.join(", ")}; not with --quick
   --peers-folder DIR where they are installed, and found by the next run
+  --claimed          W1 to W3 of steps that are claimed and run one by one, as all that have effects are
   --json [FILE]      the figures as JSON, to a file, or to stdout (then the text goes to stderr)
   --check            exit code 1 when a figure misses its floor by more than 20 %
   --profile headrace where Headrace's time goes: CPU by process, heaviest functions and statements
@@ -66,6 +69,7 @@ export function readBenchSettings(
       rounds: { type: "string" },
       only: { type: "string" },
       json: { type: "string" },
+      claimed: { type: "boolean", default: false },
       check: { type: "boolean", default: false },
       profile: { type: "string" },
       peers: { type: "string" },
@@ -90,6 +94,7 @@ export function readBenchSettings(
     windowMs: isQuick ? 2000 : 5000,
     jsonTo: values.json,
     isProfile: values.profile !== undefined,
+    isClaimed: values.claimed,
     isCheck: values.check,
     databaseUrl: environment["BENCH_DATABASE_URL"] || undefined,
   };

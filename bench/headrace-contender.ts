@@ -16,6 +16,8 @@ export interface HeadraceOptions {
   readonly nodeArguments?: readonly string[];
   /** How long one run may take; by default {@link RUN_LIMIT_MS}. */
   readonly runLimitMs?: number;
+  /** Whether no-op steps are claimed and run one by one. */
+  readonly isClaimed?: boolean;
 }
 
 /** Headrace can also run script steps, which raw has nothing to set against. */
@@ -84,6 +86,7 @@ async function openDriver(options: HeadraceOptions): Promise<HeadraceDriver> {
     databaseUrl: options.databaseUrl,
     logFile: options.logFile,
     runLimitMs: options.runLimitMs ?? RUN_LIMIT_MS,
+    isClaimed: options.isClaimed ?? false,
   });
 }
 

@@ -37,6 +37,7 @@ export async function openHeadraceDriver(options: {
   readonly databaseUrl: string;
   readonly logFile: string;
   readonly runLimitMs: number;
+  readonly isClaimed: boolean;
 }): Promise<HeadraceDriver> {
   const { settings, databaseUrl } = options;
   const logger = createLogger({
@@ -62,7 +63,10 @@ export async function openHeadraceDriver(options: {
   return {
     knex,
     queries: createRunQueries({ knex, plans: platform.engine.plans, artifacts: platform.artifacts }),
-    run: (shape) => runOnce(JSON.stringify(shape), () => publishBenchWorkflow(workflows, shape, by)),
+    run: (shape) =>
+      runOnce(JSON.stringify(shape), () =>
+        publishBenchWorkflow(workflows, { shape, isClaimed: options.isClaimed }, by),
+      ),
     runScripts: (kind) => runOnce(kind, () => publishScriptWorkflow({ registry, workflows }, kind, by)),
     async publish(steps) {
       const name = `bench-${randomBytes(5).toString("hex")}`;

@@ -21,6 +21,7 @@ const settings: BenchSettings = {
   windowMs: 30,
   jsonTo: undefined,
   isProfile: false,
+  isClaimed: false,
   isCheck: false,
   databaseUrl: undefined,
 };

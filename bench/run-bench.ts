@@ -93,6 +93,7 @@ async function openHeadrace(stage: Stage, nodeArguments: readonly string[] = [])
     redisUrl: stage.redis.url,
     databaseUrl: stage.postgres.url,
     prefix: "headrace_bench",
+    isClaimed: stage.settings.isClaimed,
     dataDir,
     logFile: headraceLog(stage),
     nodeArguments,

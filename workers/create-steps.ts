@@ -16,6 +16,7 @@ import { createComponentRunner } from "./execution/run-component.js";
 import { createStepBeginner } from "./processors/begin-step.js";
 import type { ExecutionGate } from "./execution/execution-gate.js";
 import type { ExecutionRegistry } from "./execution/execution-registry.js";
+import { createStepPerformer } from "./processors/perform-step.js";
 import { StepProcessor } from "./processors/step-processor.js";
 import type { WorkerSandbox } from "./sandbox/create-sandbox.js";
 
@@ -43,6 +44,7 @@ export function createSteps(platform: Platform, worker: StepsWorker): StepProces
     groups: worker.groups,
     engine,
     beginStep: createStepBeginner({ engine, resolver, prepareCall, admission }),
+    performer: createStepPerformer({ resolver, maxOutputBytes: platform.settings.MAX_OUTPUT_BYTES }),
     runAttempt: createRunAttempt(platform, worker),
     followOutcome,
     throttle,

@@ -3,7 +3,7 @@ import { buildPlan, type StepDraft } from "../../test/support/build-plan.js";
 import { advance, beginRun, MAX_LOST_WORKERS } from "./advance.js";
 import type { RunError, RunStatus } from "./statuses.js";
 import { StepStates } from "./step-states.js";
-import type { RunState, StepState, Transition } from "./transition.js";
+import type { FreeWorker, RunState, StepState, Transition } from "./transition.js";
 
 const token = "11111111-1111-4111-8111-111111111111";
 const error: RunError = { code: "script_error", message: "no" };
@@ -101,6 +101,71 @@ describe("succeed", () => {
   it("is refused with an old token, and after the run has ended", () => {
     expect(apply({ ...succeed, token: "other" }).refusal).toEqual({ reason: "stale" });
     expect(apply(succeed, run("c", "canceled")).refusal).toEqual({ reason: "ended" });
+  });
+});
+
+describe("perform", () => {
+  const worker = { token, workerId: "w", sandboxLevel: "none" };
+  const values = { inputs: {}, output: { n: 1 } };
+  const perform: Transition = { kind: "perform", ...key, attempt: 1, ...worker, ...values };
+  const queued = step({ status: "queued", leaseToken: null });
+  const chain: StepDraft[] = [{ id: "a" }, { id: "b", after: ["a"] }, { id: "c", after: ["b"] }];
+  const free: FreeWorker = {
+    ...worker,
+    accepts: () => true,
+    perform: (_step, outputOf) => ({ inputs: {}, output: { before: outputOf(0) ?? null } }),
+  };
+
+  it("begins and ends a queued step, and the run with it", () => {
+    const result = apply(perform, run("q", "queued"), queued);
+    expect(types(result)).toEqual(["run.started", "step.started", "step.succeeded", "run.succeeded"]);
+    expect(result.changes.map(({ type }) => type)).toEqual(["start", "end"]);
+  });
+
+  it("is refused as a claim is", () => {
+    expect(apply(perform, run("q"), step({ status: "queued", attempt: 2 })).refusal).toEqual({
+      reason: "stale",
+    });
+    expect(apply(perform, run("r"), step()).refusal).toEqual({ reason: "stale" });
+    expect(apply(perform, run("s"), step({ status: "succeeded" })).refusal).toEqual({ reason: "stale" });
+    const early = apply(perform, run("q"), step({ status: "queued", waitMs: 9 }));
+    expect(early.refusal).toEqual({ reason: "early", waitMs: 9 });
+  });
+
+  it("ends what becomes ready and needs no running, by the outputs that are at hand", () => {
+    const next = { ...perform, next: free } as Transition;
+    const result = apply(next, run("qpp", "queued"), queued, chain);
+    expect(types(result).filter((type) => type === "step.succeeded")).toHaveLength(3);
+    expect(types(result).at(-1)).toBe("run.succeeded");
+    expect(result).toMatchObject({ performed: 2, continued: undefined, dispatches: [] });
+    expect(result.changes).toContainEqual(
+      expect.objectContaining({ type: "end", stepIndex: 1, output: { before: { n: 1 } } }),
+    );
+  });
+
+  it("leaves what has to be run to the worker, and the rest to the queue", () => {
+    const isQuick = ({ id }: { id: string }) => id === "b";
+    const next: FreeWorker = {
+      ...free,
+      perform: (one) => (isQuick(one) ? { inputs: {}, output: {} } : undefined),
+    };
+    const drafts: StepDraft[] = [...chain, { id: "d", after: ["b"] }];
+    const result = apply({ ...succeed, next } as Transition, run("rppp"), step(), drafts);
+    expect(result).toMatchObject({ performed: 1, continued: { stepIndex: 2, itemIndex: -1 } });
+    expect(result.dispatches).toEqual([{ stepIndex: 3, itemIndex: -1, attempt: 1, delayMs: 0 }]);
+  });
+
+  it("performs nothing for a worker that may not take it, and no more than a hundred in one go", () => {
+    const next = { ...free, accepts: () => false };
+    const refused = apply({ ...succeed, next } as Transition, run("rpp"), step(), chain);
+    expect(refused).toMatchObject({ performed: 0, continued: undefined });
+    expect(refused.dispatches).toHaveLength(1);
+    const many = Array.from({ length: 150 }, (_, index) => ({
+      id: `s${index}`,
+      ...(index > 0 ? { after: [`s${index - 1}`] } : {}),
+    }));
+    const long = apply({ ...succeed, next: free } as Transition, run(`r${"p".repeat(149)}`), step(), many);
+    expect(long).toMatchObject({ performed: 100, continued: { stepIndex: 101, itemIndex: -1 } });
   });
 });
 

@@ -146,6 +146,7 @@ function nothing(run: RunState): Advance {
     hasStarted: false,
     isClosing: false,
     isNewFlow: false,
+    performed: 0,
     changes: [],
     events: [],
     dispatches: [],
@@ -171,7 +172,7 @@ function advanceStep(input: AdvanceInput, transition: StepTransition): Advance {
 
 /** Whether a queued attempt would start: with a worker, a wait or a run. */
 function isBeginning({ kind }: StepTransition): boolean {
-  return kind === "claim" || kind === "hold" || kind === "call";
+  return kind === "claim" || kind === "perform" || kind === "hold" || kind === "call";
 }
 
 /** Items that were queued when another of them failed do not start. */
@@ -183,6 +184,7 @@ function isUnwanted({ step, whole }: DraftStep): boolean {
 function judgeState(state: StepState, transition: StepTransition): Refusal | undefined {
   switch (transition.kind) {
     case "claim":
+    case "perform":
     case "skip":
     case "failQueued":
     case "expand":
@@ -241,6 +243,10 @@ function applyToStep(
   switch (transition.kind) {
     case "claim":
       return draft.start(target, transition);
+    case "perform":
+      draft.start(target, transition);
+      draft.offer(transition.next);
+      return draft.end(target, STATE.succeeded, {}, transition);
     case "skip":
       return draft.end(target, STATE.skipped, { reason: "condition" });
     case "failQueued":

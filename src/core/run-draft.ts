@@ -1,3 +1,4 @@
+import type { JsonValue } from "./json.js";
 import { DEFAULT_MAX_PARALLEL, type PlanStep, type RunPlan } from "./plan.js";
 import { retryDelayMs } from "./retry.js";
 import { outcomeOf, settle, stepAt } from "./settle.js";
@@ -5,6 +6,7 @@ import type { RunError, RunStatus } from "./statuses.js";
 import { STATE, type StateLetter } from "./step-states.js";
 import type {
   Advance,
+  AtHand,
   DispatchDraft,
   EventDraft,
   FanOut,
@@ -33,6 +35,23 @@ export interface DraftStep {
   readonly whole?: StepState;
 }
 
+/** The row of a step that has only just become ready, as far as its end asks after it. */
+const FRESH: Omit<StepState, keyof StepKey> = {
+  status: "running",
+  attempt: 1,
+  lostCount: 0,
+  releasedCount: 0,
+  leaseToken: null,
+  waitMs: 0,
+  fanOut: null,
+  childRunId: null,
+  approval: null,
+  isDue: false,
+};
+
+/** Most steps that one transition performs: the run's lock is not held for longer than that takes. */
+const MOST_PERFORMED = 100;
+
 const LETTER_STATUS = { s: "succeeded", k: "skipped", f: "failed", o: "failed", c: "canceled" } as const;
 
 /** Gathers what one transition does to a run: changes, events and dispatches. Pure. */
@@ -49,6 +68,9 @@ export class RunDraft {
   #error: RunError | null;
   #free: FreeWorker | undefined;
   #continued: StepKey | undefined;
+  /** Outputs of the steps that have ended in this transition, by their index. */
+  readonly #outputs = new Map<number, JsonValue>();
+  #performed = 0;
   #joining: number | undefined;
   #refusal: Refusal | undefined;
   #stopBelow: number | undefined;
@@ -115,6 +137,8 @@ export class RunDraft {
     this.setLetter(target, letter);
     const { output, outputArtifactId, error, inputs, isCacheHit } = result;
     const key = keyOf(target.state);
+    if (letter === STATE.succeeded && key.itemIndex < 0 && output !== undefined && !outputArtifactId)
+      this.#outputs.set(key.stepIndex, output);
     this.change({ type: "end", ...key, status, output, outputArtifactId, error, inputs, isCacheHit });
     this.stepEvent(target, `step.${status}`, data);
     if (target.state.itemIndex >= 0) this.#endItem(target, status === "failed" ? (error ?? null) : null);
@@ -237,6 +261,7 @@ export class RunDraft {
       isClosing: isMapped,
       joining: this.#joining,
       continued: this.#continued,
+      performed: this.#performed,
       changes: this.#changes,
       events: this.#events,
       dispatches: this.#dispatches,
@@ -258,7 +283,9 @@ export class RunDraft {
   #queueFirst(step: PlanStep, delayMs: number): void {
     const key = { stepIndex: step.index, itemIndex: -1 };
     this.event({ type: "step.queued", stepId: step.id, attempt: 1, data: {} });
-    const free = delayMs === 0 && step.forEach === undefined ? this.#takeFree(step, key) : undefined;
+    const mayGoOn = delayMs === 0 && step.forEach === undefined;
+    if (mayGoOn && this.#perform(step)) return;
+    const free = mayGoOn ? this.#takeFree(step, key) : undefined;
     if (free) {
       const { token, workerId, sandboxLevel } = free;
       this.#run.states.set(step.index, STATE.running);
@@ -268,6 +295,21 @@ export class RunDraft {
     }
     this.change({ type: "queue", ...key, attempt: 1, delayMs, lostCount: 0, releasedCount: 0 });
     this.#dispatches.push({ ...key, attempt: 1, delayMs });
+  }
+
+  /** Ends a step without effects in the transition that makes it ready. @returns whether it was such a step. */
+  #perform(step: PlanStep): boolean {
+    const free = this.#free;
+    if (!free?.perform || this.#performed >= MOST_PERFORMED || !free.accepts(step)) return false;
+    const atHand: AtHand | undefined = free.perform(step, (index) => this.#outputs.get(index));
+    if (!atHand) return false;
+    this.#performed += 1;
+    const { token, workerId, sandboxLevel } = free;
+    const key = { stepIndex: step.index, itemIndex: -1 };
+    this.change({ type: "start", ...key, token, workerId, sandboxLevel, isEager: true });
+    this.event({ type: "step.started", stepId: step.id, attempt: 1, data: { workerId } });
+    this.end({ step, state: { ...FRESH, ...key } }, STATE.succeeded, {}, atHand);
+    return true;
   }
 
   #takeFree(step: PlanStep, key: StepKey): FreeWorker | undefined {

@@ -67,6 +67,12 @@ export interface EventDraft {
   readonly data: JsonValue;
 }
 
+/** What a step without effects comes to. */
+export interface AtHand {
+  readonly inputs: JsonValue;
+  readonly output: JsonValue;
+}
+
 /** A worker that is about to be free: it may go on with a step of the same run without a trip through the queue. */
 export interface FreeWorker {
   readonly token: string;
@@ -74,6 +80,11 @@ export interface FreeWorker {
   readonly sandboxLevel: string;
   /** Whether it may take this step. Pure. */
   accepts(step: PlanStep): boolean;
+  /**
+   * What a step that it accepts comes to, if that needs neither time nor means; undefined: it has to be run. Pure.
+   * @param outputOf outputs of the steps that end in this very transition, by their index; undefined: it is no such.
+   */
+  perform?(step: PlanStep, outputOf: (stepIndex: number) => JsonValue | undefined): AtHand | undefined;
 }
 
 /** Until when, or for whom, a step waits. */
@@ -106,6 +117,18 @@ export type Transition =
       readonly token: string;
       readonly workerId: string;
       readonly sandboxLevel: string;
+    })
+  /** A queued attempt begins and succeeds in one: it has no effect that would have to wait for a claim. */
+  | (StepKey & {
+      readonly kind: "perform";
+      readonly attempt: number;
+      readonly token: string;
+      readonly workerId: string;
+      readonly sandboxLevel: string;
+      readonly inputs: JsonValue;
+      readonly output: JsonValue;
+      /** What the worker may go on with. */
+      readonly next?: FreeWorker;
     })
   /** A queued step's `when` is false. */
   | (StepKey & { readonly kind: "skip"; readonly attempt: number })
@@ -271,6 +294,8 @@ export interface Advance {
   readonly joining?: number;
   /** What the free worker goes on with. */
   readonly continued?: StepKey;
+  /** How many steps beside the named one began and ended in this transition. */
+  readonly performed: number;
   readonly changes: readonly StepChange[];
   readonly events: readonly EventDraft[];
   readonly dispatches: readonly DispatchDraft[];

@@ -29,6 +29,7 @@ const KINDS: readonly (Transition["kind"] | "create")[] = [
   ...([
     "create",
     "claim",
+    "perform",
     "skip",
     "failQueued",
     "expand",

@@ -148,13 +148,14 @@ export class Book {
         "I2",
         () => `${name()}, attempt ${transition.attempt}: it is ${step.status}, attempt ${step.attempt}`,
       );
-    if (["claim", "hold", "call", "expand"].includes(transition.kind))
+    if (["claim", "perform", "hold", "call", "expand"].includes(transition.kind))
       ensure(
         step.availableAt <= this.#loop.now,
         "I6",
         () => `${name()} ${step.availableAt - this.#loop.now} ms early`,
       );
-    if (["claim", "hold", "call"].includes(transition.kind)) this.#ensureWanted(entry, transition, name);
+    if (["claim", "perform", "hold", "call"].includes(transition.kind))
+      this.#ensureWanted(entry, transition, name);
     if (transition.kind === "wake")
       ensure((step.dueAt ?? Infinity) <= this.#loop.now, "I6", () => `${name()}, which is not due`);
     if (transition.kind === "return")

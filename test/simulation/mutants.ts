@@ -60,6 +60,17 @@ function forgetEnd(input: AdvanceInput): AdvanceInput {
   return withStep(input, { status: "queued", attempt: transition.attempt, waitMs: 0 });
 }
 
+function forgetEndOfPerformed(input: AdvanceInput): AdvanceInput {
+  const { transition } = input;
+  if (transition.kind !== "perform") return input;
+  return withStep(input, { status: "queued", attempt: transition.attempt, waitMs: 0 });
+}
+
+function dropPerformedEnd(result: Advance): Advance {
+  const [last] = result.performed > 0 ? result.changes.filter(({ type }) => type === "end").slice(1) : [];
+  return { ...result, changes: result.changes.filter((change) => change !== last) };
+}
+
 /** A run that has ended is taken for one that runs. */
 function forgetRunEnd(input: AdvanceInput): AdvanceInput {
   const { run } = input;
@@ -83,6 +94,8 @@ export const MUTANTS: readonly Mutant[] = [
     ),
   },
   { name: "a step that has ended is claimed again", mutate: seeing(forgetEnd) },
+  { name: "a step that has ended is performed again", mutate: seeing(forgetEndOfPerformed) },
+  { name: "what is performed as it becomes ready does not end", mutate: doing(dropPerformedEnd) },
   { name: "transitions of an ended run are accepted", mutate: seeing(forgetRunEnd) },
   { name: "what the queue has lost is not dispatched again", without: ["dispatchMissing"] },
   { name: "steps of dead workers are not given to others", without: ["returnLostSteps"] },

@@ -149,8 +149,16 @@ function startStep(tables: Tables, params: StepParams & { token: string; worker_
 
 function endStep(
   tables: Tables,
-  params: StepParams & { status: StepStatus; output: string | null; error: string | null },
+  params: StepParams & {
+    status: StepStatus;
+    output: string | null;
+    error: string | null;
+    worker_id: string | null;
+  },
 ): void {
+  const { worker_id } = params;
+  // begun in the same flush
+  if (worker_id !== null) startStep(tables, { ...params, token: "", worker_id });
   update(tables, params, {
     status: params.status,
     output: parse(params.output),

@@ -3,7 +3,7 @@ import { newId } from "../../src/core/ids.js";
 import { planReuse } from "../../src/core/plan-reuse.js";
 import type { RunPlan } from "../../src/core/plan.js";
 import { isRunTerminal } from "../../src/core/statuses.js";
-import type { Hold, Transition } from "../../src/core/transition.js";
+import type { FreeWorker, Hold, Transition } from "../../src/core/transition.js";
 import type { FlushItem } from "../../src/services/engine/apply-batch.js";
 import type { NewRun } from "../../src/services/engine/flush-batch.js";
 import type { Random } from "../simulation/random.js";
@@ -66,7 +66,8 @@ function drawStart(random: Random, tables: Tables, plans: Plans): FlushItem {
 function drawStep(random: Random, run: RunTables, plans: Plans, taken: Set<string>): FlushItem | undefined {
   const { id: runId, workflow_version_id: versionId } = run.row;
   const plan = plans.get(versionId) as RunPlan;
-  if (random.chance(0.08)) {
+  const isToClose = !/[pqrw]/.test(run.row.step_states) && !isRunTerminal(run.row.status);
+  if (isToClose || random.chance(0.08)) {
     const transition = drawOfRun(random, run);
     // a stop touches every row of its run
     if (taken.has(runId) || [...taken].some((key) => key.startsWith(`${runId}/`))) return undefined;
@@ -149,9 +150,13 @@ function drawBeginning(
   if (target?.kind === "builtin" && target.name !== "noop")
     return { kind: "hold", ...key, hold: drawHold(random, target.name === "approval") };
   const error = { code: "invalid_input", message: "no such field" } as const;
-  const kind = random.weighted({ claim: 88, skip: 6, failQueued: 6 });
-  if (kind === "claim")
-    return { kind, ...key, token: randomUUID(), workerId: randomUUID(), sandboxLevel: "none" };
+  const kind = random.weighted({ claim: 60, perform: 28, skip: 6, failQueued: 6 });
+  const worker = { token: randomUUID(), workerId: randomUUID(), sandboxLevel: "none" };
+  if (kind === "claim") return { kind, ...key, ...worker };
+  if (kind === "perform") {
+    const next = random.chance(0.7) ? { next: drawFreeWorker(random) } : {};
+    return { kind, ...key, ...worker, inputs: { p: 1 }, output: { by: worker.token }, ...next };
+  }
   return kind === "skip" ? { kind, ...key } : { kind, ...key, error };
 }
 
@@ -179,6 +184,16 @@ function drawHold(random: Random, isApproval: boolean, isGrant = false): Hold {
   } as Hold;
 }
 
+function drawFreeWorker(random: Random): FreeWorker {
+  const token = randomUUID();
+  const isPerforming = random.chance(0.5);
+  return {
+    ...{ token, workerId: randomUUID(), sandboxLevel: "none", accepts: () => true },
+    perform: ({ index }) =>
+      isPerforming && index % 2 === 0 ? { inputs: { p: index }, output: { by: token } } : undefined,
+  };
+}
+
 function drawFenced(
   random: Random,
   key: { stepIndex: number; itemIndex: number; token: string },
@@ -195,7 +210,7 @@ function drawFenced(
   });
   switch (kind) {
     case "succeed": {
-      const next = { token: randomUUID(), workerId: randomUUID(), sandboxLevel: "none", accepts: () => true };
+      const next = drawFreeWorker(random);
       return {
         kind,
         ...key,

@@ -8,6 +8,7 @@ import type { Logger } from "../../src/observability/logger.js";
 import type { Metrics } from "../../src/observability/metrics.js";
 import type { JobContext } from "../../src/queues/queue-worker.js";
 import type { StepJobOutcome } from "../../src/queues/step-worker.js";
+import { isUnstorableValue } from "../../src/services/database-conflicts.js";
 import type { TransitionOutcome } from "../../src/services/engine/apply-batch.js";
 import type { Engine } from "../../src/services/engine/engine.js";
 import type { OutcomeFollower } from "../../src/services/engine/follow-outcome.js";
@@ -17,6 +18,7 @@ import type { Execution, ExecutionRegistry } from "../execution/execution-regist
 import type { ResultSpool } from "../execution/result-spool.js";
 import type { Attempt, AttemptRunner, Ending } from "../execution/run-attempt.js";
 import type { StepBeginner } from "./begin-step.js";
+import type { StepPerformer } from "./perform-step.js";
 
 /** The dependencies of the step processor. */
 export interface StepProcessorDeps {
@@ -25,6 +27,7 @@ export interface StepProcessorDeps {
   readonly groups: readonly string[];
   readonly engine: Engine;
   readonly beginStep: StepBeginner;
+  readonly performer: StepPerformer;
   readonly runAttempt: AttemptRunner;
   readonly followOutcome: OutcomeFollower;
   /** Milliseconds to wait before a step of this target may start; 0: at once. Those not known to be free are never asked. */
@@ -111,10 +114,14 @@ export class StepProcessor {
     const waitMs = await this.#deps.throttle(step.target, job);
     if (waitMs > 0) return context.delay(waitMs);
     const execution = this.#deps.executions.add(job.runId, job.stepIndex, randomUUID());
+    const attempt = { job, plan, step, token: execution.token, execution };
     try {
+      const performed = await this.#perform(attempt, startedAt);
+      if (performed?.outcome.refusal) return await this.#finish(job, performed.outcome, context);
+      if (performed) return performed.next ? await this.#runChain(performed.next, startedAt) : "done";
       const refusal = await this.#claim(job, execution);
       if (refusal) return await this.#finish(job, refusal, context);
-      return await this.#runChain({ job, plan, step, token: execution.token, execution }, startedAt);
+      return await this.#runChain(attempt, startedAt);
     } finally {
       this.#deps.executions.remove(execution.token);
     }
@@ -171,20 +178,63 @@ export class StepProcessor {
     let offered: Execution | undefined;
     try {
       const offer = () => (offered = this.#offer(job.runId, startedAt));
-      const ending = await this.#deps.runAttempt(attempt, () => this.#toFreeWorker(offer()));
+      const ending = await this.#deps.runAttempt(attempt, () => this.#toFreeWorker(plan, offer()));
       const outcome = await this.#commit(job, ending);
       if (outcome.refusal?.reason === "stale") metrics.staleWritesTotal.inc();
       const result = outcome.refusal ? "refused" : toOutcomeName(ending);
       metrics.stepsTotal.inc({ type, outcome: result });
-      await this.#deps.followOutcome(job.runId, job.versionId, outcome);
-      const next = offered && outcome.continued && { key: outcome.continued, execution: offered };
+      const next = await this.#follow(attempt, outcome, offered);
       if (next) offered = undefined;
-      return { failed: ending.failed, next: next && toAttempt(job, plan, next) };
+      return { failed: ending.failed, next };
     } finally {
       if (offered) this.#deps.executions.remove(offered.token);
       metrics.stepsRunning.dec();
       endTimer();
     }
+  }
+
+  /**
+   * Begins and ends a step without effects in one commit; undefined: it has to be claimed. Nothing is lost when that commit
+   * fails, since nothing has been done: the job comes again.
+   */
+  async #perform(
+    attempt: Attempt,
+    startedAt: number,
+  ): Promise<{ outcome: TransitionOutcome; next: Attempt | undefined } | undefined> {
+    const { job, step, plan, token } = attempt;
+    const { performer, engine, workerId, sandboxLevel, metrics } = this.#deps;
+    const atHand = await performer.ofQueued(job, plan, step);
+    if (!atHand) return undefined;
+    const offered = this.#offer(job.runId, startedAt);
+    const worker = { token, workerId, sandboxLevel, next: this.#toFreeWorker(plan, offered) };
+    const { stepIndex, itemIndex, attempt: number } = job;
+    const perform = { kind: "perform", stepIndex, itemIndex, attempt: number, ...worker, ...atHand } as const;
+    let next: Attempt | undefined;
+    try {
+      const outcome = await engine.commit.apply(job.runId, job.versionId, perform);
+      if (outcome.refusal) return { outcome, next };
+      metrics.stepsTotal.inc({ type: typeOf(step), outcome: "succeeded" });
+      next = await this.#follow(attempt, outcome, offered);
+      return { outcome, next };
+    } catch (error) {
+      // once it is run, that fails the step
+      if (isUnstorableValue(error)) return undefined;
+      throw error;
+    } finally {
+      if (offered && !next) this.#deps.executions.remove(offered.token);
+    }
+  }
+
+  /** Does what a commit asks for. @returns what the worker goes on with, at the place that was held for it. */
+  async #follow(
+    { job, plan }: Attempt,
+    outcome: TransitionOutcome,
+    offered: Execution | undefined,
+  ): Promise<Attempt | undefined> {
+    const { performed = 0, continued } = outcome;
+    if (performed > 0) this.#deps.metrics.stepsTotal.inc({ type: "noop", outcome: "succeeded" }, performed);
+    await this.#deps.followOutcome(job.runId, job.versionId, outcome);
+    return offered && continued && toAttempt(job, plan, { key: continued, execution: offered });
   }
 
   /** The place of an execution that may follow; noted before the commit, so that an order to stop finds it. */
@@ -196,9 +246,9 @@ export class StepProcessor {
     return executions.add(runId, Number.MAX_SAFE_INTEGER, randomUUID());
   }
 
-  #toFreeWorker(execution: Execution | undefined): FreeWorker | undefined {
+  #toFreeWorker(plan: RunPlan, execution: Execution | undefined): FreeWorker | undefined {
     if (!execution) return undefined;
-    const { workerId, sandboxLevel, groups, isKnown, isUnthrottled } = this.#deps;
+    const { workerId, sandboxLevel, groups, isKnown, isUnthrottled, performer } = this.#deps;
     return {
       token: execution.token,
       workerId,
@@ -209,6 +259,7 @@ export class StepProcessor {
         isRunHere(step) &&
         step.when === undefined &&
         isUnthrottled(step.target),
+      perform: (step, outputOf) => performer.ofReady(plan, step, outputOf),
     };
   }
 

@@ -35,6 +35,8 @@ export interface TransitionOutcome {
   readonly joining?: number;
   /** The step that the worker which was offered goes on with. */
   readonly continued?: StepKey;
+  /** How many steps beside the named one began and ended with it. */
+  readonly performed?: number;
 }
 
 /** What follows a commit: queues and listeners learn of it only now. */
@@ -96,13 +98,13 @@ export function applyBatch(
     if (!run) return { refusal: { reason: "ended" }, status: "canceled", isClosing: false };
     const result =
       "create" in work ? begin(judge, run, work.create) : applyOne(judge, run, work.transition, loaded);
-    const { refusal, isClosing, joining, continued } = result;
+    const { refusal, isClosing, joining, continued, performed } = result;
     if (!refusal || result.changes.length > 0) write(versionId, run, result);
     if ("child" in work && work.child && result.changes.some(({ type }) => type === "call")) {
       const child = toNewRun(work.child, plans, run.depth + 1);
       if (child) write(work.child.versionId, child, begin(judge, child, work.child));
     }
-    return { refusal, status: run.status, isClosing, joining, continued };
+    return { refusal, status: run.status, isClosing, joining, continued, performed };
   });
   return { batch: flushBatch, outcomes, committed: [...followed.values()].map(toCommitted) };
 }

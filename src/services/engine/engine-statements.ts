@@ -94,14 +94,21 @@ export const START_STEPS = {
     WHERE s.run_id = u.run_id AND s.step_index = u.step_index AND s.item_index = u.item_index`,
 };
 
+/** Those with a worker have begun in the same flush: one write to their row, not two. */
 export const END_STEPS = {
   name: "end-steps",
   text: `
     UPDATE step_runs s SET status = u.status, output = u.output, output_artifact_id = u.artifact_id, error = u.error,
       inputs = COALESCE(u.inputs, s.inputs), finished_at = now(), lease_token = NULL, waiting_for = NULL,
-      due_at = NULL, cache_hit = u.is_cache_hit
-    FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::jsonb[], $6::uuid[], $7::jsonb[], $8::jsonb[], $9::boolean[])
-      AS u (run_id, step_index, item_index, status, output, artifact_id, error, inputs, is_cache_hit)
+      due_at = NULL, cache_hit = u.is_cache_hit,
+      worker_id = COALESCE(u.worker_id, s.worker_id), sandbox_level = COALESCE(u.sandbox_level, s.sandbox_level),
+      started_at = CASE WHEN u.worker_id IS NULL THEN s.started_at ELSE now() END,
+      queued_at = CASE WHEN u.worker_id IS NULL THEN s.queued_at ELSE COALESCE(s.queued_at, now()) END,
+      available_at = CASE WHEN u.worker_id IS NULL THEN s.available_at ELSE COALESCE(s.available_at, now()) END
+    FROM unnest($1::uuid[], $2::int[], $3::int[], $4::text[], $5::jsonb[], $6::uuid[], $7::jsonb[], $8::jsonb[], $9::boolean[],
+      $10::uuid[], $11::text[])
+      AS u (run_id, step_index, item_index, status, output, artifact_id, error, inputs, is_cache_hit, worker_id,
+        sandbox_level)
     WHERE s.run_id = u.run_id AND s.step_index = u.step_index AND s.item_index = u.item_index`,
 };
 

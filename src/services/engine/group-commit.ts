@@ -8,7 +8,7 @@ import { type ChainStatement, toChainStatements } from "../audit/audit-chain.js"
 import type { AuditEntry } from "../audit/audit-entry.js";
 import { applyBatch, type CommittedRun, type FlushItem, type TransitionOutcome } from "./apply-batch.js";
 import type { NewRun } from "./flush-batch.js";
-import { loadState } from "./load-state.js";
+import { loadState, NOTHING_LOADED } from "./load-state.js";
 import type { PlanCache } from "./plan-cache.js";
 
 interface Pending extends FlushItem {
@@ -31,7 +31,7 @@ const MOST_PER_FLUSH = 200;
 /**
  * Group commit: transitions that arrive while a flush is under way form the next one. No timer: at low load
  * a flush holds one transition, at high load flushes grow by themselves. Each is one transaction in two
- * round trips: lock and load, then write and commit.
+ * round trips: lock and load, then write and commit; in one, when it holds new runs alone.
  */
 export function createGroupCommit(deps: GroupCommitDeps) {
   let queue: Pending[] = [];
@@ -120,13 +120,18 @@ async function commit(deps: GroupCommitDeps, batch: readonly Pending[]) {
   );
   const client = await deps.pool.connect();
   try {
-    const { begun, loading } = inOneWrite(client, () => {
+    const transitions = batch.flatMap(toTransition);
+    const begin = () => {
       const beginning = client.query(isLight(batch) ? "BEGIN; SET LOCAL synchronous_commit = off" : "BEGIN");
       beginning.catch(() => undefined); // judged with the rest below
-      return { begun: beginning, loading: loadState(client, batch.flatMap(toTransition), plans) };
-    });
-    const applied = applyBatch(batch, await loading, plans);
-    const { writes, end } = inOneWrite(client, () => ({
+      return beginning;
+    };
+    const load = () => ({ begun: begin(), loading: loadState(client, transitions, plans) });
+    // new runs have nothing to be read: all of it is one round trip
+    const reading = transitions.length > 0 ? inOneWrite(client, load) : undefined;
+    const applied = applyBatch(batch, (await reading?.loading) ?? NOTHING_LOADED, plans);
+    const { begun, writes, end } = inOneWrite(client, () => ({
+      begun: reading?.begun ?? begin(),
       writes: applied.batch
         .statements()
         // last, since the audit log's lock is held to the commit

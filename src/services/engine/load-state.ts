@@ -14,6 +14,9 @@ export interface LoadedState {
   readonly openItems: Map<string, OpenItem[]>;
 }
 
+/** What a flush of new runs alone has to read. */
+export const NOTHING_LOADED: LoadedState = { runs: new Map(), steps: new Map(), openItems: new Map() };
+
 /** A row of LOCK_RUNS. */
 export interface LockedRunRow {
   readonly id: string;

@@ -9,12 +9,18 @@ import { json, Rows } from "./flush-rows.js";
 export const ITEMS_PER_CHUNK = 100;
 
 type ChangeOf<Type extends StepChange["type"]> = Extract<StepChange, { type: Type }>;
+/** The columns of START_STEPS. */
+interface StartedStep {
+  readonly row: unknown[];
+  isRead: boolean;
+}
 type RunOfChange = { readonly id: string; readonly plan: RunPlan; readonly priority: number };
 
 /** The changes to step rows of one flush, each kind in the columns of its statement. */
 export class StepChanges {
-  readonly #starts = new Rows(6);
-  readonly #ends = new Rows(9);
+  /** By key: those that end in the same flush are written by the statement of their end. */
+  readonly #starts = new Map<string, StartedStep>();
+  readonly #ends = new Rows(11);
   readonly #archives = new Rows(4);
   readonly #queues = new Rows(7);
   readonly #inputs = new Rows(4);
@@ -32,7 +38,7 @@ export class StepChanges {
     return [
       [sql.INSERT_ITEM_CHUNKS, this.#chunks],
       [sql.INSERT_ITEMS, this.#items],
-      [sql.START_STEPS, this.#starts],
+      [sql.START_STEPS, toRows(this.#startRows(), 6)],
       [sql.RECORD_INPUTS, this.#inputs],
       [sql.HOLD_STEPS, this.#holds],
       [sql.CALL_RUNS, this.#calls],
@@ -49,9 +55,13 @@ export class StepChanges {
     const { stepIndex, itemIndex } = change;
     const key = [run.id, stepIndex, itemIndex] as const;
     switch (change.type) {
-      case "start":
-        return this.#starts.add(...key, change.token, change.workerId, change.sandboxLevel);
+      case "start": {
+        const { token, workerId, sandboxLevel } = change;
+        this.#starts.set(key.join("/"), { row: [...key, token, workerId, sandboxLevel], isRead: false });
+        return;
+      }
       case "queue": {
+        this.#keepStart(key);
         const { attempt, lostCount, releasedCount, delayMs } = change;
         return this.#queues.add(...key, attempt, lostCount, releasedCount, delayMs);
       }
@@ -69,6 +79,7 @@ export class StepChanges {
         return;
       }
       case "hold": {
+        this.#keepStart(key);
         const { inputs, approval, dueMs = null, dueAt = null, waitingFor } = change.hold;
         return this.#holds.add(...key, json(inputs), json(approval), dueMs, dueAt, json(waitingFor));
       }
@@ -80,6 +91,7 @@ export class StepChanges {
       case "inputs":
         return this.#inputs.add(...key, json(change.inputs));
       case "archive":
+        this.#keepStart(key);
         return this.#archives.add(...key, json(change.error));
     }
   }
@@ -101,7 +113,21 @@ export class StepChanges {
     );
   }
 
+  /** A later statement reads what the start writes. */
+  #keepStart(key: readonly [string, number, number]): void {
+    const start = this.#starts.get(key.join("/"));
+    if (start) start.isRead = true;
+  }
+
+  #startRows(): Map<string, unknown[]> {
+    return new Map([...this.#starts].map(([key, { row }]) => [key, row]));
+  }
+
   #addEnd(runId: string, change: ChangeOf<"end">): void {
+    const key = [runId, change.stepIndex, change.itemIndex].join("/");
+    const start = this.#starts.get(key);
+    const isFolded = start !== undefined && !start.isRead;
+    if (isFolded) this.#starts.delete(key);
     this.#ends.add(
       runId,
       change.stepIndex,
@@ -112,6 +138,8 @@ export class StepChanges {
       json(change.error),
       json(change.inputs),
       change.isCacheHit ?? false,
+      isFolded ? start.row[4] : null,
+      isFolded ? start.row[5] : null,
     );
   }
 

@@ -82,15 +82,18 @@ export async function listSteps(
 ): Promise<Page<StepRun>> {
   const { knex } = deps;
   const after = parseStepCursor(page.cursor);
-  const run = (await knex("workflow_runs")
-    .first(...waitingRunColumns(knex))
-    .where("id", runId)) as WaitingRun | undefined;
+  const [run, rows] = await Promise.all([
+    knex("workflow_runs")
+      .first(...waitingRunColumns(knex))
+      .where("id", runId) as Promise<WaitingRun | undefined>,
+    readSteps(knex, runId, after, page.limit + 1),
+  ]);
   if (!run) throw notFound("Run");
-  const rows = await readSteps(knex, runId, after, page.limit + 1);
   const shown = rows.slice(0, page.limit);
   const queued = shown.filter((row) => row.status === "queued").map((row) => row.step_index);
   const [attempts, files, values, usage, world] = await Promise.all([
-    readAttempts(knex, runId),
+    // the first attempt is the step run itself
+    shown.some((row) => row.attempt > 1) ? readAttempts(knex, runId) : [],
     deps.artifacts.listFilesOfRun(runId, MOST_ARTIFACTS),
     readValues(deps, runId, shown),
     readStepUsage(knex, runId),

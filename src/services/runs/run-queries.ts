@@ -76,7 +76,8 @@ export function createRunQueries(deps: RunQueryDeps) {
       const shown = row.output_artifact_id
         ? await showStoredOutput(artifacts, row.output_artifact_id, budget)
         : { output: await showCollectedOutput(artifacts, row.id, row.output, budget) };
-      return presentRun(row, shown, await readRunUsage(knex, row.id));
+      // what has not begun has spent nothing: the answer to a start is spared a query
+      return presentRun(row, shown, row.started_at === null ? undefined : await readRunUsage(knex, row.id));
     },
 
     /** Every step run in the order of the definition. @throws AppError NOT_FOUND */
