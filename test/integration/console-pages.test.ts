@@ -3,10 +3,23 @@ import { type Demo, fillWithDemo } from "../support/console-demo.js";
 import { type ConsoleHarness, openConsoleHarness } from "../support/console-harness.js";
 import { addHistory } from "../support/console-history.js";
 import { type Look, lookAtAll } from "../support/console-looks.js";
+import { addRunDemo, type RunDemo, runRunDemo } from "../support/console-run-demo.js";
+import { type LlmServer, startLlmServer } from "../support/llm-server.js";
+import { jupyter } from "../support/notebooks.js";
 import { hasProgram } from "../support/has-program.js";
 import { describeWith } from "../support/requirements.js";
 
-const LOOKS: readonly Look<Demo>[] = [
+const NOTEBOOK: Look<Demo & RunDemo> = {
+  name: "run-notebook",
+  path: ({ notebook }) => `/runs/${notebook}?step=analyse&tab=notebook`,
+  text: "week 8 read",
+  height: 1300,
+  async then(page) {
+    await page.frameLocator("iframe").getByText("islands").waitFor();
+  },
+};
+
+const LOOKS: readonly Look<Demo & RunDemo>[] = [
   { name: "sign-in", path: () => "/sign-in", text: "Sign in to Headrace", isOpen: true, height: 700 },
   { name: "home", path: () => "/", text: "PostgreSQL", height: 1260 },
   { name: "runs", path: () => "/runs", text: "warehouse-sync" },
@@ -44,6 +57,32 @@ const LOOKS: readonly Look<Demo>[] = [
       await page.getByText("Differs in").or(page.getByText("No step differs")).waitFor();
     },
   },
+  {
+    name: "run-diagnosis",
+    path: ({ broken }) => `/runs/${broken}?view=diagnosis`,
+    text: "Found by analysis",
+    async then(page) {
+      await page.getByRole("button", { name: "Show the change" }).click();
+      await page.locator("[data-diff] .cm-content").first().waitFor();
+    },
+  },
+  {
+    name: "run-transcript",
+    path: ({ prompt }) => `/runs/${prompt}?step=comment&tab=transcript`,
+    text: "will grow",
+  },
+  {
+    name: "run-previews",
+    path: ({ files }) => `/runs/${files}?view=files&step=-`,
+    text: "6-model.bin",
+    height: 1000,
+    async then(page) {
+      await page.getByRole("button", { name: /6-model.bin/ }).click();
+      await page.getByRole("button", { name: /2-totals.csv/ }).click();
+      await page.getByText("best, so far").waitFor();
+    },
+  },
+  ...(jupyter.isMet ? [NOTEBOOK] : []),
   { name: "run-audit", path: ({ succeeded }) => `/runs/${succeeded}?view=audit&step=-`, text: "run.pin" },
   {
     name: "palette",
@@ -65,15 +104,20 @@ const LOOKS: readonly Look<Demo>[] = [
 
 describeWith(hasProgram("chromium"), "the console's pages", () => {
   let harness: ConsoleHarness;
-  let demo: Demo;
+  let demo: Demo & RunDemo;
+  let llm: LlmServer;
   beforeAll(async () => {
-    harness = await openConsoleHarness();
-    demo = await fillWithDemo(harness.call);
+    llm = await startLlmServer();
+    harness = await openConsoleHarness({ ALLOWED_HOSTS_PRIVATE: `127.0.0.1:${llm.port}` });
+    await addRunDemo(harness.call, llm);
+    const runs = await runRunDemo(harness.call, llm);
+    demo = { ...runs, ...(await fillWithDemo(harness.call)) };
     await addHistory(harness.platform.knex);
   }, 240_000);
   afterAll(async () => {
     await windows.close();
     await harness?.close();
+    await llm?.close();
   });
 
   const windows = lookAtAll(LOOKS, () => ({ harness, demo }));

@@ -125,7 +125,7 @@ describeWith(
       await card.waitFor();
       await card
         .getByRole("region", { name: "Evidence" })
-        .getByText(/Step greet · .*script_error/)
+        .getByText(/Step greet · .*invalid_input/)
         .waitFor();
       await card.getByRole("button", { name: "Show the change" }).click();
       const change = page.locator("[data-diff]");

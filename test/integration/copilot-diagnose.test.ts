@@ -65,6 +65,13 @@ const CASES: readonly (readonly [string, object, RecordedStep, string, object[] 
     [{ op: "move", from: "/steps/0/inputs/dat", path: "/steps/0/inputs/date" }],
   ],
   [
+    "an input that main does not know, in the words of what calls it",
+    script({ inputs: { dat: { value: 1 } } }),
+    fail("invalid_input", "main() lacks the input 'date'; main() takes no input 'dat'"),
+    "wrong-input",
+    [{ op: "move", from: "/steps/0/inputs/dat", path: "/steps/0/inputs/date" }],
+  ],
+  [
     "a value of another type",
     { id: "work", uses: "mcp:typed@1.0.0", inputs: { count: { input: "/count" } } },
     fail("invalid_input", "count must be string", { inputs: { count: 5 } }),

@@ -1,5 +1,6 @@
 import type { Knex } from "knex";
 import { firstIdAt, newId } from "../../src/core/ids.js";
+import { rollRunStats } from "../../src/services/run-stats/roll-run-stats.js";
 
 const HOUR_MS = 3_600_000;
 
@@ -24,6 +25,17 @@ export async function addHistory(knex: Knex): Promise<void> {
     }
   }
   if (copied === 0) throw new Error("no run has ended: there is nothing to copy");
+  await countAnew(knex);
+}
+
+/** Statistics have gone past the times of what was copied: they are worked out from the beginning. */
+async function countAnew(knex: Knex): Promise<void> {
+  await knex.transaction(async (trx) => {
+    await trx.raw("SELECT 1 FROM run_stats_state FOR UPDATE");
+    await trx.raw("TRUNCATE run_stats, run_durations, run_waiting");
+    await trx("run_stats_state").update({ watermark: new Date(0), waiting: 0 });
+  });
+  while (await rollRunStats(knex));
 }
 
 async function copyRun(
@@ -40,5 +52,12 @@ async function copyRun(
   await knex.raw(
     `INSERT INTO workflow_runs SELECT (jsonb_populate_record(run, ?::jsonb)).* FROM workflow_runs AS run WHERE id = ?`,
     [JSON.stringify(changes), id],
+  );
+  await knex.raw(
+    `INSERT INTO run_events (run_id, seq, type, at)
+     SELECT id, seq, CASE seq WHEN 1 THEN 'run.queued' WHEN 2 THEN 'run.started' ELSE 'run.' || status END,
+       CASE seq WHEN 1 THEN created_at WHEN 2 THEN started_at ELSE finished_at END
+     FROM workflow_runs CROSS JOIN generate_series(1, 3) AS seq WHERE id = ?`,
+    [changes.id],
   );
 }

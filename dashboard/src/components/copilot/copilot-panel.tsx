@@ -161,7 +161,7 @@ function CopilotAnswerView({
       <p className={styles["origin"]}>
         {model && modelOutcome?.state === "used"
           ? `By analysis and ${model}${usage ? `, ${usage.inputTokens + usage.outputTokens} tokens` : ""}.`
-          : `By analysis alone. ${modelOutcome?.detail ?? ""}`}
+          : `By analysis alone. ${modelOutcome?.state === "off" ? "" : (modelOutcome?.detail ?? "")}`}
       </p>
     </div>
   );

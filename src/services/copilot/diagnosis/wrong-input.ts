@@ -7,6 +7,9 @@ import { type DiagnosisRule, evidenceOf, type Failure, textOf } from "./failure.
 
 const UNEXPECTED = /main\(\) got an unexpected keyword argument '([^']+)'(?:\. Did you mean '([^']+)')?/;
 const MISSING = /main\(\) missing \d+ required (?:positional|keyword-only) arguments?: (.+)/;
+/** As the harness of Python scripts says it, before `main` is called. */
+const LACKED = /main\(\) lacks the input '([^']+)'/g;
+const UNKNOWN = /main\(\) takes no input '([^']+)'/g;
 
 /** The step got what its component does not take. */
 export const wrongInput: DiagnosisRule = {
@@ -78,13 +81,39 @@ function quote(name: string): string {
   return /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) ? name : `\`${name}\``;
 }
 
-/** By what Python says of `main`. */
-function explainNames(failure: Failure): Candidate[] {
-  const { step, path, written, targets } = failure;
+/** What `main` was not given, what it does not take, and where that is said. */
+interface Misnamed {
+  readonly line: string;
+  readonly missing: readonly string[];
+  readonly unexpected: string | undefined;
+  /** What Python believes was meant. */
+  readonly suggested: string | undefined;
+}
+
+function readNames(failure: Failure): Misnamed | undefined {
   const text = textOf(failure);
   const [unexpectedLine, unexpected, suggested] = UNEXPECTED.exec(text) ?? [];
   const [missingLine, list = ""] = MISSING.exec(text) ?? [];
-  const missing = [...list.matchAll(/'([^']+)'/g)].map(([, name = ""]) => name);
+  const line = unexpectedLine ?? missingLine;
+  const namesIn = (pattern: RegExp, some: string) => [...some.matchAll(pattern)].map(([, name = ""]) => name);
+  if (line !== undefined) return { line, missing: namesIn(/'([^']+)'/g, list), unexpected, suggested };
+  const lacked = namesIn(LACKED, failure.error.message);
+  const [unknown] = namesIn(UNKNOWN, failure.error.message);
+  if (lacked.length === 0 && unknown === undefined) return undefined;
+  return {
+    line: failure.error.message,
+    missing: lacked,
+    unexpected: lacked.length === 0 ? unknown : undefined,
+    suggested: undefined,
+  };
+}
+
+/** By what is said of `main`: by Python, or by the harness that calls it. */
+function explainNames(failure: Failure): Candidate[] {
+  const { step, path, written, targets } = failure;
+  const said = readNames(failure);
+  if (!said) return [];
+  const { line, missing, unexpected, suggested } = said;
   const names = Object.keys(step.inputs);
   const renames =
     unexpected === undefined
@@ -95,8 +124,6 @@ function explainNames(failure: Failure): Candidate[] {
       : suggested === undefined || !names.includes(unexpected)
         ? []
         : [{ from: unexpected, to: suggested }];
-  const line = unexpectedLine ?? missingLine;
-  if (line === undefined) return [];
   const isMapped = isJsonObject(written["inputs"]);
   const patch = renames.map(
     ({ from, to }): PatchOperation => ({
