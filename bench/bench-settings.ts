@@ -24,7 +24,7 @@ export interface BenchSettings {
   readonly windowMs: number;
   /** Where the figures go as JSON; `-` is stdout. */
   readonly jsonTo: string | undefined;
-  /** Whether Headrace's no-op steps are claimed and run one by one, as steps with effects are (ADR 32). */
+  /** Whether Headrace's no-op steps are claimed and run one by one, as steps with effects are (ADR 34). */
   readonly isClaimed: boolean;
   /** Where the time goes, instead of the comparison. */
   readonly isProfile: boolean;

@@ -3,7 +3,7 @@ import type { By } from "../src/core/actor.js";
 import type { WorkflowDefinitions } from "../src/services/workflow-definitions/workflow-definitions.js";
 import { type Shape, stepsOf } from "./workloads.js";
 
-/** A no-op with a time-out of its own is claimed and run, as a step with effects is (ADR 32). */
+/** A no-op with a time-out of its own is claimed and run, as a step with effects is (ADR 34). */
 const CLAIMED = { timeoutSeconds: 600 };
 
 /** Publishes a workflow of no-op steps through the service, a new one each time. @returns its name. */
