@@ -245,11 +245,11 @@ export async function main() {
     const driver = net.connect(port, host, () => driver.write(Buffer.concat([head, words])));
     driver.on("data", (chunk) => {
       text += chunk.toString("latin1");
-      if (text.includes("server_version")) driver.end(Buffer.from("X\\0\\0\\0\\x04", "latin1"));
+      if (text.includes("server_version") || text.includes("undefined")) driver.end(Buffer.from("X\\0\\0\\0\\x04", "latin1"));
     });
     driver.on("close", () => resolve(text)).on("error", reject);
   });
-  return { same: again.port === port, isIn: heard.startsWith("R"), known: heard.includes("server_version") };
+  return { same: again.port === port, isIn: heard.startsWith("R"), known: /server_version.[0-9]+/s.test(heard) };
 }`;
     const other = await run({ type: "typescript_script", code: typescript });
     expect([other?.error, other?.output]).toEqual([null, { same: true, isIn: true, known: true }]);
