@@ -197,6 +197,65 @@ def main():
     expect(await database.knex("customer").count()).toEqual([{ count: 2 }]);
   });
 
+  it("have a port of the step's own for drivers that take no socket, also without a network", async () => {
+    const code = `
+import headrace, socket, struct
+def ask(address, user, database, sql):
+    with socket.create_connection(address, 10) as driver:
+        words = b"".join(each.encode() + b"\\0" for each in ("user", user, "database", database, ""))
+        driver.sendall(struct.pack("!ii", len(words) + 8, 196608) + words)
+        text = sql.encode() + b"\\0"
+        driver.sendall(b"Q" + struct.pack("!i", len(text) + 4) + text)
+        driver.sendall(b"X" + struct.pack("!i", 4))
+        heard = b""
+        while chunk := driver.recv(65536): heard += chunk
+        return heard.decode("latin1")
+def main():
+    db = headrace.connection("sales")
+    assert db.address == headrace.connection("sales").address
+    def noted():
+        try: return headrace.connection("notes").address
+        except Exception as error: return error.fault
+    return {"host": db.address[0], "read": "Grace" in ask(db.address, "reader", db.database, "SELECT name FROM customer"),
+            "write": "read-only transaction" in ask(db.address, "reader", db.database, "DELETE FROM customer"),
+            "big": len(ask(db.address, "reader", db.database, "SELECT repeat('x', 1000000)")) > 1000000,
+            "writer": "UPDATE 1" in ask(db.address, "writer", db.database, "UPDATE customer SET name = 'Ada' WHERE id = 1"),
+            "notes": noted()}
+`;
+    const step = await run(python(code, { network: false }));
+    const { sandboxLevel } = step as unknown as { sandboxLevel: string };
+    if (sandboxLevel !== "namespace") return expect(step?.error?.message).toContain("has no port here");
+    expect([step?.error, step?.output]).toEqual([
+      null,
+      { host: "127.0.0.1", read: true, write: true, big: true, writer: true, notes: "statement" },
+    ]);
+    const typescript = `
+import { connection } from "headrace";
+import net from "node:net";
+export async function main() {
+  const db = connection("sales");
+  const { host, port } = await db.address();
+  const again = await connection("sales").address();
+  const words = Buffer.from(["user", "reader", "database", db.database, "", ""].join("\\0"), "latin1").subarray(0, -1);
+  const head = Buffer.alloc(8);
+  head.writeInt32BE(words.length + 8, 0);
+  head.writeInt32BE(196608, 4);
+  const heard: string = await new Promise((resolve, reject) => {
+    let text = "";
+    const driver = net.connect(port, host, () => driver.write(Buffer.concat([head, words])));
+    driver.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+      if (text.includes("server_version") || text.includes("undefined")) driver.end(Buffer.from("X\\0\\0\\0\\x04", "latin1"));
+    });
+    driver.on("close", () => resolve(text)).on("error", reject);
+  });
+  return { same: again.port === port, isIn: heard.startsWith("R"), known: /server_version.[0-9]+/s.test(heard) };
+}`;
+    const other = await run({ type: "typescript_script", code: typescript });
+    expect([other?.error, other?.output]).toEqual([null, { same: true, isIn: true, known: true }]);
+    return undefined;
+  });
+
   it("say what is wrong with the database, without its password", async () => {
     await api.request({
       method: "PATCH",

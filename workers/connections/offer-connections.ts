@@ -22,6 +22,8 @@ export interface Offer {
   readonly connections: Pick<ConnectionManager, "find" | "use">;
   readonly signal: AbortSignal;
   readonly timeoutSeconds: number;
+  /** Whether the code's loopback is its own: a port there is then reached by nobody else. */
+  readonly hasOwnLoopback: boolean;
 }
 
 /** See {@link offerConnections}. */
@@ -47,7 +49,8 @@ const requestSchema = z.strictObject({
 /**
  * Opens ways to external databases for code in a sandbox: a socket in its work folder on which it asks for one statement
  * after the other, and for PostgreSQL one that drivers connect to. Both end here, in the worker, which has the
- * credentials; sockets of files need no network, so they are the same at every level of the sandbox.
+ * credentials; sockets of files need no network, so they are the same at every level of the sandbox. Where the code has a
+ * loopback of its own, its side opens a port there, for drivers that know no other way.
  * @throws ExecutionError `invalid_input` when a database that the version names is not there any more.
  */
 export async function offerConnections(offer: Offer): Promise<OfferedConnections> {
@@ -83,7 +86,7 @@ export async function offerConnections(offer: Offer): Promise<OfferedConnections
       servers.push(await listen(relay, own, ".s.PGSQL.5432"));
       sessions.set(row.name, name);
     }
-    await writeClients(folder, rows, sessions);
+    await writeClients(folder, rows, sessions, offer.hasOwnLoopback);
   } catch (error) {
     await close();
     throw error;
@@ -127,12 +130,13 @@ async function writeClients(
   folder: OpenFolder,
   rows: Rows,
   sessions: ReadonlyMap<string, string>,
+  loopback: boolean,
 ): Promise<void> {
   const about = Object.fromEntries(
     [...rows.values()].map((row): [string, JsonObject] => {
       const session = sessions.get(row.name);
       const database = String(row.config["databaseName"] ?? "");
-      const more = session === undefined ? undefined : { session: { folder: session, database } };
+      const more = session === undefined ? undefined : { session: { folder: session, database, loopback } };
       return [row.name, { dbType: row.dbType, ...more }];
     }),
   );

@@ -104,13 +104,12 @@ async function serve(
     ]),
   );
   await new Promise<void>((resolve) => {
-    const end = (): void => {
-      client.destroy();
+    // what the server has said before it went is still to be read
+    stream.once("close", () => client.destroySoon());
+    client.once("close", () => {
       stream.destroy();
       resolve();
-    };
-    stream.once("close", end).once("end", () => client.end());
-    client.once("close", end);
+    });
     client.pipe(stream).pipe(client);
   });
 }

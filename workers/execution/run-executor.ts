@@ -90,6 +90,7 @@ export function createExecutorRunner(deps: ExecutorRunDeps) {
         offered = await offerConnections({
           ...{ workdir, names, connections: deps.connections },
           ...{ signal: run.signal, timeoutSeconds: run.timeoutSeconds },
+          hasOwnLoopback: deps.sandbox.level === "namespace",
         });
       const output = await executor.execute(component.config, run.input, toContext(deps, run, workdir));
       await collectArtifacts(deps, workdir, run);

@@ -10,7 +10,10 @@ import type { PostgresqlConfig } from "./definition.js";
 interface DriverParts {
   readonly connection: {
     readonly stream: Duplex;
-    on(event: "parameterStatus", listener: (message: { name: string; value: string }) => void): void;
+    on(
+      event: "parameterStatus",
+      listener: (message: { parameterName: string; parameterValue: string }) => void,
+    ): void;
   };
   readonly processID: number;
   readonly secretKey: number;
@@ -44,7 +47,9 @@ export async function openPostgresqlSession(
   });
   const parts = client as unknown as DriverParts;
   const parameters = new Map<string, string>();
-  parts.connection.on("parameterStatus", ({ name, value }) => parameters.set(name, value));
+  parts.connection.on("parameterStatus", ({ parameterName, parameterValue }) =>
+    parameters.set(parameterName, parameterValue),
+  );
   const stop = () => void parts.connection.stream.destroy();
   try {
     await withDeadline({ seconds: CONNECT_SECONDS, signal, stop }, client.connect());

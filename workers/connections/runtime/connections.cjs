@@ -47,6 +47,32 @@ function ask(request) {
   });
 }
 
+const ports = new Map();
+
+/** A port of this step's own loopback that leads to a session's socket; it is there as long as this process. */
+function forward(folder) {
+  if (!ports.has(folder)) ports.set(folder, listen(path.join(shorten(folder), ".s.PGSQL.5432")));
+  return ports.get(folder);
+}
+
+function listen(target) {
+  const listener = net.createServer((client) => {
+    const server = net.connect(target);
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ])
+      one.on("error", () => other.destroy()).on("close", () => other.destroy());
+    client.pipe(server).pipe(client);
+  });
+  // it must not keep a program alive that is done
+  listener.unref();
+  return new Promise((resolve, reject) => {
+    listener.once("error", reject);
+    listener.listen(0, "127.0.0.1", () => resolve(listener.address().port));
+  });
+}
+
 /** An external database by its name. */
 function connection(name) {
   const known = JSON.parse(fs.readFileSync(path.join(__dirname, "connections.json"), "utf8"));
@@ -76,6 +102,19 @@ function connection(name) {
     },
     get dsn() {
       return this.dsnFor();
+    },
+    database: about.session?.database,
+    /**
+     * { host, port } for drivers that take no socket: a port of this step's own loopback, which no other program can
+     * reach. They sign in as "reader" or "writer", without a password.
+     */
+    async address() {
+      if (!about.session?.loopback)
+        throw new DatabaseError(
+          `${about.dbType} has no port here: use dsn, or query() and execute()`,
+          "statement",
+        );
+      return { host: "127.0.0.1", port: await forward(path.join(__dirname, about.session.folder)) };
     },
   };
 }

@@ -4,6 +4,8 @@ statement to the limits and, unless writing is asked for, to reading."""
 import json as _json
 import os as _os
 import socket as _socket
+import sys as _sys
+from types import ModuleType as _ModuleType
 
 _FOLDER = _os.path.dirname(_os.path.abspath(__file__))
 # The kernel's limit of 108 bytes, less a socket's own name.
@@ -58,12 +60,63 @@ def _ask(request):
     return answer["value"]
 
 
+def _pump(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(_socket.SHUT_WR)
+    except OSError:
+        for each in (source, target):
+            try:
+                each.shutdown(_socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def _join(client, path):
+    import threading
+
+    with client, _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM) as server:
+        try:
+            server.connect(path)
+        except OSError:
+            return
+        back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+        back.start()
+        _pump(client, server)
+        back.join()
+
+
+# This file is run anew for each connection(): what must be there once is kept beside it.
+_ports = vars(_sys.modules.setdefault("_headrace_ports", _ModuleType("_headrace_ports")))
+
+
+def _forward(folder):
+    """A port of this step's own loopback that leads to a session's socket; it is there as long as this process."""
+    import threading
+
+    if folder in _ports:
+        return _ports[folder]
+    path = _os.path.join(_short(folder), ".s.PGSQL.5432")
+    listener = _socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            client, _ = listener.accept()
+            threading.Thread(target=_join, args=(client, path), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    _ports[folder] = listener.getsockname()[1]
+    return _ports[folder]
+
+
 class Connection:
     """One external database."""
 
     def __init__(self, name, about):
         self.name = name
         self.db_type = about["dbType"]
+        self.database = about.get("session", {}).get("database")
         self._session = about.get("session")
 
     def query(self, sql, params=(), *, max_rows=1000, timeout=30, read_only=True):
@@ -89,6 +142,14 @@ class Connection:
     def dsn(self):
         """dsn_for(), of a session that begins read-only."""
         return self.dsn_for()
+
+    @property
+    def address(self):
+        """("127.0.0.1", port) for drivers that take no socket: a port of this step's own loopback, which no other program
+        can reach. They sign in as "reader" or "writer", without a password. Raises DatabaseError where there is none."""
+        if self._session is None or not self._session.get("loopback"):
+            raise DatabaseError(f"{self.db_type} has no port here: use dsn, or query() and execute()", "statement")
+        return ("127.0.0.1", _forward(_os.path.join(_FOLDER, self._session["folder"])))
 
     def __repr__(self):
         return f"<headrace connection {self.name} ({self.db_type})>"
