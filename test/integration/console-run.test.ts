@@ -158,6 +158,8 @@ describeWith(hasProgram("chromium"), "the console's page of a run", () => {
     await page.getByRole("button", { name: "More actions" }).click();
     await page.getByRole("menuitem", { name: /Replay with edited input/ }).click();
     const dialog = page.getByRole("dialog");
+    await dialog.locator(":focus").waitFor();
+    expect(await dialog.locator(":focus").evaluate((field) => field.nodeName)).toBe("INPUT");
     await dialog.getByLabel("lines").fill("501");
     await dialog.getByLabel("fail").uncheck();
     await dialog.getByRole("button", { name: "Replay" }).click();

@@ -4,6 +4,16 @@ import type { ReactNode } from "react";
 import { Button } from "./button.js";
 import styles from "./dialog.module.css";
 
+const FIELDS = "input:not([type=checkbox]):not([type=hidden]), select, textarea";
+
+/** Who opens a form wants to write in it: its first field has the focus, not the button that closes it. */
+function focusFirstField(event: Event): void {
+  const field = (event.currentTarget as HTMLElement).querySelector<HTMLElement>(FIELDS);
+  if (!field) return;
+  event.preventDefault();
+  field.focus();
+}
+
 /** A dialog over the page: focus stays in it, Escape closes it, and focus returns to where it was. */
 export function Dialog({
   title,
@@ -27,6 +37,7 @@ export function Dialog({
         <Primitive.Overlay className={styles["overlay"]} />
         <Primitive.Content
           className={`${styles["dialog"]} ${styles[size]}`}
+          onOpenAutoFocus={focusFirstField}
           {...(description ? {} : { "aria-describedby": undefined })}
         >
           <header className={styles["header"]}>
