@@ -313,10 +313,13 @@ describe("the copilot and a model", () => {
     expect(made.status).toBe(201);
     const columns = [{ name: "total", type: "REAL", nullable: true, primaryKey: false }];
     const scanned = { schemas: [{ name: "main", tables: [{ name: "sales", kind: "table", columns }] }] };
-    await world.platform.knex("external_db_configs").where({ name: "ledger" }).update({
-      scanned_schema: JSON.stringify(scanned),
-      scanned_at: new Date(),
-    });
+    await world.platform
+      .knex("external_db_configs")
+      .where({ name: "ledger" })
+      .update({
+        scanned_schema: JSON.stringify(scanned),
+        scanned_at: new Date(),
+      });
     const query = {
       id: "query",
       uses: "builtin:sql",

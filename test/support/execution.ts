@@ -15,6 +15,9 @@ import { CLOSED_DOOR } from "../../workers/execution/component-door.js";
 import { createSecretMask } from "../../workers/execution/secret-mask.js";
 import type { WorkerSandbox } from "../../workers/sandbox/create-sandbox.js";
 
+/** As a runner does, no more of a log is kept: what memory a flood costs must not depend on the machine's speed. */
+const MOST_LOGGED = 64 * 1024 * 1024;
+
 /** A log line with the moment it came. */
 export interface SeenLine {
   readonly stream: LogStream;
@@ -73,6 +76,7 @@ export async function startRun(
   const workdir = executor.takeWorkdir?.(config, { ...of, input }) ?? (await worker.workdirs.make());
   const controller = new AbortController();
   const logs: SeenLine[] = [];
+  let loggedCharacters = 0;
   const progress: JsonObject[] = [];
   const tokens: string[] = [];
   const artifacts: SeenArtifact[] = [];
@@ -83,7 +87,10 @@ export async function startRun(
         ...of,
         signal: controller.signal,
         emit: {
-          log: (stream, message) => logs.push({ stream, message, atMs: performance.now() }),
+          log(stream, message) {
+            loggedCharacters += message.length;
+            if (loggedCharacters <= MOST_LOGGED) logs.push({ stream, message, atMs: performance.now() });
+          },
           progress: (data) => progress.push(data),
           token: (text) => tokens.push(text),
         },
