@@ -47,7 +47,10 @@ describe.each(FAULT_BACKENDS)("workers that are lost, queues on $name", ({ name,
     await world.addWorkflow(api.address, "sleep", chain(STEPS));
     for (let n = 0; n < RUNS; n += 1) await start(api.address);
     await sleep(3000);
-    const orphans = findDescendants(victim.pid);
+    // the guardian goes last: it looks until there is nothing left to end
+    const orphans = findDescendants(victim.pid).filter(
+      ({ command }) => !command.includes("headrace-guardian"),
+    );
     await victim.kill();
     const killedAt = await readClock();
     const diedAt = performance.now();
@@ -72,14 +75,13 @@ describe.each(FAULT_BACKENDS)("workers that are lost, queues on $name", ({ name,
     recordFigures(
       "F2",
       name,
-      `${RUNS} of ${RUNS} runs succeeded, ${lost.length} steps were interrupted, the last of them ran again ${longest} ms after the kill; ${succeeded} successes of ${RUNS * STEPS} steps; the last of the dead worker's ${orphans.length} processes was gone after ${goneMs} ms`,
+      `${RUNS} of ${RUNS} runs succeeded, ${lost.length} steps were interrupted, the last of them ran again ${longest} ms after the kill; ${succeeded} successes of ${RUNS * STEPS} steps; the last of the dead worker's ${orphans.length} processes, its guardian aside, was gone after ${goneMs} ms`,
     );
     expect(lost.length).toBeGreaterThan(0);
     expect(orphans.length).toBeGreaterThan(0);
     expect(longest).toBeLessThanOrEqual(20_000);
     expect(succeeded).toBe(RUNS * STEPS);
-    // 1 s on a quiet machine: a shell looks for them
-    expect(goneMs).toBeLessThan(5000);
+    expect(goneMs).toBeLessThanOrEqual(1000);
   }, 240_000);
 
   it("F16: a worker is stopped for 40 s in the middle of a step of 5 s", async () => {
