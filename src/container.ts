@@ -2,11 +2,10 @@ import type { Knex } from "knex";
 import type { JsonValue } from "./core/json.js";
 import { type Keys, loadKeys } from "./config/load-keys.js";
 import type { Settings } from "./config/settings-schema.js";
+import type { QueryWalls } from "./connectors/types.js";
 import { openPubSub } from "./events/open-pub-sub.js";
 import type { PubSub } from "./events/pub-sub.js";
 import { openDatabase } from "./models/database.js";
-import { openQueryWalls } from "../workers/sandbox/query-walls.js";
-import type { QueryWalls } from "./connectors/types.js";
 import { createOutgoingGuard } from "./outgoing/outgoing-guard.js";
 import type { Logger } from "./observability/logger.js";
 import { createMetrics, type Metrics } from "./observability/metrics.js";
@@ -90,7 +89,7 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   const keys = loadKeys(settings);
   const audit = createAuditLog({ knex, keys });
   const secrets = createSecretStore({ knex, audit, keys });
-  const connections = openConnections({ settings, knex, keys });
+  const connections = openConnections({ settings, knex, keys, logger });
   const parts = openRunServices({ settings, knex, engine, evaluator, secrets, logger });
   return {
     settings,
@@ -123,16 +122,28 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
   };
 }
 
-function openConnections({ settings, knex, keys }: Pick<Platform, "settings" | "knex" | "keys">) {
+type ConnectionParts = Pick<Platform, "settings" | "knex" | "keys" | "logger">;
+
+function openConnections({ settings, knex, keys, logger }: ConnectionParts) {
   const guard = createOutgoingGuard({ allowedPrivateHosts: settings.ALLOWED_HOSTS_PRIVATE });
   const hasWalls = settings.SANDBOX === "auto" || settings.SANDBOX === "namespace";
-  let walls: Promise<QueryWalls | undefined> | undefined;
-  const openWalls = async () => await (walls ??= openQueryWalls());
   const ground = {
     ...{ guard, dataDir: settings.DATA_DIR, python: settings.PYTHON },
-    ...(hasWalls ? { openWalls } : {}),
+    ...(hasWalls ? { openWalls: createWallsOpener(logger) } : {}),
   };
   return createConnectionManager({ knex, keys, ground });
+}
+
+/** Tries the walls of queries once, and only in a process that is asked for one. */
+function createWallsOpener(logger: Logger): () => Promise<QueryWalls | undefined> {
+  let walls: Promise<QueryWalls | undefined> | undefined;
+  const open = async (): Promise<QueryWalls | undefined> => {
+    const { openQueryWalls } = await import("../workers/sandbox/query-walls.js");
+    const opened = await openQueryWalls();
+    if (!opened) logger.warn("bubblewrap does not work here: SQLite and DuckDB are queried without walls");
+    return opened;
+  };
+  return async () => await (walls ??= open());
 }
 
 /** What runs need beside the engine, in the API and the scheduler as in a worker. */

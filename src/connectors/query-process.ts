@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import type { Writable } from "node:stream";
@@ -39,11 +39,7 @@ export async function askProcess<Answer>(
   });
   const { stdin, stdout, stderr } = child;
   if (!stdin || !stdout || !stderr) throw new Error("A child without pipes");
-  inputs.forEach((input, at) => {
-    const pipe = child.stdio[3 + at] as Writable;
-    pipe.on("error", () => undefined); // its end says what happened
-    pipe.end(input);
-  });
+  feedInputs(child, inputs);
   const kill = () => void child.kill("SIGKILL");
   const answer = new Promise<string>((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -62,6 +58,15 @@ export async function askProcess<Answer>(
   });
   stdin.end(JSON.stringify(request));
   return read<Answer>(await withDeadline({ seconds: seconds + START_SECONDS, signal, stop: kill }, answer));
+}
+
+/** Gives a child what it reads from its descriptors from 3 on. */
+export function feedInputs({ stdio }: ChildProcess, inputs: WalledProgram["inputs"]): void {
+  inputs.forEach((input, at) => {
+    const pipe = stdio[3 + at] as Writable;
+    pipe.on("error", () => undefined); // its end says what happened
+    pipe.end(input);
+  });
 }
 
 function read<Answer>(text: string): Answer {

@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { release } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { resolvePython } from "../../src/executors/script/python-interpreter.js";
 import type { OutgoingGuard } from "../../src/outgoing/outgoing-guard.js";
 import { createEgress } from "./egress.js";
+import { findBubblewrap } from "./find-bubblewrap.js";
 import { createIsolationPolicy } from "./isolation-policy.js";
 import { findLaunchTools, findTool } from "./launch-plan.js";
 import { createNamespaceLauncher } from "./namespace-launcher.js";
@@ -31,11 +30,10 @@ export interface NamespaceWalls {
 
 /** @returns the walls, or in words what the machine lacks for them. */
 export async function openNamespace(options: NamespaceOptions): Promise<NamespaceWalls | string> {
-  const bubblewrap = findTool("bwrap");
+  const bubblewrap = await findBubblewrap();
   if (!bubblewrap) return "bubblewrap is not installed (apt-get install bubblewrap)";
   const prlimit = findTool("prlimit");
   if (!prlimit) return "prlimit is missing (apt-get install util-linux)";
-  const { stdout: help } = await promisify(execFile)(bubblewrap, ["--help"], { env: {} });
   const python = await resolvePython(options.python).catch(() => undefined);
   const policy = createIsolationPolicy({
     hidden: options.hidden,
@@ -47,11 +45,11 @@ export async function openNamespace(options: NamespaceOptions): Promise<Namespac
   };
   return {
     launcher: createNamespaceLauncher({
-      bubblewrap,
+      bubblewrap: bubblewrap.command,
       prlimit,
       tools: await findLaunchTools(),
       policy,
-      features: { canDisableUserNamespaces: help.includes("--disable-userns") },
+      features: bubblewrap.features,
       countsPerNamespace: isKernelAtLeast(5, 14),
       network: network || undefined,
     }),

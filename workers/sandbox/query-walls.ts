@@ -1,13 +1,12 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Writable } from "node:stream";
-import { promisify } from "node:util";
+import { feedInputs } from "../../src/connectors/query-process.js";
 import type { QueryProgram, QueryWalls, WalledProgram } from "../../src/connectors/types.js";
 import { buildBubblewrapArgs, encodeBubblewrapArgs } from "./bubblewrap-args.js";
+import { findBubblewrap } from "./find-bubblewrap.js";
 import { createIsolationPolicy } from "./isolation-policy.js";
-import { findTool } from "./launch-plan.js";
 
 /** Descriptors of bubblewrap's, after those of every child. */
 const ARGS_FD = 3;
@@ -23,14 +22,10 @@ const DATABASE = /\.(?:db|db3|sqlite|sqlite3|duckdb|ddb)(?:-wal|-shm|-journal|\.
  * once. @returns undefined where the machine has none.
  */
 export async function openQueryWalls(): Promise<QueryWalls | undefined> {
-  const bubblewrap = findTool("bwrap");
+  const bubblewrap = await findBubblewrap().catch(() => undefined);
   if (!bubblewrap) return undefined;
-  const help = await promisify(execFile)(bubblewrap, ["--help"], { env: {}, timeout: TRIAL_MS }).catch(
-    () => undefined,
-  );
-  if (!help) return undefined;
+  const { command: program, features } = bubblewrap;
   const policy = createIsolationPolicy();
-  const features = { canDisableUserNamespaces: help.stdout.includes("--disable-userns") };
 
   function wrap({ command, args, ownPaths }: QueryProgram, folder: string): WalledProgram {
     const options = buildBubblewrapArgs(
@@ -46,7 +41,7 @@ export async function openQueryWalls(): Promise<QueryWalls | undefined> {
       features,
     );
     return {
-      command: bubblewrap ?? "bwrap",
+      command: program,
       args: ["--args", String(ARGS_FD), "--", command, ...args],
       env: { PATH: OWN_PATH },
       inputs: [encodeBubblewrapArgs(options), policy.seccomp ?? Buffer.alloc(0)],
@@ -68,11 +63,7 @@ function listForeign(folder: string): string[] {
 async function tryOut({ command, args, env, inputs }: WalledProgram): Promise<boolean> {
   const stdio = ["ignore", "ignore", "ignore", ...inputs.map(() => "pipe" as const)] as const;
   const child = spawn(command, args, { env: { ...env }, stdio: [...stdio], timeout: TRIAL_MS });
-  inputs.forEach((input, at) => {
-    const pipe = child.stdio[3 + at] as Writable;
-    pipe.on("error", () => undefined);
-    pipe.end(input);
-  });
+  feedInputs(child, inputs);
   const [code] = (await once(child, "exit").catch(() => [1])) as [number | null];
   return code === 0;
 }
