@@ -121,6 +121,7 @@ describe("plans of the console's reads over 60,000 runs", () => {
     ["a frequent word of errors", "timeout"],
     ["no word that there is", "nosuchword"],
     ["the beginning of an id", "019000"],
+    ["what may be the end of an id", "0190aa55"],
   ])("runs by a text: %s", async (_what, q) => {
     const { knex } = database;
     if (!isWorded) await addWords(knex);

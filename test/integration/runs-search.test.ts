@@ -69,6 +69,14 @@ describe("runs found by a text", () => {
     expect(await find(id.slice(0, 5))).toEqual([]);
   });
 
+  it("finds a new run by the end of its id, which is what lists show of it", async () => {
+    const end = (idOf["plain"] ?? "").slice(-8);
+    expect(await find(end)).toEqual(["plain"]);
+    expect(await find(` ${end.toUpperCase()} `)).toEqual(["plain"]);
+    expect(await find(end.slice(1))).toEqual([]);
+    expect(await find(end, { status: "failed" })).toEqual([]);
+  });
+
   it("stands beside other filters", async () => {
     expect(await find("daily", { status: "failed" })).toEqual(["timeout"]);
     expect(await find("daily", { workflow: "Nightly.sync" })).toEqual([]);

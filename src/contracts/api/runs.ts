@@ -94,7 +94,7 @@ export const runListQuerySchema = z.strictObject({
     .meta({
       description:
         "Words that begin words of the workflow's name, of labels or of the error's message, all of them; or the " +
-        "beginning of a run's id, six characters or more.",
+        "beginning of a run's id, six characters or more; or, of the newest 10,000 runs, the last eight of its id.",
     }),
 });
 

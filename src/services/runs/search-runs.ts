@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { ID_PREFIX, toIdRange } from "./id-range.js";
+import { ID_END, ID_PREFIX, toIdRange } from "./id-range.js";
 
 /** Narrows a query over `workflow_runs`. */
 export type Narrow = (query: Knex.QueryBuilder) => void;
@@ -14,10 +14,14 @@ const HAS_WORDS = "(labels <> '{}' OR error IS NOT NULL)";
 const BETWEEN_WORDS = /[\x01-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+/;
 const MOST_WORDS = 8;
 const LONGEST_WORD = 100;
+/** So far back a run is found by the end of its id: ids are read in their order, and an index of ends would burden each start. */
+const RECENT = 10_000;
+const ENDS_SO = `workflow_runs.id IN (
+  SELECT id FROM (SELECT id FROM workflow_runs ORDER BY id DESC LIMIT ${RECENT}) AS recent WHERE right(id::text, 8) = ?)`;
 
 /**
  * Runs in which each word of a text begins a word of the workflow's name, of a label or of the error; and runs whose id
- * begins with the text. Undefined when the text has no word. Each way has an index of its own and gives its newest
+ * begins with the text, or, of the newest ones, ends with it. Undefined when the text has no word. Each way has an index of its own and gives its newest
  * alone, so that neither a rare word nor a frequent one reads all runs there are.
  */
 export async function prepareRunSearch(knex: Knex, text: string): Promise<NewestRuns | undefined> {
@@ -27,7 +31,8 @@ export async function prepareRunSearch(knex: Knex, text: string): Promise<Newest
     .select("id")
     .whereRaw("search_words(name) @@ lower(?)::tsquery", [search])) as { id: string }[];
   const workflowIds = rows.map(({ id }) => id);
-  const idRange = ID_PREFIX.test(text.trim()) ? toIdRange(text.trim()) : undefined;
+  const id = text.trim().toLowerCase();
+  const idRange = ID_PREFIX.test(id) ? toIdRange(id) : undefined;
   return (db, limit, narrow) => {
     const newest = (way: Narrow) => {
       const query = db("workflow_runs").select("workflow_runs.id").orderBy("workflow_runs.id", "desc");
@@ -45,6 +50,7 @@ export async function prepareRunSearch(knex: Knex, text: string): Promise<Newest
       ways.push(db.select("found.id").from(db.raw(each, [workflowIds, own])));
     }
     if (idRange) ways.push(newest((query) => void query.whereBetween("workflow_runs.id", [...idRange])));
+    if (ID_END.test(id)) ways.push(newest((query) => void query.whereRaw(ENDS_SO, [id])));
     const found = db.union(ways, true).as("found");
     return db.select("id").from(found).orderBy("id", "desc").limit(limit);
   };
