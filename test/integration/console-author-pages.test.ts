@@ -1,14 +1,12 @@
 import { join } from "node:path";
 import { afterAll, beforeAll } from "@jest/globals";
-import type { Page } from "playwright-core";
 import { type AuthorDemo, fillForAuthors, makeShop } from "../support/console-author-demo.js";
 import { fillWithDemo } from "../support/console-demo.js";
 import { type ConsoleHarness, openConsoleHarness } from "../support/console-harness.js";
 import { type Look, lookAtAll } from "../support/console-looks.js";
 import { hasProgram } from "../support/has-program.js";
 import { describeWith } from "../support/requirements.js";
-
-const editorOf = (page: Page, label: string) => page.locator(`[data-editor="${label}"] .cm-content`);
+import { editorOf } from "../support/write-in-editor.js";
 
 const LOOKS: readonly Look<AuthorDemo>[] = [
   { name: "components", path: () => "/mcps", text: "enrich-orders" },

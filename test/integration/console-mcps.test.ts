@@ -3,20 +3,10 @@ import type { Page } from "playwright-core";
 import { type ConsoleHarness, openConsoleHarness } from "../support/console-harness.js";
 import { hasProgram } from "../support/has-program.js";
 import { describeWith } from "../support/requirements.js";
-
-const editorOf = (page: Page, label: string) => page.locator(`[data-editor="${label}"] .cm-content`);
+import { editorOf, writeInEditor } from "../support/write-in-editor.js";
 
 const panelOf = (page: Page, title: string) =>
   page.locator("section").filter({ has: page.getByRole("heading", { name: title, exact: true }) });
-
-/** Writes a text into an editor as a person would, in place of what is there. */
-async function write(page: Page, label: string, text: string): Promise<void> {
-  const editor = editorOf(page, label);
-  await editor.click();
-  await page.keyboard.press("Control+a");
-  await page.keyboard.press("Delete");
-  await page.keyboard.insertText(text);
-}
 
 describeWith(hasProgram("chromium"), "components in the console", () => {
   let harness: ConsoleHarness;
@@ -30,7 +20,7 @@ describeWith(hasProgram("chromium"), "components in the console", () => {
   it("takes a script from its first line to a run in place, then a next version and what has changed", async () => {
     const { page, context, faults } = await harness.open("/mcps");
     await page.getByRole("button", { name: "New component" }).first().click();
-    await write(
+    await writeInEditor(
       page,
       "Code",
       'def main(name):\n    print("hello", name)\n    return {"greeting": f"Hi {name}"}\n',
@@ -48,7 +38,7 @@ describeWith(hasProgram("chromium"), "components in the console", () => {
     expect(await page.getByRole("log").innerText()).toContain("hello Ada");
     await page.getByText("Hi Ada").waitFor();
 
-    await write(page, "Code", 'def main(name):\n    return {"greeting": f"Hello {name}"}\n');
+    await writeInEditor(page, "Code", 'def main(name):\n    return {"greeting": f"Hello {name}"}\n');
     await page.getByRole("button", { name: "Save and close" }).click();
     await page.waitForURL("**/mcps/greet?version=1.0.1");
     await page.getByRole("tab", { name: "Compare" }).click();
@@ -106,7 +96,7 @@ describeWith(hasProgram("chromium"), "components in the console", () => {
     await editorOf(page, "Cell 3").waitFor();
     await page.getByRole("button", { name: "Move cell 3 up" }).click();
     await page.getByRole("button", { name: "Add a cell after 1" }).click();
-    await write(page, "Cell 2", "added = 1");
+    await writeInEditor(page, "Cell 2", "added = 1");
     await page.getByRole("button", { name: "Delete cell 4" }).click();
     await page.getByLabel("Name", { exact: false }).first().fill("cells");
     await page.getByRole("button", { name: "Save and test" }).click();
@@ -123,10 +113,10 @@ describeWith(hasProgram("chromium"), "components in the console", () => {
     const prompt = await harness.open("/create/component?type=llm_prompt");
     const preview = panelOf(prompt.page, "Preview");
     await preview.getByRole("textbox", { name: "text" }).fill("so");
-    await write(prompt.page, "Prompt", "Say {{ text | upcase }} and {{ other }}");
+    await writeInEditor(prompt.page, "Prompt", "Say {{ text | upcase }} and {{ other }}");
     await preview.getByText("undefined variable: other").waitFor();
     await preview.getByText("The input schema does not have other.").waitFor();
-    await write(prompt.page, "Prompt", "Say {{ text | upcase }}");
+    await writeInEditor(prompt.page, "Prompt", "Say {{ text | upcase }}");
     await prompt.page
       .getByRole("region", { name: "Prompt with the sample inputs" })
       .getByText("Say SO")

@@ -3,17 +3,12 @@ import type { Page } from "playwright-core";
 import { CONSOLE_PASSWORD, type ConsoleHarness, openConsoleHarness } from "../support/console-harness.js";
 import { hasProgram } from "../support/has-program.js";
 import { describeWith } from "../support/requirements.js";
+import { writeInEditor } from "../support/write-in-editor.js";
 
 const BROKEN =
   'def main(name):\n    print("asking for the price")\n    raise ValueError("the price list is empty")\n';
 const MENDED = 'def main(name):\n    print("asking for the price")\n    return {"price": 12, "for": name}\n';
 
-async function write(page: Page, label: string, text: string): Promise<void> {
-  const content = page.locator(`[data-editor='${label}'] .cm-content`);
-  await content.click();
-  await page.keyboard.press("Control+a");
-  await page.keyboard.insertText(text);
-}
 const statusOf = (page: Page, status: string) =>
   page.locator("h1").locator("xpath=..").getByText(status).waitFor({ timeout: 40_000 });
 
@@ -34,7 +29,7 @@ describeWith(hasProgram("chromium"), "the whole story in the console", () => {
 
     // a script, which will turn out to be broken
     await page.getByRole("button", { name: "New component" }).first().click();
-    await write(page, "Code", BROKEN);
+    await writeInEditor(page, "Code", BROKEN);
     await page.getByLabel("Name", { exact: false }).first().fill("price");
     await page.getByRole("button", { name: "Save and close" }).click();
     await page.waitForURL("**/mcps/price**");
@@ -65,7 +60,7 @@ describeWith(hasProgram("chromium"), "the whole story in the console", () => {
     // mended: a next version of the script, and of the workflow
     await page.goto(`${harness.url}/mcps/price`);
     await page.getByRole("button", { name: "New version" }).click();
-    await write(page, "Code", MENDED);
+    await writeInEditor(page, "Code", MENDED);
     await page.getByRole("button", { name: "Save and close" }).click();
     await page.waitForURL("**/mcps/price?version=1.0.1**");
     await page.goto(`${harness.url}/workflows/quote/edit`);

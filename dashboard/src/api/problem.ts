@@ -32,6 +32,12 @@ export class ApiError extends Error {
   }
 }
 
+/** What the server said of one member of a request, or of what is below it. */
+export function findFault(error: unknown, path: string): string | undefined {
+  if (!(error instanceof ApiError)) return undefined;
+  return error.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message;
+}
+
 /** Reads an answer that is no success: a problem document, or whatever a proxy in between has made of it. */
 export async function toApiError(response: Response): Promise<ApiError> {
   const problem = (await response.json().catch(() => ({}))) as {

@@ -1,6 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { showFault, showToast } from "../components/toasts.js";
+import { findFault } from "./problem.js";
 
 /** How a change is told of. */
 export interface ChangeWords {
@@ -12,7 +13,7 @@ export interface ChangeWords {
   readonly stale?: readonly (readonly unknown[])[];
 }
 
-/** Does changes one after another, and says how they went. */
+/** Does changes one after another, and says how they went; `faultOf` a member of the body, by its JSON Pointer. */
 export function useChange() {
   const client = useQueryClient();
   const [isBusy, setBusy] = useState(false);
@@ -35,5 +36,6 @@ export function useChange() {
       setBusy(false);
     }
   }
-  return { change, isBusy, fault, clearFault: () => setFault(undefined) };
+  const faultOf = (path: string) => findFault(fault, path);
+  return { change, isBusy, fault, faultOf, clearFault: () => setFault(undefined) };
 }

@@ -1,5 +1,4 @@
 import { type SubmitEvent, useState } from "react";
-import { ApiError } from "../../api/problem.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
 import { useMe } from "../../api/use-me.js";
@@ -44,9 +43,7 @@ function PasswordPanel() {
   const [currentPassword, setCurrent] = useState("");
   const [newPassword, setNew] = useState("");
   const [again, setAgain] = useState("");
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError ? fault.faults.find((each) => each.path === path)?.message : undefined;
+  const { change, isBusy, fault, faultOf } = useChange();
   const differs = again !== "" && again !== newPassword;
 
   async function save(event: SubmitEvent<HTMLFormElement>): Promise<void> {

@@ -1,7 +1,6 @@
 import { useState } from "react";
 import type { CreatedApiKey } from "../../../../src/contracts/api/api-keys.js";
 import type { Role } from "../../../../src/core/permissions.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
@@ -42,11 +41,7 @@ export function ApiKeyDialog({
 }) {
   const [draft, setDraft] = useState<KeyDraft>(EMPTY);
   const set = (changes: Partial<KeyDraft>) => setDraft((before) => ({ ...before, ...changes }));
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError
-      ? fault.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message
-      : undefined;
+  const { change, isBusy, fault, faultOf } = useChange();
   async function create(): Promise<void> {
     const { name, role, days, scopes, isNarrow } = draft;
     const expiresAt = new Date(Date.now() + Number(days) * 86_400_000).toISOString();

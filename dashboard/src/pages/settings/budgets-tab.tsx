@@ -6,7 +6,6 @@ import type {
   BudgetScope,
   LlmBudget,
 } from "../../../../src/contracts/api/llm-budgets.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
@@ -137,9 +136,7 @@ function BudgetDialog({ onClose }: { onClose(): void }) {
   const [action, setAction] = useState<BudgetAction>("stop");
   const [maxCost, setMaxCost] = useState<number>();
   const [maxTokens, setMaxTokens] = useState<number>();
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError ? fault.faults.find((each) => each.path === path)?.message : undefined;
+  const { change, isBusy, fault, faultOf } = useChange();
   const hasPeriod = scope === "workflow" || scope === "provider";
   async function save(): Promise<void> {
     const ownPeriod = hasPeriod ? period : scope === "run" ? "total" : "day";

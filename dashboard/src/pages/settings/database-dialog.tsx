@@ -1,6 +1,5 @@
 import { useState } from "react";
 import type { DbType, ExternalDb } from "../../../../src/contracts/api/external-db-configs.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
@@ -26,8 +25,7 @@ export function DatabaseDialog({
   const [values, setValues] = useState<Readonly<Record<string, string>>>(() => startOf(database));
   const [ssl, setSsl] = useState(database?.ssl !== undefined && database.ssl !== false);
   const [credentials, setCredentials] = useState<unknown>();
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) => findFault(fault, path);
+  const { change, isBusy, fault, faultOf } = useChange();
   const fields = DATABASE_FIELDS[dbType];
   const hasServer = fields.some((field) => field.name === "host");
 
@@ -168,11 +166,6 @@ function ServerFields({
       )}
     </Field>
   ));
-}
-
-function findFault(fault: unknown, path: string): string | undefined {
-  if (!(fault instanceof ApiError)) return undefined;
-  return fault.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message;
 }
 
 function startOf(database: ExternalDb | undefined): Record<string, string> {

@@ -1,7 +1,6 @@
 import { Plus, X } from "lucide-react";
 import { useState } from "react";
 import type { LlmModelPrice, LlmProvider } from "../../../../src/contracts/api/llm-providers.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
@@ -25,11 +24,7 @@ export function ProviderDialog({
   const [apiKey, setApiKey] = useState("");
   const [models, setModels] = useState<readonly LlmModelPrice[]>(provider?.models ?? []);
   const [isDefault, setDefault] = useState(provider?.isDefault ?? false);
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError
-      ? fault.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message
-      : undefined;
+  const { change, isBusy, fault, faultOf } = useChange();
   async function save(): Promise<void> {
     const body = { name, baseUrl, models, isDefault, ...(apiKey === "" ? {} : { apiKey }) };
     const saved = await change(

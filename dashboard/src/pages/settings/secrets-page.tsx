@@ -1,7 +1,6 @@
 import { LockKeyhole, Pencil, Plus, Trash2 } from "lucide-react";
 import { useState } from "react";
 import type { Secret } from "../../../../src/contracts/api/secrets.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
@@ -135,11 +134,7 @@ function SecretDialog({ secret, onClose }: { readonly secret: Secret | undefined
   const [value, setValue] = useState("");
   const [description, setDescription] = useState(secret?.description ?? "");
   const [hosts, setHosts] = useState<readonly string[]>(secret?.hosts ?? []);
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError
-      ? fault.faults.find((each) => each.path === path || each.path.startsWith(`${path}/`))?.message
-      : undefined;
+  const { change, isBusy, fault, faultOf } = useChange();
   async function save(): Promise<void> {
     const body = {
       value,

@@ -1,7 +1,6 @@
 import { useState } from "react";
 import type { User } from "../../../../src/contracts/api/users.js";
 import type { Role } from "../../../../src/core/permissions.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
@@ -30,9 +29,7 @@ export function UserDialog({ user, onClose }: { readonly user: User | undefined;
     password: "",
   });
   const set = (changes: Partial<UserDraft>) => setDraft((before) => ({ ...before, ...changes }));
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError ? fault.faults.find((each) => each.path === path)?.message : undefined;
+  const { change, isBusy, fault, faultOf } = useChange();
   async function save(): Promise<void> {
     const { isActive, password, ...rest } = draft;
     const changes = { ...rest, isActive, ...(password === "" ? {} : { password }) };

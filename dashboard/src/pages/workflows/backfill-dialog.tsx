@@ -1,6 +1,5 @@
 import { useState } from "react";
 import type { BackfillAnswer, ScheduleSummary } from "../../../../src/contracts/api/schedules.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
@@ -23,9 +22,7 @@ export function BackfillDialog({
   const [from, setFrom] = useState("");
   const [to, setTo] = useState("");
   const [answer, setAnswer] = useState<BackfillAnswer>();
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError ? fault.faults.find((each) => each.path === path)?.message : undefined;
+  const { change, isBusy, fault, faultOf } = useChange();
   async function start(): Promise<void> {
     const body = { from: toInstant(from), to: toInstant(to) };
     const done = await change(

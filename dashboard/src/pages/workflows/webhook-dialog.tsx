@@ -1,7 +1,6 @@
 import { useState } from "react";
 import type { OpenedWebhook, WebhookMode } from "../../../../src/contracts/api/webhooks.js";
 import type { Workflow } from "../../../../src/contracts/api/workflow-definitions.js";
-import { ApiError } from "../../api/problem.js";
 import { queryKeys } from "../../api/query-keys.js";
 import { apiRequest } from "../../api/request.js";
 import { useChange } from "../../api/use-change.js";
@@ -24,9 +23,7 @@ export function WebhookDialog({
   const [isSigned, setSigned] = useState(true);
   const [mode, setMode] = useState<WebhookMode>("accepted");
   const [filter, setFilter] = useState("");
-  const { change, isBusy, fault } = useChange();
-  const faultOf = (path: string) =>
-    fault instanceof ApiError ? fault.faults.find((each) => each.path === path)?.message : undefined;
+  const { change, isBusy, fault, faultOf } = useChange();
   async function save(): Promise<void> {
     const body = {
       ...{ name, workflow: workflow.id, mode },
