@@ -88,7 +88,7 @@ async function measureDeleted(folder: string, tree: ProcessTree): Promise<number
   const seen = new Set<number>();
   let bytes = 0;
   let count = 0;
-  for (const { pid } of tree.members({ thorough: false })) {
+  for (const { pid } of tree.kin()) {
     for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
       count += 1;
       if (count > MOST_DESCRIPTORS) return bytes;

@@ -114,21 +114,33 @@ export interface StepView {
 }
 
 /**
- * The mounts of one command, in order: the system, what its interpreter needs wherever that is installed, the paths
- * it asked for, and last its work folder, for a step the only place where it can leave something.
+ * What commands of one interpreter see of the machine: the system, what the interpreter needs wherever that is
+ * installed, and the paths they asked for. Takes a dozen looks at the disk; holds as long as no installation moves.
  */
-export function listStepMounts(
+export function listFixedMounts(
   policy: IsolationPolicy,
-  { command, workdir, readOnlyPaths, writablePaths = [], coveredPaths = [] }: StepView,
+  { command, readOnlyPaths }: Pick<StepView, "command" | "readOnlyPaths">,
 ): Mount[] {
   const wanted = [...findInterpreterPaths(command), ...readOnlyPaths.flatMap(withLinkTargets)];
   const extra = [...new Set(wanted)]
     .filter((path) => !isBelow(path, policy.mounts) || isHidden(path, policy))
     // a folder before what lies in it
     .sort((one, other) => one.length - other.length);
+  return [...policy.mounts, ...extra.map((path): Mount => ({ kind: "readOnly", path }))];
+}
+
+/**
+ * The mounts of one command, in order: the fixed ones, and last its work folder, for a step the only place where it can
+ * leave something.
+ */
+export function listStepMounts(
+  policy: IsolationPolicy,
+  view: StepView,
+  fixed: readonly Mount[] = listFixedMounts(policy, view),
+): Mount[] {
+  const { workdir, writablePaths = [], coveredPaths = [] } = view;
   return [
-    ...policy.mounts,
-    ...extra.map((path): Mount => ({ kind: "readOnly", path })),
+    ...fixed,
     ...[...writablePaths, workdir].map((path): Mount => ({ kind: "writable", path })),
     ...coveredPaths.map(toCover),
     { kind: "sealed", path: "/" },

@@ -13,6 +13,8 @@ export interface LaunchDeps {
 export interface Launched {
   readonly child: LaunchedChild;
   readonly hasKeepers: boolean;
+  /** Whether it lives in a process namespace of its own. */
+  readonly isEnclosed: boolean;
   /** Lets it begin. @throws Error when that cannot be; the child is then the caller's to end. */
   begin(): Promise<void>;
   /** Called once, when it has ended. */
@@ -34,9 +36,11 @@ export async function launchChild(
   const launch: Launch = await launcher.prepare(command, identity, notify);
   try {
     const child = await spawnChild({ ...launch, cwd: command.cwd, user: identity.user });
+    const hasKeepers = launch.hasKeepers ?? false;
     return {
       child,
-      hasKeepers: launch.hasKeepers ?? false,
+      hasKeepers,
+      isEnclosed: hasKeepers,
       begin: async () => await launch.begin?.(child.process),
       end: () => launch.end?.(),
     };
@@ -64,5 +68,7 @@ async function forkChild(
     ...(serve && { serve }),
   });
   if (!child) end();
-  return child && { child, hasKeepers: false, begin: () => Promise.resolve(), end };
+  if (!child) return undefined;
+  const isEnclosed = walls.namespaces !== undefined;
+  return { child, hasKeepers: false, isEnclosed, begin: () => Promise.resolve(), end };
 }

@@ -19,16 +19,17 @@ const INTERVAL_MS = 100;
 /** At most this share of the time goes into looking, on machines with thousands of processes. */
 const COST_FACTOR = 20;
 
-/** One timer and one reading of `/proc` serve every execution; it rests while there is none. */
+/** One timer and at most one reading of all `/proc` serve every execution; it rests while there is none. */
 export function createMemoryWatchdog(): MemoryWatchdog {
   const watches = new Set<WatchedTree>();
   let timer: NodeJS.Timeout | undefined;
 
   function look(): void {
     const startedAt = performance.now();
-    const processes = listProcesses();
+    let processes: ProcessEntry[] | undefined;
+    const listAll = () => (processes ??= listProcesses());
     for (const watched of watches) {
-      const bytes = measureTree(watched.tree.members({ processes, thorough: false }), watched.limitBytes);
+      const bytes = measureTree(watched.tree.kin(listAll), watched.limitBytes);
       if (bytes > watched.limitBytes) {
         watches.delete(watched);
         watched.onExceeded(bytes);

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { SandboxCommand } from "../../src/executors/types.js";
 import { type BubblewrapFeatures, buildBubblewrapArgs, encodeBubblewrapArgs } from "./bubblewrap-args.js";
 import { type Egress, EGRESS_PORT, listEgressEnv } from "./egress.js";
-import { type IsolationPolicy, listStepMounts } from "./isolation-policy.js";
+import { type IsolationPolicy, listFixedMounts, listStepMounts, type Mount } from "./isolation-policy.js";
 import {
   buildLaunchPlan,
   computeLimits,
@@ -39,6 +39,7 @@ const OWN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 /** Walls of bubblewrap: namespaces of its own, a read-only system, no network but what is opened for it. */
 export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
+  const listMounts = createStepMountLister(deps.policy);
   return {
     async prepare(command, identity, notify) {
       if (command.identity === "worker" && !(command.tool && deps.network)) {
@@ -65,10 +66,29 @@ export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
         end: () => opened.abort(),
       };
     },
-    prepareFork: (command, identity, notify) => prepareFork(command, identity, deps, notify),
+    prepareFork: (command, identity, notify) =>
+      prepareFork(command, identity, { ...deps, listMounts }, notify),
     async close() {
       await deps.network?.listeners.close();
     },
+  };
+}
+
+/** How long what is known of an installation counts: its folders do not move, but one may be put in its place. */
+const KNOWN_FOR_MS = 10_000;
+
+type StepMountLister = (command: SandboxCommand) => readonly Mount[];
+
+/** The mounts of forks, of which those that follow one another share what they see of the machine. */
+function createStepMountLister(policy: IsolationPolicy): StepMountLister {
+  let known: { readonly key: string; readonly until: number; readonly mounts: readonly Mount[] } | undefined;
+  return ({ command, cwd: workdir, readOnlyPaths = [] }) => {
+    const view = { command, workdir, readOnlyPaths };
+    const key = JSON.stringify([command, readOnlyPaths]);
+    const now = performance.now();
+    if (known?.key !== key || known.until < now)
+      known = { key, until: now + KNOWN_FOR_MS, mounts: listFixedMounts(policy, view) };
+    return listStepMounts(policy, view, known.mounts);
   };
 }
 
@@ -76,7 +96,7 @@ export function createNamespaceLauncher(deps: NamespaceLauncherDeps): Launcher {
 function prepareFork(
   command: SandboxCommand,
   { env, user }: LaunchIdentity,
-  deps: NamespaceLauncherDeps,
+  { listMounts, ...deps }: NamespaceLauncherDeps & { readonly listMounts: StepMountLister },
   notify: (line: string) => void,
 ): ForkLaunch {
   const { policy, countsPerNamespace } = deps;
@@ -90,11 +110,7 @@ function prepareFork(
       hardened: true,
       namespaces: {
         hostname: policy.hostname,
-        mounts: listStepMounts(policy, {
-          command: command.command,
-          workdir: command.cwd,
-          readOnlyPaths: command.readOnlyPaths ?? [],
-        }),
+        mounts: listMounts(command),
       },
       ports: ports.map(({ port }) => port),
       ...(policy.seccomp && { seccomp: policy.seccomp.toString("base64") }),

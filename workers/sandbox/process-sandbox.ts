@@ -129,11 +129,12 @@ async function startProcess(command: SandboxCommand, shared: Shared): Promise<Sa
     user?.release(false);
     throw error;
   }
-  const { child, hasKeepers } = launched;
+  const { child, hasKeepers, isEnclosed } = launched;
   const tree = createProcessTree({
     rootPid: child.pid,
     marker,
     hasKeepers,
+    isEnclosed,
     findOwnUid: () => (user?.isExclusive() ? user.uid : undefined),
   });
   const streams = openChildStreams(child.pipes);

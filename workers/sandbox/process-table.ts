@@ -36,6 +36,14 @@ function readProcFile(path: string): Buffer | undefined {
   }
 }
 
+function listNames(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
 /** Whether this system has a `/proc` to look processes up in. */
 export function hasProcessTable(): boolean {
   return readProcFile("/proc/self/stat") !== undefined;
@@ -63,20 +71,38 @@ export function findProcess(pid: number): ProcessEntry | undefined {
  * Empty where there is no `/proc`.
  */
 export function listProcesses({ includeDead = false }: { includeDead?: boolean } = {}): ProcessEntry[] {
-  let names: string[];
-  try {
-    names = readdirSync("/proc");
-  } catch {
-    return [];
-  }
   const entries: ProcessEntry[] = [];
-  for (const name of names) {
+  for (const name of listNames("/proc")) {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
     const entry = findProcess(pid);
     if (entry && (includeDead || (entry.state !== "Z" && entry.state !== "X"))) entries.push(entry);
   }
   return entries;
+}
+
+/**
+ * A process and all that descend from it by ties of birth, as far as the kernel says whose children are whose. What is
+ * born meanwhile may be missed. @returns undefined where the kernel does not say.
+ */
+export function listDescendants(rootPid: number): ProcessEntry[] | undefined {
+  const root = findProcess(rootPid);
+  const found = root ? [root] : [];
+  for (let at = 0; at < found.length; at += 1) {
+    const children = listChildren(found[at]?.pid ?? rootPid);
+    if (!children) return undefined;
+    found.push(...children.flatMap((pid) => findProcess(pid) ?? []));
+  }
+  return found.filter(({ state }) => state !== "Z" && state !== "X");
+}
+
+/** Children are listed by the thread that bore them. */
+function listChildren(pid: number): number[] | undefined {
+  const threads = listNames(`/proc/${pid}/task`);
+  if (threads.length === 0) return []; // gone meanwhile
+  const lists = threads.map((thread) => readProcFile(`/proc/${pid}/task/${thread}/children`));
+  if (lists.every((list) => list === undefined)) return findProcess(pid) ? undefined : [];
+  return lists.flatMap((list) => list?.toString("latin1").split(" ").filter(Boolean).map(Number) ?? []);
 }
 
 /** The real user id of a process; right also for those that hide the rest of their `/proc` folder. */

@@ -3,6 +3,7 @@ import {
   findProcess,
   findUserId,
   hasEnvironmentEntry,
+  listDescendants,
   listProcesses,
   type ProcessEntry,
 } from "./process-table.js";
@@ -10,10 +11,10 @@ import {
 /** Every process that one execution started, however far it has strayed. */
 export interface ProcessTree {
   /**
-   * Its living members among `processes` (default: read anew). `thorough` also looks for strays by user id and
-   * environment; without it only kinship counts, which costs no further reads.
+   * Its living members by kinship alone, strays left out, at the least cost: for looks that come again and again.
+   * @param listAll all processes of this machine, where these have to be gone through; by default read anew.
    */
-  members(options?: { processes?: readonly ProcessEntry[]; thorough?: boolean }): ProcessEntry[];
+  kin(listAll?: () => readonly ProcessEntry[]): ProcessEntry[];
   /**
    * SIGTERM, then SIGKILL after `graceMs` (0: at once).
    * @returns the members that outlived even that; empty in all but freak cases.
@@ -35,6 +36,8 @@ export interface ProcessTreeOptions {
    * before it could clean up, so they are only ever killed.
    */
   readonly hasKeepers?: boolean;
+  /** Whether all of it lives in a process namespace whose first process is the root or a child of it: none can leave. */
+  readonly isEnclosed?: boolean;
 }
 
 const KILL_LIMIT_MS = 5_000;
@@ -61,7 +64,9 @@ export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
   }
 
   return {
-    members,
+    kin: (listAll = listProcesses) =>
+      (options.isEnclosed ? listDescendants(options.rootPid) : undefined) ??
+      members({ processes: listAll(), thorough: false }),
     hasKilled: () => hasKilled,
     async kill(graceMs) {
       if (graceMs > 0) {
@@ -85,7 +90,7 @@ export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
  * Members are known by kinship (parent, group, session), by having been a member before, and, for those that
  * broke all ties (double fork, `setsid`), by the execution's own user id or its marker in their environment.
  */
-function createMembership({ rootPid, marker, findOwnUid }: ProcessTreeOptions): ProcessTree["members"] {
+function createMembership({ rootPid, marker, findOwnUid }: ProcessTreeOptions) {
   const startedAt = findProcess(rootPid)?.startTicks ?? 0;
   const startByPid = new Map<number, number>([[rootPid, startedAt]]);
 
@@ -112,7 +117,17 @@ function createMembership({ rootPid, marker, findOwnUid }: ProcessTreeOptions): 
     }
   }
 
-  return ({ processes = listProcesses(), thorough = true } = {}) => {
+  /**
+   * The living members among `processes`. `thorough` also looks for strays by user id and environment; without it only
+   * kinship counts, which costs no further reads.
+   */
+  return ({
+    processes = listProcesses(),
+    thorough = true,
+  }: {
+    processes?: readonly ProcessEntry[];
+    thorough?: boolean;
+  } = {}): ProcessEntry[] => {
     forgetReusedPids(processes);
     const found: ProcessEntry[] = [];
     let rest = [...processes];

@@ -1,6 +1,7 @@
 import { chown, lchown, lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Guardian } from "./guardian.js";
+import { giveAwaySmall } from "./small-folder.js";
 import { createSlotPool } from "./slot-pool.js";
 
 /** A user of an execution's own, held while any of its processes runs. */
@@ -35,7 +36,7 @@ export function createStepUsers({ guardian }: { guardian: Guardian }): StepUsers
     const uid = await slots.acquire();
     try {
       guardian.coverUserId(uid);
-      await giveAway(workdir, uid);
+      if (!giveAwaySmall(workdir, uid)) await giveAway(workdir, uid);
       return uid;
     } catch (error) {
       slots.release(uid, false);

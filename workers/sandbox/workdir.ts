@@ -1,8 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { chmod, lstat, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { removeSmall } from "./small-folder.js";
 
 /** Folders of single executions. */
 export interface Workdirs {
@@ -20,6 +23,9 @@ export interface Workdirs {
   sweep(): Promise<number>;
 }
 
+/** How long a folder that is no longer wanted may stay. */
+const REMOVAL_DELAY_MS = 100;
+
 /** A folder of another machine's worker is left alone for longer than any execution may take. */
 const FOREIGN_AGE_MS = 48 * 3_600_000;
 
@@ -32,16 +38,27 @@ export async function openWorkdirs({ root }: { root: string }): Promise<Workdirs
 
   async function remove(workdir: string): Promise<void> {
     if (dirname(resolve(workdir)) !== absolute) throw new Error("Not a work folder of this root");
+    if (removeSmall(workdir)) return;
     await rm(workdir, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
   }
 
   const removals = new Set<Promise<void>>();
+  let later: Promise<void> | undefined;
+
+  /** Shared by all that come meanwhile: by then the kernel has let go of what was mounted there, and nothing waits for it. */
+  function waitABit(): Promise<void> {
+    later ??= sleep(REMOVAL_DELAY_MS).finally(() => {
+      later = undefined;
+    });
+    return later;
+  }
 
   return {
     root: absolute,
     remove,
     removeSoon(workdir) {
-      const removal = remove(workdir)
+      const removal = waitABit()
+        .then(() => remove(workdir))
         .catch(() => undefined)
         .finally(() => removals.delete(removal));
       removals.add(removal);
@@ -49,10 +66,11 @@ export async function openWorkdirs({ root }: { root: string }): Promise<Workdirs
     async settle() {
       await Promise.all(removals);
     },
+    // three calls that take microseconds: through the pool of threads they would cost twenty times as much
     async make() {
       const workdir = join(absolute, `${host}-${process.pid}-${randomBytes(9).toString("hex")}`);
-      await mkdir(workdir, { mode: 0o700 });
-      await Promise.all([mkdir(join(workdir, "artifacts")), mkdir(join(workdir, "tmp"))]);
+      mkdirSync(workdir, { mode: 0o700 });
+      for (const name of ["artifacts", "tmp"]) mkdirSync(join(workdir, name));
       return workdir;
     },
     async sweep() {

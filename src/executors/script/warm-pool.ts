@@ -40,12 +40,16 @@ interface Shelf {
   usedAt: number;
   readonly ready: Ready[];
   startingCount: number;
+  /** How many are to be ready or on their way. */
+  ahead: number;
   /** The last one could not be started: no more until the next execution has shown how it is done. */
   isBlocked: boolean;
 }
 
 /** So many are kept ready of each kind: one for the next execution and one for the one behind it. */
-const AHEAD = 2;
+const LEAST_AHEAD = 2;
+/** As many are kept once executions have come faster than processes were made. */
+const MOST_AHEAD = 4;
 const DEFAULT_IDLE_MS = 60_000;
 
 /** A pool that has nothing at first. Each process is used once, and replaced in the background. */
@@ -77,7 +81,11 @@ class ShelvedPool implements WarmPool {
       this.#inBackground(this.#discard(ready));
       ready = shelf.ready.shift();
     }
-    if (!shelf || !ready) return undefined;
+    if (!shelf) return undefined;
+    if (!ready) {
+      if (shelf.startingCount > 0) shelf.ahead = Math.min(MOST_AHEAD, shelf.ahead + 1);
+      return undefined;
+    }
     shelf.usedAt = performance.now();
     this.#claimable.set(ready.workdir, ready);
     return ready.workdir;
@@ -138,7 +146,7 @@ class ShelvedPool implements WarmPool {
     while (
       !shelf.isBlocked &&
       shelf.useCount > 1 &&
-      shelf.ready.length + shelf.startingCount < AHEAD &&
+      shelf.ready.length + shelf.startingCount < shelf.ahead &&
       this.#makeRoom(shelf)
     ) {
       shelf.startingCount += 1;
@@ -197,7 +205,7 @@ function isAlive(pid: number): boolean {
 }
 
 function newShelf(start: ScriptStart): Shelf {
-  return { start, useCount: 0, usedAt: 0, ready: [], startingCount: 0, isBlocked: false };
+  return { start, useCount: 0, usedAt: 0, ready: [], startingCount: 0, ahead: LEAST_AHEAD, isBlocked: false };
 }
 
 /** Whether a process that was started one way is as good as one started the other: the same but for a longer time-out. */

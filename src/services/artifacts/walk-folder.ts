@@ -1,4 +1,4 @@
-import { constants, existsSync } from "node:fs";
+import { constants, existsSync, lstatSync, opendirSync } from "node:fs";
 import { type FileHandle, open, opendir } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -53,8 +53,24 @@ export async function walkFolder(
   visitor: WalkVisitor,
   signal?: AbortSignal,
 ): Promise<void> {
+  if (isEmptyFolder(folder)) return;
   const walk: Walk = { limits, visitor, signal, fileCount: 0, totalBytes: 0, entryCount: 0, isOver: false };
   await visitFolder(walk, folder, "", 0);
+}
+
+/** Most steps leave no files. Asking takes microseconds here, and a millisecond by way of the pool of threads. */
+function isEmptyFolder(path: string): boolean {
+  try {
+    if (!lstatSync(path).isDirectory()) return false;
+    const opened = opendirSync(path);
+    try {
+      return opened.readSync() === null;
+    } finally {
+      opened.closeSync();
+    }
+  } catch {
+    return false;
+  }
 }
 
 async function visitFolder(walk: Walk, path: string, prefix: string, depth: number): Promise<void> {

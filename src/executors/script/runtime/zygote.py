@@ -34,6 +34,7 @@ import unicodedata, urllib.request, uuid, warnings, weakref, xml.etree.ElementTr
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from zygote_kernel import PR_SET_CHILD_SUBREAPER, PR_SET_PDEATHSIG, clone_world, prctl
+from zygote_mounts import Sources
 from zygote_walls import MAX_DESCRIPTORS, SIGNALED, find_marker, isolate, keep_world, tell_end
 
 sys.path.pop(0)
@@ -133,6 +134,7 @@ class Zygote:
         self.pid = os.getpid()
         self.uid, self.gid = os.getuid(), os.getgid()
         self.marker = find_marker()
+        self.sources = Sources()
         # of each child, whether it is process 1 of a namespace
         self.children = {}
         self.children_file = f"/proc/self/task/{self.pid}/children"
@@ -157,7 +159,10 @@ class Zygote:
         return sockets
 
     def fork(self, request):
-        is_world = "namespaces" in request
+        world = request.get("namespaces")
+        is_world = world is not None
+        if is_world:
+            request["sources"] = self.sources.find(world["mounts"])
         try:
             sockets = self.connect(request["id"], 4 if is_world else 3)
         except OSError as error:

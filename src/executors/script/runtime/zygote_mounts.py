@@ -31,24 +31,64 @@ def restrict_mount(path, attributes, flags=0):
     check(result, f"restrict {path}")
 
 
-def make_target(source, target):
-    if os.path.isdir(source):
-        os.makedirs(target, exist_ok=True)
+class Source:
+    """Where an entry's files really are, since links on the way lead elsewhere once the root is another."""
+
+    def __init__(self, path):
+        self.path = os.path.realpath(path)
+        self.is_folder = os.path.isdir(self.path)
+
+
+class Sources:
+    """Looked up by the zygote, once for all its forks: the system's folders and installations do not move."""
+
+    def __init__(self):
+        self.known = {}
+
+    def find(self, mounts):
+        """@returns a source for each entry, or None where it needs none."""
+        return [self.find_one(entry) for entry in mounts]
+
+    def find_one(self, entry):
+        path, kind = entry.get("source", entry["path"]), entry["kind"]
+        if kind == "writable":
+            return Source(path)
+        if kind != "readOnly":
+            return None
+        if path not in self.known:
+            self.known[path] = Source(path)
+        return self.known[path]
+
+
+def make_folder(path):
+    """With those above it; most are there already, so the deepest is tried first."""
+    try:
+        os.mkdir(path)
+    except FileExistsError:
         return
-    os.makedirs(os.path.dirname(target), exist_ok=True)
+    except FileNotFoundError:
+        make_folder(os.path.dirname(path))
+        os.mkdir(path)
+
+
+def make_target(is_folder, target):
+    if is_folder:
+        make_folder(target)
+        return
+    make_folder(os.path.dirname(target))
     if not os.path.lexists(target):
         os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
 
 
-def bind(source, target, attributes):
-    make_target(source, target)
+def bind(source, target, attributes, is_folder=False):
+    make_target(is_folder, target)
     mount(source, target, None, MS_BIND | MS_REC)
     if attributes:
         restrict_mount(target, attributes, AT_RECURSIVE)
 
 
 def make_devices(target):
-    os.makedirs(target, exist_ok=True)
+    make_folder(target)
     mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755")
     for name in DEVICES:
         if os.path.exists(f"/old/dev/{name}"):
@@ -66,17 +106,17 @@ def put_mount(entry, source, owner):
     target = f"/new{path}"
     closed = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
     if kind == "readOnly":
-        bind(f"/old{source}", target, closed | MOUNT_ATTR_RDONLY)
+        bind(f"/old{source.path}", target, closed | MOUNT_ATTR_RDONLY, source.is_folder)
     elif kind == "writable":
-        bind(f"/old{source}", target, closed)
+        bind(f"/old{source.path}", target, closed, source.is_folder)
     elif kind == "symlink":
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        make_folder(os.path.dirname(target))
         os.symlink(entry["target"], target)
     elif kind == "empty":
-        os.makedirs(target, exist_ok=True)
+        make_folder(target)
         mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=0755,size={entry['sizeBytes']},{owner}")
     elif kind == "proc":
-        os.makedirs(target, exist_ok=True)
+        make_folder(target)
         mount("proc", target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     elif kind == "dev":
         make_devices(target)
@@ -86,10 +126,8 @@ def put_mount(entry, source, owner):
         raise OSError(f"unknown mount {kind}")
 
 
-def change_root(mounts, uid, gid):
+def change_root(mounts, sources, uid, gid):
     """Sees from now on what the policy names, and nothing else of this machine."""
-    # Links on the way lead elsewhere once the root is another.
-    sources = [os.path.realpath(entry.get("source", entry["path"])) for entry in mounts]
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
     for name in ("old", "new"):

@@ -89,7 +89,7 @@ def isolate(request, zygote, channel):
             map_user(uid, gid)
         socket.sethostname(world["hostname"])
         open_ports(request, channel)
-        change_root(world["mounts"], uid, gid)
+        change_root(world["mounts"], request["sources"], uid, gid)
         close_capabilities()
     elif not request["network"]:
         leave_network()
