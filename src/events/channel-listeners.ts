@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { RUN_STATUSES } from "../core/statuses.js";
 import type { Logger } from "../observability/logger.js";
 import type { PubSubChannels } from "./pub-sub.js";
 
@@ -8,7 +9,14 @@ type Listener = (message: never) => void;
 /** What may arrive. Unknown fields are dropped, so that neighbouring versions can talk. */
 const messageSchemas = {
   "run-events": z.object({
-    runs: z.array(z.object({ runId: z.string(), seq: z.number(), isRunEvent: z.boolean() })),
+    runs: z.array(
+      z.object({
+        runId: z.string(),
+        seq: z.number(),
+        isRunEvent: z.boolean(),
+        ended: z.enum(RUN_STATUSES).optional().catch(undefined),
+      }),
+    ),
   }),
   "tool-listings": z.object({ type: z.literal("wanted") }),
   "mcp-messages": z.object({

@@ -1,6 +1,4 @@
-import type { PubSub, PubSubChannels, Unsubscribe } from "../events/pub-sub.js";
-
-type RunNotice = PubSubChannels["run-events"]["runs"][number];
+import type { PubSub, RunNotice, Unsubscribe } from "../events/pub-sub.js";
 
 /** Wakes somebody who waits for news of a run. */
 export interface Watch {
