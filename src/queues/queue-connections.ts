@@ -59,8 +59,8 @@ export interface QueueBackend {
   /** The states of these jobs, in the same order, `unknown` for those that are not there. One round trip. */
   findStates(name: string, jobIds: readonly string[]): Promise<string[]>;
   /**
-   * The jobs that the server holds as taken by this worker, whether it has heard of them or not. None on PostgreSQL, whose
-   * server ends what it does for a connection that is gone.
+   * The jobs that the server holds as taken by this worker, whether it has heard of them or not. None on PostgreSQL, where
+   * the check for stalled jobs has to find those of a lost answer.
    */
   findTaken(worker: BullWorker): Promise<readonly TakenJob[]>;
   /** Every queue that any process of this installation has used. */

@@ -23,9 +23,10 @@ export function watchUnheardJobs(deps: {
   let timer: NodeJS.Timeout | undefined;
   let watchUntil = 0;
   let isLooking = false;
+  let isStopped = false;
   let suspects = new Set<string>();
 
-  const stop = (): void => {
+  const rest = (): void => {
     clearInterval(timer);
     timer = undefined;
     suspects.clear();
@@ -45,7 +46,7 @@ export function watchUnheardJobs(deps: {
   }
 
   function tick(): void {
-    if (Date.now() > watchUntil) return stop();
+    if (Date.now() > watchUntil) return rest();
     // a look at a server that is silent again waits, and none queues up behind it
     if (isLooking) return;
     isLooking = true;
@@ -57,8 +58,15 @@ export function watchUnheardJobs(deps: {
   }
 
   worker.getBackend().on("ready", () => {
+    if (isStopped) return;
     watchUntil = Date.now() + WATCH_MS;
     timer ??= setInterval(tick, LOOK_MS);
   });
-  return { stop };
+  return {
+    /** For good: the worker closes. */
+    stop(): void {
+      isStopped = true;
+      rest();
+    },
+  };
 }

@@ -113,7 +113,7 @@ describeWith(faketime, "F21: clocks that are wrong by an hour", () => {
   async function makeKey(address: string): Promise<Ending> {
     const at = endsAt();
     const order = { name: "short", expiresAt: new Date(at).toISOString() };
-    const made = await world.call(address, "POST", "/api/v1/api-keys", order);
+    const made = await world.call(address, "POST", "/api/v1/auth/api-keys", order);
     expect(made.status).toBe(201);
     return { token: String(made.body["key"]), at };
   }
