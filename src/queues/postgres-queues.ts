@@ -100,6 +100,7 @@ function createBackend(deps: {
       );
       return rows.map((row) => row.state ?? "unknown");
     },
+    findTaken: () => Promise.resolve([]),
     async listQueueNames() {
       const { rows } = await connection.pool.query<{ queue: string }>("SELECT DISTINCT queue FROM meta");
       return [...new Set([...rows.map((row) => row.queue), ...queues.names()])].sort();

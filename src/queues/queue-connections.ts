@@ -32,6 +32,12 @@ export interface QueueConnectionOptions {
   readonly logger: Logger;
 }
 
+/** A job that a worker has taken, and the token of its lock. */
+export interface TakenJob {
+  readonly jobId: string;
+  readonly token: string;
+}
+
 /** Makes BullMQ objects that share this process's connections. Nothing outside `src/queues` sees the difference. */
 export interface QueueBackend {
   readonly kind: "redis" | "postgres";
@@ -52,6 +58,11 @@ export interface QueueBackend {
   isReachable(): boolean;
   /** The states of these jobs, in the same order, `unknown` for those that are not there. One round trip. */
   findStates(name: string, jobIds: readonly string[]): Promise<string[]>;
+  /**
+   * The jobs that the server holds as taken by this worker, whether it has heard of them or not. None on PostgreSQL, where
+   * the check for stalled jobs has to find those of a lost answer.
+   */
+  findTaken(worker: BullWorker): Promise<readonly TakenJob[]>;
   /** Every queue that any process of this installation has used. */
   listQueueNames(): Promise<string[]>;
   /** Why the server must not be used as it is configured; undefined when it may. */

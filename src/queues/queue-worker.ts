@@ -7,6 +7,7 @@ import type { BullWorker, QueueBackend } from "./queue-connections.js";
 import { createErrorListener } from "./queue-errors.js";
 import { createRunningJobs } from "./running-jobs.js";
 import { withTimeLimit } from "./time-limit.js";
+import { watchUnheardJobs } from "./unheard-jobs.js";
 
 /** Bound of the re-delivery after a worker's death: lock + 2 × stall check = 20 s. */
 const LOCK_MS = 10_000;
@@ -107,7 +108,8 @@ export async function openQueueWorker(deps: QueueWorkerDeps): Promise<QueueWorke
     throw error;
   }
   probe.watch(worker);
-  return createHandle({ backend, worker, queueName, probe, running, logger });
+  const unheard = watchUnheardJobs({ backend, worker, isRunning: running.has, logger });
+  return createHandle({ backend, worker, queueName, probe, unheard, running, logger });
 }
 
 function createHandle(deps: {
@@ -115,6 +117,7 @@ function createHandle(deps: {
   worker: BullWorker;
   queueName: string;
   probe: ReturnType<typeof createConsumptionProbe>;
+  unheard: ReturnType<typeof watchUnheardJobs>;
   running: ReturnType<typeof createRunningJobs>;
   logger: Logger;
 }): QueueWorker {
@@ -130,6 +133,7 @@ function createHandle(deps: {
   async function close(drainMs: number): Promise<void> {
     pause();
     probe.stop();
+    deps.unheard.stop();
     if (!(await running.waitIdle(drainMs))) {
       running.abortAll("the worker stops");
       await running.waitIdle(ABORT_GRACE_MS);

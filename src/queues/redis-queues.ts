@@ -9,7 +9,13 @@ import {
 } from "bullmq";
 import { Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "../observability/logger.js";
-import type { BullProcessor, BullWorker, BullWorkerOptions, QueueBackend } from "./queue-connections.js";
+import type {
+  BullProcessor,
+  BullWorker,
+  BullWorkerOptions,
+  QueueBackend,
+  TakenJob,
+} from "./queue-connections.js";
 import { createErrorListener } from "./queue-errors.js";
 import { watchReachability } from "./redis-reachability.js";
 import { createSharedQueues } from "./shared-queues.js";
@@ -103,6 +109,7 @@ function createBackend(deps: {
       }
       return states;
     },
+    findTaken: (worker) => findTaken(worker, prefix),
     async listQueueNames() {
       const known = await client.smembers(namesKey);
       return [...new Set([...known, ...queues.names()])].sort();
@@ -115,6 +122,17 @@ function createBackend(deps: {
       client.disconnect();
     },
   };
+}
+
+/** Asks on the worker's own connection: what it has sent there before has been done when the answer comes. */
+async function findTaken(worker: BullWorker, prefix: string): Promise<TakenJob[]> {
+  const client = await (worker.getBackend() as RedisQueueBackend).client;
+  const key = (part: string): string => `${prefix}:${worker.name}:${part}`;
+  const ids = await client.lrange(key("active"), 0, -1);
+  const tokens = await Promise.all(ids.map((id) => client.get(key(`${id}:lock`))));
+  return ids
+    .map((jobId, at) => ({ jobId, token: tokens[at] ?? "" }))
+    .filter(({ token }) => token.startsWith(`${worker.id}:`));
 }
 
 /** An evicting Redis drops locks first and jobs next, without a word. */

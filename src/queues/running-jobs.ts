@@ -16,6 +16,7 @@ export function createRunningJobs() {
 
   return {
     count: (): number => total,
+    has: (jobId: string): boolean => running.has(jobId),
 
     /** Runs `work` under a signal. The same job once more in this process means that the older one lost its lock. */
     async track(jobId: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {

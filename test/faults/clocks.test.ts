@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from "@jest/globals";
 import { setTimeout as sleep } from "node:timers/promises";
+import jsonwebtoken from "jsonwebtoken";
 import { eventually } from "../support/eventually.js";
 import { FAULT_BACKENDS, type FaultWorld, openFaultWorld, recordFigures } from "../support/fault-world.js";
 import { describeWith, faketime, faketimeLibrary } from "../support/requirements.js";
@@ -7,6 +8,18 @@ import { describeWith, faketime, faketimeLibrary } from "../support/requirements
 const RUNS = 20;
 const DELAY_SECONDS = 4;
 const FIRING_MS = 25_000;
+const LIFE_MS = 15_000;
+const SIGN_IN = {
+  ADMIN_EMAIL: "clock@example.com",
+  ADMIN_PASSWORD: "a long password of this test",
+  JWT_SECRET: "a secret of this test that is as long as it has to be",
+};
+
+/** A token, and when it ends. */
+interface Ending {
+  readonly token: string;
+  readonly at: number;
+}
 
 describeWith(faketime, "F21: clocks that are wrong by an hour", () => {
   let world: FaultWorld;
@@ -28,7 +41,7 @@ describeWith(faketime, "F21: clocks that are wrong by an hour", () => {
   it.each(cases)(
     "a worker and the scheduler $seconds, queues on $name",
     async ({ name, hasRedis, seconds }) => {
-      world = await openFaultWorld({ hasRedis });
+      world = await openFaultWorld({ hasRedis, settings: SIGN_IN });
       const [api] = await Promise.all([
         world.spawn("api"),
         world.spawn("worker"),
@@ -56,6 +69,10 @@ describeWith(faketime, "F21: clocks that are wrong by an hour", () => {
       });
       expect(made.status).toBe(201);
       const from = await readClock();
+      const tokens = Promise.all([
+        watchEnd(api.address, await makeKey(api.address)),
+        watchEnd(api.address, await makeAccessToken(api.address)),
+      ]);
       const order = { workflow: "late", delaySeconds: DELAY_SECONDS };
       for (let run = 0; run < RUNS; run += 1) {
         expect((await world.call(api.address, "POST", "/api/v1/workflow-runs", order)).status).toBe(202);
@@ -72,18 +89,56 @@ describeWith(faketime, "F21: clocks that are wrong by an hour", () => {
       const earlyMs = Math.max(...delays.map((late) => -late));
       const lateMs = Math.max(...delays);
       const fired = await readFirings(from);
+      const [keyMs, accessMs] = await tokens;
       recordFigures(
         "F21",
         name,
-        `worker and scheduler ${seconds}: ${RUNS} delayed runs with a wait of ${DELAY_SECONDS} s each, at most ${Math.round(earlyMs)} ms early and ${Math.round(lateMs)} ms late; ${fired.total} firings for ${fired.due} due times of ${fired.wanted}`,
+        `worker and scheduler ${seconds}: ${RUNS} delayed runs with a wait of ${DELAY_SECONDS} s each, at most ${Math.round(earlyMs)} ms early and ${Math.round(lateMs)} ms late; ${fired.total} firings for ${fired.due} due times of ${fired.wanted}; an API key and an access token were good to their end and refused ${keyMs} and ${accessMs} ms after it`,
       );
       expect(earlyMs).toBeLessThanOrEqual(1000);
       expect(lateMs).toBeLessThanOrEqual(30_000);
+      for (const endedMs of [keyMs, accessMs]) {
+        expect(endedMs).toBeGreaterThanOrEqual(0);
+        expect(endedMs).toBeLessThanOrEqual(60_000);
+      }
       expect(fired.total).toBe(fired.due);
       expect(fired.due).toBe(fired.wanted);
     },
     150_000,
   );
+
+  /** Keys and tokens end so much later. */
+  const endsAt = (): number => Math.ceil((Date.now() + LIFE_MS) / 1000) * 1000;
+
+  async function makeKey(address: string): Promise<Ending> {
+    const at = endsAt();
+    const order = { name: "short", expiresAt: new Date(at).toISOString() };
+    const made = await world.call(address, "POST", "/api/v1/auth/api-keys", order);
+    expect(made.status).toBe(201);
+    return { token: String(made.body["key"]), at };
+  }
+
+  /** One of a sign-in that was almost a token's life ago. */
+  async function makeAccessToken(address: string): Promise<Ending> {
+    const { ADMIN_EMAIL: email, ADMIN_PASSWORD: password, JWT_SECRET: secret } = SIGN_IN;
+    const signedIn = await world.call(address, "POST", "/api/v1/auth/login", { email, password });
+    expect(signedIn.status).toBe(200);
+    const given = jsonwebtoken.decode(String(signedIn.body["accessToken"]), { complete: true });
+    const claims = given?.payload as jsonwebtoken.JwtPayload;
+    const at = endsAt();
+    const life = Number(claims.exp) - Number(claims.iat);
+    const payload = { ...claims, iat: at / 1000 - life, exp: at / 1000 };
+    return { token: jsonwebtoken.sign(payload, secret, { header: given?.header }), at };
+  }
+
+  /** @returns how long after its end a token is refused first. @throws when it is refused before. */
+  async function watchEnd(address: string, { token, at }: Ending): Promise<number> {
+    const authorization = `Bearer ${token}`;
+    const refused = async () =>
+      (await world.call(address, "GET", "/api/v1/auth/me", undefined, { authorization })).status === 401;
+    await eventually("a token's end", refused, LIFE_MS + 60_000);
+    return Date.now() - at;
+  }
 
   async function readClock(): Promise<Date> {
     const { rows } = await world.knex.raw("SELECT date_trunc('second', now()) AS at");

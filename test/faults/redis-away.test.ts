@@ -217,9 +217,7 @@ describeWith(redisServer, "Redis that is full, dies or falls silent", () => {
       "Redis",
       `(a) a run started and ended ${frozenMs} ms after its connections fell silent; (b) the worker's readiness was 503 after ${noticedMs} ms, and the waiting run's first step ran ${healedMs} ms after the network was back`,
     );
-    // weaker than the pass number, see docs/faults.md: a job that has got lost is found after the lock's 10 s and two looks
-    // of 5 s at most
-    expect(healedMs).toBeLessThanOrEqual(20_000);
+    expect(healedMs).toBeLessThanOrEqual(10_000);
     expect(countAgain()).toBe(0);
   }, 180_000);
 });

@@ -2,11 +2,13 @@ import { expect, it } from "@jest/globals";
 import { pino } from "pino";
 import { newId } from "../../src/core/ids.js";
 import { createRunQueue } from "../../src/queues/create-run-queue.js";
+import { createDeferred } from "../../src/lifecycle/deferred.js";
 import { openQueues } from "../../src/queues/queue-connections.js";
 import { openStepWorker } from "../../src/queues/step-worker.js";
 import { eventually } from "../support/eventually.js";
 import { startOwnRedis } from "../support/own-redis.js";
 import { describeWith, redisServer } from "../support/requirements.js";
+import { startTcpProxy } from "../support/tcp-proxy.js";
 
 const logger = pino({ level: "silent" });
 const databaseUrl = "postgres://nowhere.invalid/none";
@@ -71,6 +73,52 @@ describeWith(redisServer, "queues while Redis is away", () => {
     } finally {
       await worker.close({ drainMs: 0 });
       await backend.close();
+      await redis.stop();
+    }
+  });
+
+  it("gives a job back whose answer was lost with a connection", async () => {
+    const redis = await startOwnRedis();
+    const proxy = await startTcpProxy(Number(new URL(redis.url).port));
+    const direct = await openQueues({ redisUrl: redis.url, databaseUrl, prefix: "outage", logger });
+    const backend = await openQueues({
+      redisUrl: `redis://127.0.0.1:${proxy.port}`,
+      databaseUrl,
+      prefix: "outage",
+      logger,
+    });
+    const runQueue = createRunQueue(direct);
+    const taken: string[] = [];
+    const isGoing = createDeferred<void>();
+    const worker = await openStepWorker({
+      backend,
+      logger,
+      group: "default",
+      concurrency: 1,
+      processor: async (job) => {
+        taken.push(job.runId);
+        if (taken.length === 1) await isGoing.promise;
+        return "done";
+      },
+    });
+    try {
+      const [first, second] = [buildRun(), buildRun()];
+      await runQueue.enqueueRuns([first]);
+      await eventually("the first step", () => taken.length === 1);
+      await runQueue.enqueueRuns([second]);
+      proxy.muteServer();
+      // one request ends the first job and takes the second, whose answer never arrives
+      isGoing.resolve();
+      const counts = async () => await direct.queue("steps-default").getJobCounts("active", "wait");
+      await eventually("the request", async () => (await counts())["wait"] === 0);
+      proxy.breakOpen();
+      const tookMs = await elapsed(() => eventually("the second step", () => taken.length > 1, 30_000));
+      expect(tookMs).toBeLessThan(6000);
+      expect(taken).toEqual([first.runId, second.runId]);
+    } finally {
+      await worker.close({ drainMs: 0 });
+      await Promise.all([backend.close(), direct.close()]);
+      await proxy.close();
       await redis.stop();
     }
   });

@@ -27,6 +27,8 @@ export interface RoleOptions {
   readonly args?: readonly string[];
   /** The folder of another built program. Default: this checkout. */
   readonly program?: string;
+  /** Told the process's id before it is ready. */
+  readonly onSpawn?: (pid: number) => void;
 }
 
 /**
@@ -44,6 +46,7 @@ export async function spawnRole(
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
+  options.onSpawn?.(child.pid ?? 0);
   let printed = "";
   const keep = (chunk: Buffer): void => {
     printed = (printed + chunk.toString()).slice(-200_000);

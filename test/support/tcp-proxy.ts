@@ -6,6 +6,10 @@ export interface TcpProxy {
   readonly port: number;
   /** Connections that are open now fall silent for good, without an end; new ones work. */
   freezeOpen(): void;
+  /** From now on nothing that the server says on connections that are open now arrives; what it is told does. */
+  muteServer(): void;
+  /** Ends the connections that are open now, on both sides. */
+  breakOpen(): void;
   /** Everything falls silent, new connections too. */
   cut(): void;
   /** What was cut goes on where it stopped. */
@@ -55,6 +59,12 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   return {
     port: (server.address() as AddressInfo).port,
     freezeOpen: silence,
+    muteServer() {
+      for (const [, far] of pairs) far.removeAllListeners("data").resume();
+    },
+    breakOpen() {
+      for (const [near] of pairs) near.destroy();
+    },
     cut() {
       isCut = true;
       silence();

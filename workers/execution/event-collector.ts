@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LogLine } from "../../src/contracts/run-events.js";
-import type { JsonObject, JsonValue } from "../../src/core/json.js";
+import type { JsonObject } from "../../src/core/json.js";
 import type { EventDraft } from "../../src/core/transition.js";
 import type { ExecutorEmitter, LogStream } from "../../src/executors/types.js";
+import { createLogLines } from "./log-lines.js";
 import { createCutLines, type CutLines, type StreamMask } from "./secret-mask.js";
 
 /** Lines and tokens are gathered this long before they become an event. */
@@ -40,7 +40,7 @@ export class EventCollector implements ExecutorEmitter {
   #drafts: EventDraft[] = [];
   /** The report that a later one may take the place of. */
   #replaceable: EventDraft | undefined;
-  #openLines: LogLine[] = [];
+  readonly #openLines = createLogLines();
   #waitingBytes = 0;
   #batchBytes = 0;
   #logBytes = 0;
@@ -122,7 +122,7 @@ export class EventCollector implements ExecutorEmitter {
   }
 
   #addLine(stream: LogStream, message: string): void {
-    this.#openLines.push({ at: new Date().toISOString(), stream, message });
+    this.#openLines.add(stream, message);
   }
 
   #confessDrops(): void {
@@ -133,9 +133,7 @@ export class EventCollector implements ExecutorEmitter {
   }
 
   #closeLines(): void {
-    if (this.#openLines.length === 0) return;
-    this.#drafts.push({ type: "step.log", data: { lines: this.#openLines as unknown as JsonValue } });
-    this.#openLines = [];
+    if (!this.#openLines.isEmpty) this.#drafts.push({ type: "step.log", data: this.#openLines.take() });
   }
 
   #later(bytes: number): void {

@@ -6,6 +6,7 @@ import { stepAt } from "../../src/core/settle.js";
 import type { FreeWorker, Refusal, StepKey } from "../../src/core/transition.js";
 import type { Logger } from "../../src/observability/logger.js";
 import type { Metrics } from "../../src/observability/metrics.js";
+import { ExecutionError } from "../../src/executors/types.js";
 import type { JobContext } from "../../src/queues/queue-worker.js";
 import type { StepJobOutcome } from "../../src/queues/step-worker.js";
 import { isUnstorableValue } from "../../src/services/database-conflicts.js";
@@ -180,7 +181,7 @@ export class StepProcessor {
       const offer = () => (offered = this.#offer(job.runId, startedAt));
       const ending = await this.#deps.runAttempt(attempt, () => this.#toFreeWorker(plan, offer()));
       const outcome = await this.#commit(job, ending);
-      if (outcome.refusal?.reason === "stale") metrics.staleWritesTotal.inc();
+      if (isStaleWrite(outcome, attempt.execution)) metrics.staleWritesTotal.inc();
       const result = outcome.refusal ? "refused" : toOutcomeName(ending);
       metrics.stepsTotal.inc({ type, outcome: result });
       const next = await this.#follow(attempt, outcome, offered);
@@ -309,6 +310,16 @@ function isRunHere({ target }: PlanStep): boolean {
 function mayBeginAlone(step: PlanStep, job: StepJob): boolean {
   if (!isRunHere(step)) return true;
   return job.itemIndex < 0 && (step.when !== undefined || step.forEach !== undefined);
+}
+
+/**
+ * Whether an end was refused because the step had been given to another: the run may have ended with that one's result. What
+ * the run itself has stopped is no such.
+ */
+function isStaleWrite({ refusal, status }: TransitionOutcome, { controller }: Execution): boolean {
+  const told: unknown = controller.signal.reason;
+  if (!refusal || (told instanceof ExecutionError && told.code === "canceled")) return false;
+  return refusal.reason === "stale" || status !== "canceled";
 }
 
 function toOutcomeName({ transition, failed }: Ending): string {
