@@ -14,10 +14,9 @@ const RUNS = 50;
 
 /**
  * Between PostgreSQL and the queue there are three places to die in. A process dies in each of them with fifty runs
- * at once in its hands; another goes on. What steps do is counted by a server that they call. One backend is enough:
- * these places lie above the queue, and its own contract is held on both.
+ * at once in its hands; another goes on. What steps do is counted by a server that they call.
  */
-describe.each(BACKENDS.slice(-1))(
+describe.each(BACKENDS)(
   "processes that die between the database and the queue, on $name",
   ({ redisUrl }) => {
     let harness: EngineHarness;

@@ -9,8 +9,8 @@ import { startWitness, type Witness } from "../support/witness.js";
 
 const NEIGHBOURS = 3;
 
-/** F17. Above the queue: one backend is enough. */
-describe.each(BACKENDS.slice(-1))("a step that kills its worker, queues on $name", ({ redisUrl }) => {
+/** F17. */
+describe.each(BACKENDS)("a step that kills its worker, queues on $name", ({ redisUrl }) => {
   let harness: EngineHarness;
   let witness: Witness;
   const workers: RoleProcess[] = [];
