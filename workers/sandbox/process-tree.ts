@@ -64,9 +64,11 @@ export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
   }
 
   return {
-    kin: (listAll = listProcesses) =>
-      (options.isEnclosed ? listDescendants(options.rootPid) : undefined) ??
-      members({ processes: listAll(), thorough: false }),
+    kin(listAll = listProcesses) {
+      const found = options.isEnclosed ? listDescendants(options.rootPid) : undefined;
+      // those that are known are found even when the root is gone before them, and no tie leads to them any more
+      return members({ processes: found ?? listAll(), thorough: false });
+    },
     hasKilled: () => hasKilled,
     async kill(graceMs) {
       if (graceMs > 0) {

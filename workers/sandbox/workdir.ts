@@ -36,9 +36,10 @@ export async function openWorkdirs({ root }: { root: string }): Promise<Workdirs
   await chmod(absolute, 0o711);
   const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
 
+  const isOurs = (workdir: string): boolean => dirname(resolve(workdir)) === absolute;
+
   async function remove(workdir: string): Promise<void> {
-    if (dirname(resolve(workdir)) !== absolute) throw new Error("Not a work folder of this root");
-    if (removeSmall(workdir)) return;
+    if (!isOurs(workdir)) throw new Error("Not a work folder of this root");
     await rm(workdir, { recursive: true, force: true, maxRetries: 3, retryDelay: 50 });
   }
 
@@ -58,7 +59,9 @@ export async function openWorkdirs({ root }: { root: string }): Promise<Workdirs
     remove,
     removeSoon(workdir) {
       const removal = waitABit()
-        .then(() => remove(workdir))
+        .then(async () => {
+          if (!isOurs(workdir) || !removeSmall(workdir)) await remove(workdir);
+        })
         .catch(() => undefined)
         .finally(() => removals.delete(removal));
       removals.add(removal);
@@ -78,8 +81,8 @@ export async function openWorkdirs({ root }: { root: string }): Promise<Workdirs
       for (const name of await readdir(absolute)) {
         const match = /^([0-9a-f]{8})-(\d+)-[0-9a-f]{18}$/.exec(name);
         if (!match) continue;
-        const isOurs = match[1] === host;
-        const isStale = isOurs ? !isAlive(Number(match[2])) : await isOlderThan(join(absolute, name));
+        const isOfThisHost = match[1] === host;
+        const isStale = isOfThisHost ? !isAlive(Number(match[2])) : await isOlderThan(join(absolute, name));
         if (!isStale) continue;
         await rm(join(absolute, name), { recursive: true, force: true });
         count += 1;
