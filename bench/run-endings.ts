@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import { isRunTerminal, type RunStatus } from "../src/core/statuses.js";
-import type { PubSub, RunNotice } from "../src/events/pub-sub.js";
+import type { PubSub } from "../src/events/pub-sub.js";
 import { createPendingRuns } from "./pending-runs.js";
 import { DRIVER_MARK } from "./statement-counter.js";
 
@@ -12,13 +12,13 @@ export interface RunEndings {
 }
 
 /** How long a lost notice may go unseen. */
-const SWEEP_MS = 2_000;
+const SWEEP_MS = 500;
 /** Runs whose notices are remembered before anybody waits for them. */
 const MOST_EARLY = 10_000;
 
 /**
- * Learns of the ends of runs from the notices that follow each commit, one message for the runs of a flush, as raw's
- * driver does from its own; what a notice lost would have said is read from PostgreSQL now and then.
+ * Learns of the ends of runs as a client of the API would: a notice says that something happened to a run,
+ * and PostgreSQL says what. The reads are batched: notices that arrive during one read share the next.
  */
 export async function watchRunEndings(options: {
   knex: Knex;
@@ -28,51 +28,73 @@ export async function watchRunEndings(options: {
   const { knex } = options;
   const pending = createPendingRuns(options.limitMs);
   // a run may end before the call that started it returns its id
-  const early = new Map<string, RunStatus>();
+  const early = new Map<string, number>();
+  let noticed = new Set<string>();
   let reading: Promise<void> | undefined;
 
-  function settle(runId: string, status: RunStatus): void {
-    if (status === "succeeded") pending.end(runId);
-    else if (isRunTerminal(status)) pending.fail(runId, new Error(`run ${runId} has ${status}`));
+  function look(): void {
+    reading ??= readAll().finally(() => {
+      reading = undefined;
+    });
   }
 
-  async function sweep(): Promise<void> {
-    const ids = pending.ids();
-    if (ids.length === 0) return;
+  async function readAll(): Promise<void> {
+    // whatever else this turn of the loop brings joins the first read
+    await new Promise((resolve) => setImmediate(resolve));
+    while (noticed.size > 0) {
+      const ids = [...noticed];
+      noticed = new Set();
+      try {
+        await settle(ids);
+      } catch (error) {
+        for (const id of ids) pending.fail(id, error as Error);
+      }
+    }
+  }
+
+  async function settle(ids: string[]): Promise<void> {
     const result = await knex.raw(
       `SELECT id, status AS ${DRIVER_MARK} FROM workflow_runs WHERE id = ANY(?)`,
       [ids],
     );
-    for (const row of result.rows as { id: string; [DRIVER_MARK]: RunStatus }[])
-      settle(row.id, row[DRIVER_MARK]);
+    for (const row of result.rows as { id: string; [DRIVER_MARK]: RunStatus }[]) {
+      const status = row[DRIVER_MARK];
+      if (status === "succeeded") pending.end(row.id);
+      else if (isRunTerminal(status)) pending.fail(row.id, new Error(`run ${row.id} has ${status}`));
+    }
   }
 
-  function hear({ runId, ended }: RunNotice): void {
-    if (ended === undefined) return;
-    if (pending.has(runId)) return settle(runId, ended);
+  function notice(runId: string): void {
+    if (pending.has(runId)) {
+      noticed.add(runId);
+      return;
+    }
     if (early.size >= MOST_EARLY) early.clear();
-    early.set(runId, ended);
+    early.set(runId, (early.get(runId) ?? 0) + 1);
   }
 
-  const unsubscribe = await options.pubSub.subscribe("run-events", ({ runs }) => runs.forEach(hear));
-  const timer = setInterval(() => {
-    reading ??= sweep()
-      .catch(() => undefined) // the next one may get through; a run that nobody hears of fails by its limit
-      .finally(() => {
-        reading = undefined;
-      });
+  const unsubscribe = await options.pubSub.subscribe("run-events", ({ runs }) => {
+    for (const { runId, isRunEvent } of runs) if (isRunEvent) notice(runId);
+    if (noticed.size > 0) look();
+  });
+  const sweep = setInterval(() => {
+    for (const id of pending.ids()) noticed.add(id);
+    if (noticed.size > 0) look();
   }, SWEEP_MS);
 
   return {
     async wait(runId) {
       const ended = pending.wait(runId);
-      const status = early.get(runId);
+      // the first notice is of the start itself
+      if ((early.get(runId) ?? 0) > 1) {
+        noticed.add(runId);
+        look();
+      }
       early.delete(runId);
-      if (status !== undefined) settle(runId, status);
       await ended;
     },
     async close() {
-      clearInterval(timer);
+      clearInterval(sweep);
       await unsubscribe();
       await reading;
     },

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { RUN_STATUSES } from "../core/statuses.js";
 import type { Logger } from "../observability/logger.js";
 import type { PubSubChannels } from "./pub-sub.js";
 
@@ -9,14 +8,7 @@ type Listener = (message: never) => void;
 /** What may arrive. Unknown fields are dropped, so that neighbouring versions can talk. */
 const messageSchemas = {
   "run-events": z.object({
-    runs: z.array(
-      z.object({
-        runId: z.string(),
-        seq: z.number(),
-        isRunEvent: z.boolean(),
-        ended: z.enum(RUN_STATUSES).optional().catch(undefined),
-      }),
-    ),
+    runs: z.array(z.object({ runId: z.string(), seq: z.number(), isRunEvent: z.boolean() })),
   }),
   "tool-listings": z.object({ type: z.literal("wanted") }),
   "mcp-messages": z.object({

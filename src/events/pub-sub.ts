@@ -1,19 +1,9 @@
-import type { RunStatus } from "../core/statuses.js";
-
-/** A run whose sequence moved, as its commit has left it. */
-export interface RunNotice {
-  readonly runId: string;
-  /** The newest event's number. */
-  readonly seq: number;
-  /** Whether a `run.*` event is among the new ones. */
-  readonly isRunEvent: boolean;
-  /** How it has ended, if it has; never there for one that has not. Processes of an older version do not say. */
-  readonly ended?: RunStatus | undefined;
-}
-
 /** Every channel and what travels on it. Messages are hints: PostgreSQL has the facts. */
 export interface PubSubChannels {
-  "run-events": { readonly runs: readonly RunNotice[] };
+  /** Runs whose sequence moved: the newest `seq` of each, and whether a `run.*` event is among the new ones. */
+  "run-events": {
+    readonly runs: readonly { readonly runId: string; readonly seq: number; readonly isRunEvent: boolean }[];
+  };
   /** The API wants tools listed: workers look for requests in PostgreSQL. */
   "tool-listings": { readonly type: "wanted" };
   /** What a Model Context Protocol client has posted about a call that another process may have; short. */

@@ -1,4 +1,6 @@
-import type { PubSub, RunNotice, Unsubscribe } from "../events/pub-sub.js";
+import type { PubSub, PubSubChannels, Unsubscribe } from "../events/pub-sub.js";
+
+type RunNotice = PubSubChannels["run-events"]["runs"][number];
 
 /** Wakes somebody who waits for news of a run. */
 export interface Watch {

@@ -109,7 +109,7 @@ export async function startRun(
       await options.inspect?.(workdir);
       return output;
     } finally {
-      if (!executor.keepsWorkdir?.(workdir)) await worker.workdirs.remove(workdir);
+      if (!executor.keepsWorkdir?.(workdir)) worker.workdirs.removeSoon(workdir);
     }
   };
   const finished = work();

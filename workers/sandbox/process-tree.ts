@@ -66,7 +66,7 @@ export function createProcessTree(options: ProcessTreeOptions): ProcessTree {
   return {
     kin(listAll = listProcesses) {
       const found = options.isEnclosed ? listDescendants(options.rootPid) : undefined;
-      // those that are known are found even when the root is gone before them, and no tie leads to them any more
+      // they are remembered: `kill` finds them even when no tie leads to them any more
       return members({ processes: found ?? listAll(), thorough: false });
     },
     hasKilled: () => hasKilled,

@@ -15,6 +15,7 @@ import {
   type QueryRequest,
   type QueryResult,
 } from "../types.js";
+import { cutConnection } from "./cut-connection.js";
 import type { MysqlConfig } from "./definition.js";
 import { runPrepared } from "./run-prepared.js";
 
@@ -49,7 +50,7 @@ export function openMysql(config: MysqlConfig, secrets: DbSecrets, ground: Conne
       held.release();
       return result;
     } catch (error) {
-      connection?.destroy();
+      if (connection) cutConnection(connection);
       wire?.assertWithin();
       throw toConnectorError(error, secrets);
     }
@@ -176,7 +177,7 @@ function run<T>(_of: object, start: (done: Done<T>) => void): Promise<T> {
 function killQuery(config: MysqlConfig, secrets: DbSecrets, connection: PoolConnection): void {
   const address = (connection as unknown as { stream: { remoteAddress?: string } }).stream.remoteAddress;
   const { threadId } = connection;
-  connection.destroy();
+  cutConnection(connection);
   if (address === undefined) return;
   const pool = makePool(config, secrets, address);
   const end = () => pool.end(() => undefined);

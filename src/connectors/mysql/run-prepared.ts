@@ -4,6 +4,7 @@ import mysql from "mysql2";
 import type { JsonValue } from "../../core/json.js";
 import { RowCollector, toDecimal, toJsonCell, toUniqueNames, toWholeNumber } from "../result-rows.js";
 import { ConnectorError, type QueryRequest, type QueryResult } from "../types.js";
+import { cutConnection } from "./cut-connection.js";
 
 /** What the driver has and its types leave out. */
 interface Statement {
@@ -24,9 +25,24 @@ export async function runPrepared(connection: PoolConnection, request: QueryRequ
   if (params.length !== wanted) {
     throw new ConnectorError("params", `The statement takes ${wanted} parameters, not ${params.length}`);
   }
-  const result = await collect(connection, statement.execute(params.map(toParam)), maxRows);
+  const command = statement.execute(params.map(toParam));
+  const result = await untilLost(connection, collect(connection, command, maxRows));
   if (!result.truncated) statement.close();
   return result;
+}
+
+/** The driver tells a command of errors of the server; of one of the line it tells the connection alone. */
+async function untilLost<T>(connection: PoolConnection, work: Promise<T>): Promise<T> {
+  let onError: (error: Error) => void = () => undefined;
+  const lost = new Promise<never>((_resolve, reject) => {
+    onError = reject;
+    connection.once("error", onError);
+  });
+  try {
+    return await Promise.race([work, lost]);
+  } finally {
+    connection.off("error", onError);
+  }
 }
 
 function prepare(connection: PoolConnection, sql: string): Promise<Statement> {
@@ -63,7 +79,7 @@ function collect(connection: PoolConnection, command: EventEmitter, maxRows: num
     command.on("result", (row: unknown[] | ResultSetHeader) => {
       if (!Array.isArray(row)) changed = row.affectedRows;
       else if (!collector.isTruncated && !collector.add(row.map((cell, at) => toCell(cell, fields[at])))) {
-        connection.destroy();
+        cutConnection(connection);
         finish();
       }
     });

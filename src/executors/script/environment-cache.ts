@@ -55,7 +55,8 @@ export function createEnvironmentCache(deps: EnvironmentCacheDeps): EnvironmentC
         const work = others ?? buildAlone(store, hash, build, context);
         if (!others) building.set(hash, work);
         try {
-          const folder = await waitFor(work, context.signal);
+          // whoever builds ends with the tools that it started; an abort kills them
+          const folder = await (others ? waitFor(others, context.signal) : work);
           ready.set(hash, folder);
           return folder;
         } catch (error) {

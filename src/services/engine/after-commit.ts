@@ -1,4 +1,4 @@
-import type { PubSub, RunNotice } from "../../events/pub-sub.js";
+import type { PubSub } from "../../events/pub-sub.js";
 import type { Logger } from "../../observability/logger.js";
 import type { Metrics } from "../../observability/metrics.js";
 import type { RunDispatch, RunQueue } from "../../queues/run-queue.js";
@@ -39,7 +39,7 @@ export function createAfterCommit(deps: {
 
   function publish(runs: readonly CommittedRun[]): void {
     if (runs.length === 0) return;
-    const notices = runs.map(toNotice);
+    const notices = runs.map(({ runId, seq, isRunEvent }) => ({ runId, seq, isRunEvent }));
     const messages = [
       pubSub.publish("run-events", { runs: notices }),
       ...runs
@@ -58,10 +58,6 @@ export function createAfterCommit(deps: {
     deps.onCommitted(runs);
     await enqueue(runs);
   };
-}
-
-function toNotice({ runId, seq, isRunEvent, status }: CommittedRun): RunNotice {
-  return { runId, seq, isRunEvent, ...(isRunTerminal(status) && { ended: status }) };
 }
 
 function toDispatch(run: CommittedRun, lanes: StepLanes): RunDispatch {
