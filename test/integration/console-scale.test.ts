@@ -3,6 +3,7 @@ import { type ConsoleHarness, openConsoleHarness } from "../support/console-harn
 import { eventually } from "../support/eventually.js";
 import { hasProgram } from "../support/has-program.js";
 import { describeWith } from "../support/requirements.js";
+import { measureSlowness } from "../support/slowness.js";
 
 const LAYERS = 20;
 const WIDTH = 50;
@@ -63,6 +64,7 @@ describeWith(hasProgram("chromium"), "the console's page of a large run", () => 
     async (view, path, selector) => {
       const times: number[] = [];
       const sinceStart: number[] = [];
+      const slowness = measureSlowness();
       for (let round = 0; round < 3; round += 1) {
         const { page, context } = await harness.open(`/runs/${large}?view=${view}&step=-`);
         const [time = 0, start = 0] = (await page.evaluate(measureRender(path, selector))) as number[];
@@ -73,10 +75,9 @@ describeWith(hasProgram("chromium"), "the console's page of a large run", () => 
       }
       const list = (some: readonly number[]) => some.map(Math.round).join(", ");
       console.info(
-        `${view}: ${list(times)} ms from its data's arrival, ${list(sinceStart)} ms from the first byte`,
+        `${view}: ${list(times)} ms from its data's arrival, ${list(sinceStart)} ms from the first byte; ${slowness.toFixed(1)} times as slow as promised for`,
       );
-      // a second is the promise for a quiet machine (docs/benchmarks.md); this catches what does not scale
-      expect(Math.min(...times)).toBeLessThan(5000);
+      expect(Math.max(...times)).toBeLessThan(1000 * slowness);
     },
     120_000,
   );

@@ -1,4 +1,3 @@
-import { availableParallelism, loadavg } from "node:os";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { RunPlan } from "../../src/core/plan.js";
 import {
@@ -7,6 +6,7 @@ import {
   PYTHON_CONFIG,
   startDefinitionsServer,
 } from "../support/definitions-server.js";
+import { measureSlowness } from "../support/slowness.js";
 
 const PATH = "/api/v1/workflow-definitions";
 const noop = (id: string, rest: object = {}) => ({ id, uses: "builtin:noop", ...rest });
@@ -465,9 +465,8 @@ describe("workflow definitions over HTTP", () => {
   });
 
   describe("large ones", () => {
-    // the promise is for a machine that does nothing else: jest runs two files at once, and a busy machine gets its share
-    const slowness = Math.max(2, (loadavg()[0] ?? 0) / availableParallelism());
     const timed = async (definition: unknown) => {
+      const slowness = measureSlowness();
       const startedAt = Date.now();
       const check = await server.workflows.validate(definition);
       return { check, ms: (Date.now() - startedAt) / slowness };
