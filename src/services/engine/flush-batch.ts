@@ -2,11 +2,10 @@ import { newId } from "../../core/ids.js";
 import type { JsonValue } from "../../core/json.js";
 import { lastSteps, type RunPlan } from "../../core/plan.js";
 import { isRunTerminal, type RunError, type RunStatus } from "../../core/statuses.js";
-import { STATE, type StepStates, statusOf } from "../../core/step-states.js";
+import { type STATE, type StepStates, statusOf } from "../../core/step-states.js";
 import type { AuditEntry } from "../audit/audit-entry.js";
 import type { Advance, EventDraft, RunState, StepKey } from "../../core/transition.js";
 import * as sql from "./engine-statements.js";
-import { EndedOutputs } from "./ended-outputs.js";
 import { json, Rows } from "./flush-rows.js";
 import { StepChanges } from "./step-changes.js";
 
@@ -79,7 +78,6 @@ export interface RunInFlush {
 export class FlushBatch {
   readonly #runs = new Map<string, RunInFlush>();
   readonly #changes = new StepChanges();
-  readonly #outputs = new EndedOutputs();
   readonly #events = new Rows(7);
   readonly #newSteps = new Rows(10);
   readonly #copies = new Rows(4);
@@ -97,9 +95,8 @@ export class FlushBatch {
     }
     if (result.ended) run.output = result.ended.output;
     for (const event of result.events) this.#addEvent(run, event);
-    if (run.isNew) return this.#addNewSteps(run, run.isNew, result);
-    for (const change of result.changes) this.#changes.add(run, change);
-    this.#outputs.add(run.id, result.changes);
+    if (run.isNew) this.#addNewSteps(run, run.isNew, result);
+    else for (const change of result.changes) this.#changes.add(run, change);
   }
 
   /** The statements, in the order in which they must run within the transaction. */
@@ -113,7 +110,7 @@ export class FlushBatch {
       ...this.#changes.statements(),
       [sql.INSERT_EVENTS, this.#events],
       // a rerun may end with all that it took over: its output is collected like any other's
-      [sql.UPDATE_RUNS, this.#changedRunRows(runs.filter((run) => !run.isNew || isRunTerminal(run.status)))],
+      [sql.UPDATE_RUNS, changedRunRows(runs.filter((run) => !run.isNew || isRunTerminal(run.status)))],
     ];
     return candidates
       .filter(([, rows]) => !rows.isEmpty)
@@ -147,30 +144,6 @@ export class FlushBatch {
     const { reused } = isNew;
     for (const [index, { fromIndex }] of reused?.steps ?? [])
       this.#copies.add(run.id, index, reused?.fromRunId, fromIndex);
-  }
-
-  #changedRunRows(runs: readonly RunInFlush[]): Rows {
-    const rows = new Rows(12);
-    for (const run of runs) {
-      const isCollected = run.status === "succeeded" && run.output === undefined;
-      const ended = isCollected ? lastSteps(run.plan) : [];
-      const output = isCollected ? this.#outputs.ofRun(run, ended) : run.output;
-      rows.add(
-        run.id,
-        run.status,
-        run.states.toString(),
-        run.lastSeq,
-        json(run.error),
-        run.hasStarted,
-        run.plan.timeoutSeconds ?? null,
-        isRunTerminal(run.status),
-        output === undefined ? null : JSON.stringify(output),
-        isCollected && output === undefined ? ended.map((step) => step.index).join(",") : null,
-        run.ending,
-        run.flow,
-      );
-    }
-    return rows;
   }
 }
 
@@ -207,6 +180,33 @@ function newRunRows(runs: readonly RunInFlush[]): Rows {
       isNew.isHeld ?? false,
       isNew.schedule?.id ?? null,
       isNew.schedule?.dueAt.toISOString() ?? null,
+    );
+  }
+  return rows;
+}
+
+function changedRunRows(runs: readonly RunInFlush[]): Rows {
+  const rows = new Rows(12);
+  for (const run of runs) {
+    const isCollected = run.status === "succeeded" && run.output === undefined;
+    const collect = isCollected
+      ? lastSteps(run.plan)
+          .map((step) => step.index)
+          .join(",")
+      : null;
+    rows.add(
+      run.id,
+      run.status,
+      run.states.toString(),
+      run.lastSeq,
+      json(run.error),
+      run.hasStarted,
+      run.plan.timeoutSeconds ?? null,
+      isRunTerminal(run.status),
+      run.output === undefined ? null : JSON.stringify(run.output),
+      collect,
+      run.ending,
+      run.flow,
     );
   }
   return rows;

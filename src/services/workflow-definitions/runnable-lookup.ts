@@ -2,7 +2,6 @@ import type { Knex } from "knex";
 import { isUuid } from "../../core/ids.js";
 import type { JsonObject } from "../../core/json.js";
 import { toError } from "../../errors/app-error.js";
-import { readNamed } from "../../models/read-named.js";
 
 /** A workflow and the version that was asked for, or else its published one. */
 export interface RunnableRow {
@@ -65,29 +64,22 @@ export function createRunnableLookup(knex: Knex) {
 /** See {@link createRunnableLookup}. */
 export type RunnableLookup = ReturnType<typeof createRunnableLookup>;
 
-const READ_RUNNABLES = {
-  name: "read-runnables",
-  text: `
-    SELECT wanted.place, workflow.id AS "workflowId", workflow.name,
-      workflow.published_version AS "publishedVersion", version.id AS "versionId", version.version,
-      version.published_at AS "publishedAt", version.definition -> 'inputs' AS "inputSchema",
-      workflow.paused_at IS NOT NULL AS "isPaused"
-    FROM unnest($1::uuid[], $2::text[], $3::int[]) WITH ORDINALITY AS wanted (id, name, version, place)
-    JOIN LATERAL (
-      SELECT * FROM workflow_definitions WHERE id = wanted.id
-      UNION ALL SELECT * FROM workflow_definitions WHERE name = wanted.name
-    ) AS workflow ON true
-    LEFT JOIN workflow_versions AS version ON version.workflow_definition_id = workflow.id
-      AND version.version = coalesce(wanted.version, workflow.published_version)`,
-};
-
 async function readRunnables(knex: Knex, batch: readonly Wanted[]): Promise<Map<number, RunnableRow>> {
   const ids = batch.map(({ nameOrId }) => (isUuid(nameOrId) ? nameOrId : null));
   const names = batch.map(({ nameOrId }) => (isUuid(nameOrId) ? null : nameOrId));
-  const versions = batch.map(({ version }) => version ?? null);
-  const rows = await readNamed<RunnableRow & { place: number }>(knex, {
-    ...READ_RUNNABLES,
-    values: [ids, names, versions],
-  });
-  return new Map(rows.map(({ place, ...row }) => [place - 1, row]));
+  const { rows } = await knex.raw<{ rows: (RunnableRow & { place: string })[] }>(
+    `SELECT wanted.place, workflow.id AS "workflowId", workflow.name,
+       workflow.published_version AS "publishedVersion", version.id AS "versionId", version.version,
+       version.published_at AS "publishedAt", version.definition -> 'inputs' AS "inputSchema",
+       workflow.paused_at IS NOT NULL AS "isPaused"
+     FROM unnest(?::uuid[], ?::text[], ?::int[]) WITH ORDINALITY AS wanted (id, name, version, place)
+     JOIN LATERAL (
+       SELECT * FROM workflow_definitions WHERE id = wanted.id
+       UNION ALL SELECT * FROM workflow_definitions WHERE name = wanted.name
+     ) AS workflow ON true
+     LEFT JOIN workflow_versions AS version ON version.workflow_definition_id = workflow.id
+       AND version.version = coalesce(wanted.version, workflow.published_version)`,
+    [ids, names, batch.map(({ version }) => version ?? null)] as unknown as Knex.RawBinding[],
+  );
+  return new Map(rows.map(({ place, ...row }) => [Number(place) - 1, row]));
 }
