@@ -17,12 +17,13 @@ import type {
   Transition,
 } from "./transition.js";
 
-/** After this many workers died under one step, the step itself is taken for the cause. */
+/** After this many workers died under one step, the step itself is taken for the cause, whatever else has died. */
 export const MAX_LOST_WORKERS = 3;
 
 /**
- * A step under which so many have died runs alone on its worker: whether it is the cause or was only near, the next
- * death tells. One is not enough: a worker that crashes leaves many steps, which need not go one by one.
+ * A step under which so many have died is a suspect. It fails when no worker dies without it
+ * (`src/services/engine/lost-steps.ts`); else it runs alone on its worker: whether it is the cause or was only near, the
+ * next death tells. One is not enough: a worker that crashes leaves many steps, which need not go one by one.
  */
 export const LOST_WORKERS_OF_SUSPECT = MAX_LOST_WORKERS - 1;
 
@@ -278,7 +279,7 @@ function applyToStep(
     case "report":
       return report(draft, target, transition);
     case "lose":
-      return loseWorker(draft, target);
+      return loseWorker(draft, target, transition.delayMs);
     case "release":
       return draft.requeue(
         target,
@@ -333,11 +334,11 @@ function report(
   for (const event of events) draft.event({ ...event, stepId: step.id, attempt, ...item });
 }
 
-function loseWorker(draft: RunDraft, target: DraftStep): void {
+function loseWorker(draft: RunDraft, target: DraftStep, delayMs = 0): void {
   const { state } = target;
   const error: RunError = { code: "worker_lost", message: "The worker that ran the step is gone" };
   const lostCount = state.lostCount + 1;
   if (lostCount >= MAX_LOST_WORKERS)
     return draft.fail(target, { ...error, message: `${error.message}, ${lostCount} times` }, {});
-  draft.requeue(target, error, 0, { lostCount, releasedCount: state.releasedCount });
+  draft.requeue(target, error, delayMs, { lostCount, releasedCount: state.releasedCount });
 }

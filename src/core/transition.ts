@@ -192,8 +192,8 @@ export type Transition =
       readonly events: readonly EventDraft[];
       readonly inputs?: JsonValue;
     })
-  /** The worker that ran it is gone. */
-  | (StepKey & { readonly kind: "lose"; readonly token: string })
+  /** The worker that ran it is gone. It comes back after `delayMs`, at once if there is none. */
+  | (StepKey & { readonly kind: "lose"; readonly token: string; readonly delayMs?: number })
   /** The worker gives it back unfinished, because it stops. */
   | (StepKey & { readonly kind: "release"; readonly token: string })
   /** A held run's turn has come. */

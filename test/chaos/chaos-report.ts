@@ -34,7 +34,7 @@ export function toText(result: ChaosResult): string {
     `${counts.started} starts, ${counts.runs} runs (${describeCounts(counts.byStatus)}), ${counts.steps} step runs`,
     `${counts.executions} executions seen from outside, ${counts.events} events`,
     `${counts.followers} followers with ${counts.reconnects} reconnects, ${counts.repeatedRequests} requests repeated`,
-    `${counts.canceled} cancels, ${counts.reruns} reruns, ${verdict.givenUp} runs gave up after three lost workers`,
+    `${counts.canceled} cancels, ${counts.reruns} reruns, ${verdict.givenUp} runs gave up after two or three lost workers`,
     `${verdict.lostClaims} executions whose claim was lost with PostgreSQL's memory`,
     `${result.faultSeconds.toFixed(0)} s of faults, ${result.seconds.toFixed(0)} s in all`,
     ...result.recovery.map(
@@ -76,7 +76,7 @@ function toSection(result: ChaosResult): string {
 ${counts.runs} runs (${describeCounts(counts.byStatus)}) with ${counts.steps} step runs and ${counts.events} events;
 ${counts.executions} executions were seen. ${counts.canceled} cancels, ${counts.reruns} reruns, ${counts.followers} followers who
 reconnected ${counts.reconnects} times, ${counts.repeatedRequests} requests that had to be repeated. ${result.faultSeconds.toFixed(0)} s of
-faults, ${result.seconds.toFixed(0)} s in all. ${verdict.givenUp} runs failed as they should: three workers had died under one of
+faults, ${result.seconds.toFixed(0)} s in all. ${verdict.givenUp} runs failed as they should: two or three workers had died under one of
 their steps. ${verdict.lostClaims} executions began on a claim that PostgreSQL had not on disk when it died; none of their results
 counted. ${result.gaveUp.length} processes ended without being struck.
 

@@ -43,7 +43,7 @@ export interface ChaosVerdict {
   readonly faults: Readonly<Record<Promised, readonly string[]>>;
   /** Executions whose claim PostgreSQL lost as it died: it was not on disk, so the step was still queued. */
   readonly lostClaims: number;
-  /** Runs that gave a step up after three of its workers had died. */
+  /** Runs that gave a step up after two or three of its workers had died. */
   readonly givenUp: number;
 }
 

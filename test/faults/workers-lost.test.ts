@@ -200,6 +200,50 @@ describe.each(FAULT_BACKENDS)("workers that are lost, queues on $name", ({ name,
     expect(againMs).toBeLessThan(10_000);
   }, 180_000);
 
+  it("F17: a step kills each worker that it runs on, three scripts of 8 s run beside it", async () => {
+    world = await openFaultWorld({ hasRedis });
+    const api = await world.spawn("api");
+    await addSleeper(api.address, 8);
+    await world.addWorkflow(api.address, "sleep", chain(1));
+    await world.addWorkflow(api.address, "poison", [world.calling("poison")]);
+    world.witness.holdUntil("poison", Number.POSITIVE_INFINITY);
+    let worker = await world.spawn("worker");
+    for (let n = 0; n < 3; n += 1) await start(api.address);
+    const neighbours = () => world.knex("step_runs").where("step_id", "s0");
+    const isRunning = async () => (await neighbours()).every(({ status }) => status === "running");
+    await eventually("the neighbours run", isRunning, 30_000);
+    const begunAt = performance.now();
+    const made = await world.call(api.address, "POST", "/api/v1/workflow-runs", { workflow: "poison" });
+    const runId = String(made.body["id"]);
+    const read = () => world.knex("workflow_runs").first().where("id", runId);
+    let deaths = 0;
+    await eventually(
+      "the end of the run",
+      async () => {
+        if ((world.witness.countsOf("poison").get(runId) ?? 0) > deaths) {
+          deaths += 1;
+          await worker.kill();
+          worker = await world.spawn("worker");
+        }
+        return (await read()).status === "failed";
+      },
+      120_000,
+    );
+    const endedMs = Math.round(performance.now() - begunAt);
+    await eventually("the neighbours' end", async () => (await world.statuses())["succeeded"] === 3, 90_000);
+    const charged = (await neighbours()).map((step) => step.attempt - step.lost_count - step.released_count);
+    const lost = (await neighbours()).map((step) => step.lost_count);
+    recordFigures(
+      "F17",
+      name,
+      `${deaths} workers died, the run failed after ${endedMs} ms; its neighbours succeeded, ${lost.join(", ")} workers lost under them and ${charged.join(", ")} attempts charged`,
+    );
+    expect((await read()).error.code).toBe("worker_lost");
+    expect(deaths).toBeLessThanOrEqual(2);
+    expect(endedMs).toBeLessThanOrEqual(60_000);
+    expect(charged).toEqual([1, 1, 1]);
+  }, 300_000);
+
   /** Milliseconds by the database's clock. */
   async function readClock(): Promise<number> {
     const { rows } = await world.knex.raw("SELECT now() AS at");

@@ -85,9 +85,9 @@ describe.each(BACKENDS)("processes that die between the database and the queue, 
       crashCreating("job_publish"),
     ]);
     const groups = [...runIds.keys()].map((point) => point.replaceAll("_", "-"));
-    rescuedAt = Date.now();
     rescuer = await spawnRole("worker", environment, { args: ["--groups", groups.join(",")] });
-  }, 60_000);
+    rescuedAt = Date.now();
+  }, 90_000);
   afterAll(async () => {
     for (const child of children) child.kill("SIGKILL");
     await rescuer?.kill();
@@ -95,14 +95,19 @@ describe.each(BACKENDS)("processes that die between the database and the queue, 
     await harness?.close();
   });
 
-  async function expectEachOnce(point: string, limitMs: number): Promise<void> {
+  /** `column` says what has to be within the limit, counted from when the rescuer is up: the runs' start or their end. */
+  async function expectEachOnce(
+    point: string,
+    column: "started_at" | "finished_at",
+    limitMs: number,
+  ): Promise<void> {
     for (const id of runIds.get(point) ?? [])
       expect((await harness.waitForEnd(id, 40_000)).status).toBe("succeeded");
-    const ends = await harness.platform
+    const [row] = await harness.platform
       .knex("workflow_runs")
       .whereIn("id", [...(runIds.get(point) ?? [])])
-      .max("finished_at as last");
-    expect((ends[0]?.["last"] as Date).getTime() - rescuedAt).toBeLessThan(limitMs);
+      .max(`${column} as last`);
+    expect((row?.["last"] as Date).getTime() - rescuedAt).toBeLessThan(limitMs);
     for (const step of ["a", "b"]) {
       const counts = witness.countsOf(`${point.replaceAll("_", "-")}-${step}`);
       expect([...counts.keys()].sort()).toEqual([...(runIds.get(point) ?? [])].sort());
@@ -111,23 +116,23 @@ describe.each(BACKENDS)("processes that die between the database and the queue, 
   }
 
   it("F5 committed runs whose jobs were never made start all the same", async () => {
-    await expectEachOnce("run_insert", 15_000);
+    await expectEachOnce("run_insert", "started_at", 15_000);
   });
 
   it("F6 jobs that were made twice run once", async () => {
-    await expectEachOnce("job_publish", 15_000);
+    await expectEachOnce("job_publish", "started_at", 15_000);
   });
 
   it("F7 a committed result counts although its job was never acknowledged", async () => {
-    await expectEachOnce("result_commit", 20_000);
-    await expectEachOnce("result_unpublished", 20_000);
+    await expectEachOnce("result_commit", "finished_at", 20_000);
+    await expectEachOnce("result_unpublished", "finished_at", 20_000);
     // the jobs come again, find their work done and are gone: still one execution each
     const isDone = async () => {
       const counts = await harness.platform.runQueue.countJobs();
       return counts.every(({ active, waiting, delayed }) => active + waiting + delayed === 0);
     };
     await eventually("all jobs acknowledged", isDone, 30_000);
-    await expectEachOnce("result_commit", 20_000);
-    await expectEachOnce("result_unpublished", 20_000);
+    await expectEachOnce("result_commit", "finished_at", 20_000);
+    await expectEachOnce("result_unpublished", "finished_at", 20_000);
   });
 });

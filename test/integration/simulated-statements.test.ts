@@ -173,7 +173,7 @@ describe("the statements of the simulator", () => {
        WHERE run_id = $1 GROUP BY step_index ORDER BY step_index`,
     );
     const attempts = await read(
-      "SELECT step_index, item_index, attempt FROM step_attempts WHERE run_id = $1 ORDER BY 1, 2, 3",
+      "SELECT step_index, item_index, attempt, worker_id, error FROM step_attempts WHERE run_id = $1 ORDER BY 1, 2, 3",
     );
     return {
       run: run && { ...rounded(run, RUN_TIMES), last_seq: Number(run["last_seq"]) },
@@ -201,8 +201,13 @@ function showRun(run: RunTables | undefined) {
       .map(([step_index, items]) => ({ step_index, items })),
     attempts: steps.flatMap((step) =>
       [...(run.attempts.get(keyIn(run, step)) ?? [])]
-        .sort((one, other) => one - other)
-        .map((attempt) => ({ step_index: step.step_index, item_index: step.item_index, attempt })),
+        .sort(([one], [other]) => one - other)
+        .map(([attempt, kept]) => ({
+          step_index: step.step_index,
+          item_index: step.item_index,
+          attempt,
+          ...kept,
+        })),
     ),
   };
 }

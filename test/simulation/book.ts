@@ -412,6 +412,12 @@ function judgeEnd(
       "outcome",
       () => `${name()} after ${before.lost + 1} lost workers`,
     );
+  if (transition?.kind === "failQueued" && transition.error.code === "worker_lost")
+    ensure(
+      before.lost === MAX_LOST_WORKERS - 1,
+      "outcome",
+      () => `${name()} after ${before.lost} lost workers`,
+    );
   if (!approval || change.status !== "succeeded") return;
   const isByTime = transition?.kind === "wake" && approval.onExpiry === "approve";
   const isByPeople = approvers.length >= approval.required;

@@ -1,15 +1,17 @@
+import { LOST_WORKERS_OF_SUSPECT } from "../../src/core/advance.js";
 import type { StepJob } from "../../src/contracts/step-job.js";
 import type { Transition } from "../../src/core/transition.js";
 import { sweepAdmissions } from "./admission.js";
 import { closeRun, followOutcome } from "./follow-outcome.js";
 import type { SimProcess } from "./process.js";
 import { mendSubRuns } from "./sub-runs.js";
-import type { StepRow } from "./tables.js";
+import { type AttemptRow, rowKey, type StepRow } from "./tables.js";
 import { DatabaseAway, type Task } from "./task.js";
 
 /** The parts of the reconciler and of what else mends; a mutant may lack one. */
 export const PARTS = [
   "returnLostSteps",
+  "judgeSuspects",
   "dispatchMissing",
   "failOverdueSteps",
   "expireRuns",
@@ -27,11 +29,15 @@ export type Part = (typeof PARTS)[number];
 const LOOK_EVERY_MS = 2000;
 const WAKE_EVERY_MS = 500;
 const ASK_AFTER_MS = 8000;
+const APART_MS = 2000;
+const WATCH_MS = 12_000;
+const KEPT_AWAY_MS = 18_000;
 
 const BODIES: Readonly<
   Record<Exclude<Part, "carryEnds" | "stopOrphans" | "wakeDue">, (process: SimProcess) => Task<void>>
 > = {
   returnLostSteps,
+  judgeSuspects,
   dispatchMissing,
   failOverdueSteps,
   expireRuns,
@@ -85,8 +91,9 @@ function keyOf({ step_index: stepIndex, item_index: itemIndex }: StepRow) {
   return { stepIndex, itemIndex };
 }
 
+/** As `lost-steps.ts` does, but that any of a worker's steps may have been the last to start. */
 function* returnLostSteps(process: SimProcess): Task<void> {
-  const { database, loop } = process.world;
+  const { database, loop, random } = process.world;
   const { workers } = database.tables;
   const lost = database.openSteps(
     (row) =>
@@ -94,7 +101,53 @@ function* returnLostSteps(process: SimProcess): Task<void> {
       row.lease_token !== null &&
       (workers.get(row.worker_id ?? "") ?? Number.NEGATIVE_INFINITY) < loop.now,
   );
-  yield* applyAll(process, lost, (row) => ({ kind: "lose", ...keyOf(row), token: row.lease_token ?? "" }));
+  const delayOf = (row: StepRow): number => {
+    const isSecond = row.lost_count === LOST_WORKERS_OF_SUSPECT - 1;
+    if (isSecond && diesNobodyElse(process, row, row.worker_id)) return KEPT_AWAY_MS;
+    return row.lost_count === 0 && random.chance(0.3) ? APART_MS : 0;
+  };
+  const delays = new Map(lost.map((row) => [row, delayOf(row)]));
+  yield* applyAll(process, lost, (row) => ({
+    kind: "lose",
+    ...keyOf(row),
+    token: row.lease_token ?? "",
+    delayMs: delays.get(row) ?? 0,
+  }));
+}
+
+function* judgeSuspects(process: SimProcess): Task<void> {
+  const { database, loop } = process.world;
+  const guilty = database.openSteps((row) => {
+    const last = attemptsOf(process, row).get(row.attempt - 1);
+    return (
+      row.status === "queued" &&
+      row.lost_count === LOST_WORKERS_OF_SUSPECT &&
+      last?.error?.code === "worker_lost" &&
+      // kept away for longer than the watch
+      (row.available_at ?? 0) > loop.now &&
+      (row.available_at ?? 0) < loop.now + KEPT_AWAY_MS - WATCH_MS &&
+      diesNobodyElse(process, row, last.worker_id)
+    );
+  });
+  const error = { code: "worker_lost", message: "Two workers are gone, and no other" } as const;
+  yield* applyAll(process, guilty, (row) => ({
+    kind: "failQueued",
+    ...keyOf(row),
+    attempt: row.attempt,
+    error,
+  }));
+}
+
+/** Whether no worker has died without this step. */
+function diesNobodyElse(process: SimProcess, row: StepRow, atHand: string | null): boolean {
+  const { database, loop } = process.world;
+  const own = new Set([atHand, ...[...attemptsOf(process, row).values()].map((kept) => kept.worker_id)]);
+  return [...database.tables.workers].every(([id, until]) => until >= loop.now || own.has(id));
+}
+
+function attemptsOf(process: SimProcess, row: StepRow): ReadonlyMap<number, AttemptRow> {
+  const run = process.world.database.tables.runs.get(row.run_id);
+  return run?.attempts.get(rowKey(row.step_index, row.item_index)) ?? new Map();
 }
 
 function* dispatchMissing(process: SimProcess): Task<void> {

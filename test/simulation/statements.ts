@@ -3,7 +3,7 @@ import type { RunStatus, StepStatus } from "../../src/core/statuses.js";
 import * as sql from "../../src/services/engine/engine-statements.js";
 import type { Statement } from "../../src/services/engine/flush-batch.js";
 import { ITEMS_PER_CHUNK } from "../../src/services/engine/step-changes.js";
-import { type RunRow, rowKey, type StepRow, type Tables, tablesOf } from "./tables.js";
+import { type AttemptRow, type RunRow, rowKey, type StepRow, type Tables, tablesOf } from "./tables.js";
 
 /*
  * The statements of the group commit, as PostgreSQL runs them. What a parameter is called is read from the SQL itself,
@@ -169,13 +169,13 @@ function endStep(
   });
 }
 
-function archiveAttempt(tables: Tables, params: StepParams): void {
+function archiveAttempt(tables: Tables, params: StepParams & { readonly error: string }): void {
   const key = rowKey(params.step_index, params.item_index);
   const { steps, attempts } = tablesOf(tables, params.run_id);
   const row = steps.get(key);
   if (!row) return;
-  const ended = attempts.get(key) ?? new Set();
-  attempts.set(key, ended.add(row.attempt));
+  const ended = attempts.get(key) ?? new Map<number, AttemptRow>();
+  attempts.set(key, ended.set(row.attempt, { worker_id: row.worker_id, error: parse(params.error) }));
 }
 
 function queueStep(

@@ -77,8 +77,14 @@ export interface RunTables {
   readonly events: EventRow[];
   /** Items of its `forEach`es, by step. */
   readonly items: Map<number, JsonValue[]>;
-  /** Attempts that were followed by another, by the key of their row. */
-  readonly attempts: Map<number, Set<number>>;
+  /** Attempts that were followed by another, by the key of their row and their number. */
+  readonly attempts: Map<number, Map<number, AttemptRow>>;
+}
+
+/** A row of `step_attempts`. */
+export interface AttemptRow {
+  readonly worker_id: string | null;
+  readonly error: RunError | null;
 }
 
 /** The tables, in memory. */

@@ -1,19 +1,17 @@
 import type { Knex } from "knex";
 import type { StepJob } from "../../contracts/step-job.js";
-import type { Transition } from "../../core/transition.js";
 import type { Logger } from "../../observability/logger.js";
 import type { Metrics } from "../../observability/metrics.js";
 import type { RunQueue } from "../../queues/run-queue.js";
 import type { Engine } from "./engine.js";
 import { ageSteps } from "./age-steps.js";
+import { applyAll, type KeyRow, keyOf, MOST_PER_LOOK } from "./apply-all.js";
 import type { OutcomeFollower } from "./follow-outcome.js";
+import { judgeSuspects, returnLostSteps } from "./lost-steps.js";
 import type { RunCloser } from "./run-closer.js";
 import type { StepLanes } from "./step-lanes.js";
 import type { SubRuns } from "./sub-runs.js";
-import { WORKER_LEASE_SECONDS } from "./worker-registry.js";
 
-/** Most rows that one look takes on of each kind, so that a large backlog cannot starve the rest. */
-const MOST_PER_LOOK = 500;
 /** A step that is queued this long is asked after: its job should be on the queue. */
 const ASK_AFTER_SECONDS = 8;
 
@@ -39,6 +37,7 @@ export function createReconciler(deps: ReconcilerDeps) {
     async reconcile(): Promise<void> {
       const parts = [
         returnLostSteps,
+        judgeSuspects,
         dispatchMissing,
         failOverdueSteps,
         expireRuns,
@@ -61,27 +60,6 @@ export function createReconciler(deps: ReconcilerDeps) {
       await knex("workers").whereRaw("lease_until < now() - interval '1 hour'").delete();
     },
   };
-}
-
-/** Steps of workers whose lease is over go back to the queue. */
-async function returnLostSteps(deps: ReconcilerDeps): Promise<void> {
-  const rows = await deps
-    .knex("step_runs as s")
-    .leftJoin("workers as w", "w.id", "s.worker_id")
-    .join("workflow_runs as r", "r.id", "s.run_id")
-    .where("s.status", "running")
-    // a forEach and a step that waits for another run are nobody's
-    .whereNotNull("s.lease_token")
-    .whereRaw("(w.id IS NULL OR w.lease_until < now())")
-    // nobody could keep a lease while the server was away: its workers get the time of one to come back
-    .whereRaw("pg_postmaster_start_time() < now() - make_interval(secs => ?)", [WORKER_LEASE_SECONDS])
-    .limit(MOST_PER_LOOK)
-    .select("s.run_id", "s.step_index", "s.item_index", "s.lease_token", "r.workflow_version_id");
-  await applyAll(deps, "worker_lost", rows, (row) => ({
-    kind: "lose",
-    ...keyOf(row),
-    token: row.lease_token ?? "",
-  }));
 }
 
 /** What was committed but is not on the queue is dispatched again. */
@@ -200,28 +178,6 @@ async function closeForgotten({ knex, closeRun, metrics }: ReconcilerDeps): Prom
   }
 }
 
-async function applyAll<Row extends KeyRow>(
-  { engine, followOutcome, metrics }: ReconcilerDeps,
-  kind: string,
-  rows: readonly Row[],
-  toTransition: (row: Row) => Transition,
-): Promise<void> {
-  await Promise.all(
-    rows.map(async (row) => {
-      const outcome = await engine.commit.apply(row.run_id, row.workflow_version_id, toTransition(row));
-      if (!outcome.refusal) metrics.reconciledTotal.inc({ kind });
-      await followOutcome(row.run_id, row.workflow_version_id, outcome);
-    }),
-  );
-}
-
-interface KeyRow {
-  readonly run_id: string;
-  readonly workflow_version_id: string;
-  readonly step_index?: number;
-  readonly item_index?: number;
-}
-
 interface QueuedRow extends Required<KeyRow> {
   readonly step_id: string;
   readonly attempt: number;
@@ -232,10 +188,6 @@ interface QueuedRow extends Required<KeyRow> {
   readonly workflow_id: string | null;
   readonly concurrency_key: string | null;
   readonly rate_key: string | null;
-}
-
-function keyOf(row: KeyRow): { stepIndex: number; itemIndex: number } {
-  return { stepIndex: row.step_index ?? 0, itemIndex: row.item_index ?? -1 };
 }
 
 function toJob(row: QueuedRow): StepJob {

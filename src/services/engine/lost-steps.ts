@@ -1,0 +1,104 @@
+import type { Knex } from "knex";
+import { LOST_WORKERS_OF_SUSPECT } from "../../core/advance.js";
+import { type ApplyDeps, applyAll, type KeyRow, keyOf, MOST_PER_LOOK } from "./apply-all.js";
+import { WORKER_LEASE_SECONDS } from "./worker-registry.js";
+
+/** The dependencies. */
+export interface LostStepsDeps extends ApplyDeps {
+  readonly knex: Knex;
+}
+
+/** The likeliest cause of a death begins so long after those that died with it: a second death then tells. */
+const APART_MS = 2000;
+/** Deaths at the same time, of a whole machine say, are known once every lease of then has run out. */
+const WATCH_SECONDS = WORKER_LEASE_SECONDS;
+/** How long a suspect is kept away: the watch, and time for a look to follow it. */
+const KEPT_AWAY_MS = (WATCH_SECONDS + 6) * 1000;
+
+/**
+ * Whether no worker has died without the step `s` within the last hour, for which the rows of dead ones are kept. One that
+ * stopped as it should has none. `atHand` is a worker that it is being lost with.
+ */
+const diesNobodyElse = (atHand: string) => `NOT EXISTS (
+  SELECT 1 FROM workers o
+  WHERE o.lease_until < now() AND o.id IS DISTINCT FROM ${atHand} AND NOT EXISTS (
+    SELECT 1 FROM step_attempts a
+    WHERE a.run_id = s.run_id AND a.step_index = s.step_index AND a.item_index = s.item_index AND a.worker_id = o.id))`;
+
+interface LostRow extends KeyRow {
+  readonly lease_token: string | null;
+  readonly lost_count: number;
+  /** 1 for the one that started last, of those lost with this worker that have lost as many before. */
+  readonly from_last: number;
+  readonly with_worker: number;
+  readonly is_only_cause: boolean;
+}
+
+/**
+ * Steps of workers whose lease is over go back to the queue. What kills workers mostly does so soon after it has begun, so
+ * the one that started last is the likeliest cause: it comes back a little after the others. When a second worker dies
+ * under it and none has died without it, it is kept away, until {@link judgeSuspects} has seen what happens meanwhile.
+ */
+export async function returnLostSteps(deps: LostStepsDeps): Promise<void> {
+  const { knex } = deps;
+  const rows: LostRow[] = await knex("step_runs as s")
+    .leftJoin("workers as w", "w.id", "s.worker_id")
+    .join("workflow_runs as r", "r.id", "s.run_id")
+    .where("s.status", "running")
+    // a forEach and a step that waits for another run are nobody's
+    .whereNotNull("s.lease_token")
+    .whereRaw("(w.id IS NULL OR w.lease_until < now())")
+    // nobody could keep a lease while the server was away: its workers get the time of one to come back
+    .whereRaw("pg_postmaster_start_time() < now() - make_interval(secs => ?)", [WORKER_LEASE_SECONDS])
+    .limit(MOST_PER_LOOK)
+    .select("s.run_id", "s.step_index", "s.item_index", "s.lease_token", "s.lost_count")
+    .select("r.workflow_version_id")
+    .select(
+      knex.raw(
+        `row_number() OVER (PARTITION BY s.worker_id, s.lost_count ORDER BY s.started_at DESC)::int AS from_last,
+        count(*) OVER (PARTITION BY s.worker_id)::int AS with_worker,
+        CASE WHEN s.lost_count = ? THEN ${diesNobodyElse("s.worker_id")} ELSE false END AS is_only_cause`,
+        [LOST_WORKERS_OF_SUSPECT - 1],
+      ),
+    );
+  await applyAll(deps, "worker_lost", rows, (row) => ({
+    kind: "lose",
+    ...keyOf(row),
+    token: row.lease_token ?? "",
+    delayMs: delayOf(row),
+  }));
+}
+
+function delayOf({ lost_count, from_last, with_worker, is_only_cause }: LostRow): number {
+  if (from_last > 1) return 0;
+  if (is_only_cause) return KEPT_AWAY_MS;
+  return lost_count === 0 && with_worker > 1 ? APART_MS : 0;
+}
+
+/** A suspect is the cause when no worker has died without it, neither before nor while it was kept away. */
+export async function judgeSuspects(deps: LostStepsDeps): Promise<void> {
+  const rows: (KeyRow & { readonly attempt: number })[] = await deps
+    .knex("step_runs as s")
+    .join("workflow_runs as r", "r.id", "s.run_id")
+    .join("step_attempts as last", (on) =>
+      on
+        .on("last.run_id", "s.run_id")
+        .on("last.step_index", "s.step_index")
+        .on("last.item_index", "s.item_index")
+        .on("last.attempt", deps.knex.raw("s.attempt - 1")),
+    )
+    .where({ "s.status": "queued", "s.lost_count": LOST_WORKERS_OF_SUSPECT })
+    // kept away, and not since a try has failed
+    .whereRaw("s.available_at > now() AND last.error ->> 'code' = 'worker_lost'")
+    .whereRaw("s.queued_at < now() - make_interval(secs => ?)", [WATCH_SECONDS])
+    .whereRaw(diesNobodyElse("last.worker_id"))
+    .limit(MOST_PER_LOOK)
+    .select("s.run_id", "s.step_index", "s.item_index", "s.attempt", "r.workflow_version_id");
+  const message = `${LOST_WORKERS_OF_SUSPECT} workers that ran the step are gone, and no other is`;
+  await applyAll(deps, "suspect_failed", rows, ({ attempt, ...row }) => ({
+    kind: "failQueued",
+    ...keyOf(row),
+    attempt,
+    error: { code: "worker_lost", message },
+  }));
+}
