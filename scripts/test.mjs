@@ -30,11 +30,11 @@ try {
 
 /**
  * A machine that is busy for a moment can make a test miss its time: of a whole run, the files that failed are run
- * once more, by themselves, and those that pass then are named, since they need a look all the same.
+ * once more, one by one, and those that pass then are named, since they need a look all the same.
  */
 async function runAgain(first) {
-  console.error(`Again, by themselves: ${first.failedFiles.map((file) => relative(root, file)).join(", ")}`);
-  const second = await runTests(["--runTestsByPath", ...first.failedFiles]);
+  console.error(`Again, one by one: ${first.failedFiles.map((file) => relative(root, file)).join(", ")}`);
+  const second = await runTests(["--runInBand", "--runTestsByPath", ...first.failedFiles]);
   const unsteady = first.failedFiles.filter((file) => !second.failedFiles.includes(file));
   return {
     ...first,

@@ -77,7 +77,8 @@ describeWith(hasProgram("chromium"), "the console's page of a large run", () => 
       console.info(
         `${view}: ${list(times)} ms from its data's arrival, ${list(sinceStart)} ms from the first byte; ${slowness.toFixed(1)} times as slow as promised for`,
       );
-      expect(Math.max(...times)).toBeLessThan(1000 * slowness);
+      const [, middle] = times.sort((one, other) => one - other);
+      expect(middle).toBeLessThan(1000 * slowness);
     },
     120_000,
   );

@@ -8,11 +8,11 @@ import { startWitness, type Witness } from "../support/witness.js";
 
 const NEIGHBOURS = 3;
 
-/** F17. Leases end by force here; `test/faults/workers-lost.test.ts` lets them run out. */
+/** F17. Leases end by force here; the one of the long faults lets them run out. `engine-suspects.test.ts` has the rest. */
 describe.each(BACKENDS)("a step that kills its worker, queues on $name", ({ redisUrl }) => {
   let harness: EngineHarness;
   let witness: Witness;
-  let workers: RoleProcess[] = [];
+  const workers: RoleProcess[] = [];
 
   beforeAll(async () => {
     harness = await openEngineHarness(redisUrl);
@@ -24,13 +24,6 @@ describe.each(BACKENDS)("a step that kills its worker, queues on $name", ({ redi
     await harness?.close();
   });
 
-  /** What one test leaves must not speak for or against a step of the next. */
-  async function openWorker(): Promise<void> {
-    await Promise.all(workers.map((worker) => worker.kill()));
-    await harness.platform.knex("workers").delete();
-    workers = [];
-    await spawn();
-  }
   const spawn = async () =>
     void workers.push(
       await spawnRole("worker", { ...harness.environment, ...witness.environment, WORKER_CONCURRENCY: "4" }),
@@ -62,7 +55,7 @@ describe.each(BACKENDS)("a step that kills its worker, queues on $name", ({ redi
     // they live until they are killed with it twice
     witness.answerAfter("neighbour", 5000);
     const [poison, neighbour] = [await one("poison"), await one("neighbour")];
-    await openWorker();
+    await spawn();
     const neighbours = await Promise.all(
       Array.from({ length: NEIGHBOURS }, () => harness.startRun(neighbour)),
     );
@@ -82,36 +75,5 @@ describe.each(BACKENDS)("a step that kills its worker, queues on $name", ({ redi
       .whereIn("run_id", neighbours)
       .select(harness.platform.knex.raw("attempt - lost_count - released_count AS charged"));
     expect(charged).toEqual(Array.from({ length: NEIGHBOURS }, () => ({ charged: 1 })));
-  }, 150_000);
-
-  it("is not what a step is taken for that was there when two workers died, when a third dies without it", async () => {
-    witness.answerAfter("innocent", 2000);
-    await openWorker();
-    const runId = await harness.startRun(await one("innocent"));
-    await killRunnerOf("innocent", runId, 1);
-    await killRunnerOf("innocent", runId, 2);
-    await eventually("it is kept away", async () => {
-      const step = await harness.platform.knex("step_runs").first().where("run_id", runId);
-      return step.lost_count === LOST_WORKERS_OF_SUSPECT && step.available_at > step.queued_at;
-    });
-    const [idle] = workers.slice(-1);
-    await spawn();
-    await killWorker(idle?.pid ?? 0);
-    expect(await harness.waitForEnd(runId, 60_000)).toMatchObject({ status: "succeeded" });
-    expect(callsOf("innocent", runId)).toBe(3);
-  }, 150_000);
-
-  it("is not what a step is taken for when one worker died without it before", async () => {
-    await openWorker();
-    const [idle] = workers;
-    await spawn();
-    await killWorker(idle?.pid ?? 0);
-    const runId = await harness.startRun(await one("innocent"));
-    await killRunnerOf("innocent", runId, 1);
-    await killRunnerOf("innocent", runId, 2);
-    expect(await harness.waitForEnd(runId, 60_000)).toMatchObject({ status: "succeeded" });
-    // nor is it kept away
-    const again = (await harness.events(runId)).filter(({ type }) => type === "step.retrying");
-    expect(again.map(({ data }) => data["delayMs"])).toEqual([0, 0]);
   }, 150_000);
 });
