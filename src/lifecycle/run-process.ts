@@ -78,6 +78,7 @@ function listenForStop(isSupervised: boolean, onFatal: (error: unknown) => void)
     onFatal(error);
     request("fatal");
   };
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", ignore);
   process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
   process.on("uncaughtException", onBroken).on("unhandledRejection", onBroken);
   if (isSupervised) process.on("disconnect", onOrphaned);
@@ -91,6 +92,12 @@ function listenForStop(isSupervised: boolean, onFatal: (error: unknown) => void)
     },
   };
 }
+
+/**
+ * Whoever read what this process writes is gone. It is no fault of its work; unheard it would be an uncaught exception, the
+ * report of which fails in the same way, and so on for ever. Stays after the end: what is still written fails as well.
+ */
+function ignore(): void {}
 
 async function closeWithin(
   running: LongRunning,

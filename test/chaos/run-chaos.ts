@@ -58,6 +58,9 @@ export async function runChaos(
   const folder = makeChaosFolder();
   const witness = await startChaosWitness(folder.path, draw(1));
   const installation = await openChaosInstallation(backend, witness.port, folder.path);
+  // stopped processes would stay for ever
+  const onInterrupt = () => void installation.close().finally(() => process.exit(130));
+  process.once("SIGINT", onInterrupt).once("SIGTERM", onInterrupt);
   try {
     const client = new ChaosClient(() => installation.address, ANSWER_LIMIT_MS);
     const workflows = drawChaosWorkflows(draw(2), witness);
@@ -104,6 +107,7 @@ export async function runChaos(
       seconds: (Date.now() - startedAt) / 1000,
     };
   } finally {
+    process.off("SIGINT", onInterrupt).off("SIGTERM", onInterrupt);
     await installation.close();
     await witness.close();
     folder.remove();

@@ -200,10 +200,10 @@ describe.each(FAULT_BACKENDS)("workers that are lost, queues on $name", ({ name,
     expect(againMs).toBeLessThan(10_000);
   }, 180_000);
 
-  it("F17: a step kills each worker that it runs on, three scripts of 8 s run beside it", async () => {
+  it("F17: a step kills each worker that it runs on, three scripts of 5 s run beside it", async () => {
     world = await openFaultWorld({ hasRedis });
     const api = await world.spawn("api");
-    await addSleeper(api.address, 8);
+    await addSleeper(api.address, 5);
     await world.addWorkflow(api.address, "sleep", chain(1));
     await world.addWorkflow(api.address, "poison", [world.calling("poison")]);
     world.witness.holdUntil("poison", Number.POSITIVE_INFINITY);

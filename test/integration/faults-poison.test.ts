@@ -52,8 +52,8 @@ describe.each(BACKENDS)("a step that kills its worker, queues on $name", ({ redi
 
   it(`ends after ${LOST_WORKERS_OF_SUSPECT} workers, and those that ran beside it succeed`, async () => {
     witness.holdUntil("poison", Number.POSITIVE_INFINITY);
-    // they live until they are killed with it twice
-    witness.answerAfter("neighbour", 5000);
+    // they last until they are killed with it a second time
+    witness.answerAfter("neighbour", 4000);
     const [poison, neighbour] = [await one("poison"), await one("neighbour")];
     await spawn();
     const neighbours = await Promise.all(

@@ -412,7 +412,8 @@ function judgeEnd(
       "outcome",
       () => `${name()} after ${before.lost + 1} lost workers`,
     );
-  if (transition?.kind === "failQueued" && transition.error.code === "worker_lost")
+  const isConviction = transition?.kind === "failQueued" && transition.error.code === "worker_lost";
+  if (isConviction && change.itemIndex === transition.itemIndex)
     ensure(
       before.lost === MAX_LOST_WORKERS - 1,
       "outcome",

@@ -31,7 +31,7 @@ const WAKE_EVERY_MS = 500;
 const ASK_AFTER_MS = 8000;
 const APART_MS = 2000;
 const WATCH_MS = 12_000;
-const KEPT_AWAY_MS = 18_000;
+const KEPT_AWAY_MS = 40_000;
 
 const BODIES: Readonly<
   Record<Exclude<Part, "carryEnds" | "stopOrphans" | "wakeDue">, (process: SimProcess) => Task<void>>
@@ -103,7 +103,7 @@ function* returnLostSteps(process: SimProcess): Task<void> {
   );
   const delayOf = (row: StepRow): number => {
     const isSecond = row.lost_count === LOST_WORKERS_OF_SUSPECT - 1;
-    if (isSecond && diesNobodyElse(process, row, row.worker_id)) return KEPT_AWAY_MS;
+    if (isSecond && onlyItsOwnDie(process, row, row.worker_id)) return KEPT_AWAY_MS;
     return row.lost_count === 0 && random.chance(0.3) ? APART_MS : 0;
   };
   const delays = new Map(lost.map((row) => [row, delayOf(row)]));
@@ -126,7 +126,8 @@ function* judgeSuspects(process: SimProcess): Task<void> {
       // kept away for longer than the watch
       (row.available_at ?? 0) > loop.now &&
       (row.available_at ?? 0) < loop.now + KEPT_AWAY_MS - WATCH_MS &&
-      diesNobodyElse(process, row, last.worker_id)
+      onlyItsOwnDie(process, row, null) &&
+      !isOneOfMany(process, row, last.worker_id)
     );
   });
   const error = { code: "worker_lost", message: "Two workers are gone, and no other" } as const;
@@ -138,11 +139,25 @@ function* judgeSuspects(process: SimProcess): Task<void> {
   }));
 }
 
-/** Whether no worker has died without this step. */
-function diesNobodyElse(process: SimProcess, row: StepRow, atHand: string | null): boolean {
+/** Whether all dead workers had this step, and are as many as make a suspect. */
+function onlyItsOwnDie(process: SimProcess, row: StepRow, atHand: string | null): boolean {
   const { database, loop } = process.world;
-  const own = new Set([atHand, ...[...attemptsOf(process, row).values()].map((kept) => kept.worker_id)]);
-  return [...database.tables.workers].every(([id, until]) => until >= loop.now || own.has(id));
+  const lost = [...attemptsOf(process, row).values()].filter(({ error }) => error?.code === "worker_lost");
+  const own = new Set([atHand, ...lost.map((kept) => kept.worker_id)]);
+  const dead = [...database.tables.workers].filter(([, until]) => until < loop.now);
+  return dead.length === LOST_WORKERS_OF_SUSPECT && dead.every(([id]) => own.has(id));
+}
+
+/** Whether another suspect that was lost with the same worker has yet to end. */
+function isOneOfMany(process: SimProcess, row: StepRow, workerId: string | null): boolean {
+  const others = process.world.database.openSteps(
+    (near) =>
+      near !== row &&
+      near.lost_count >= LOST_WORKERS_OF_SUSPECT &&
+      ["queued", "running", "waiting"].includes(near.status) &&
+      [...attemptsOf(process, near).values()].some((kept) => kept.worker_id === workerId),
+  );
+  return others.length > 0;
 }
 
 function attemptsOf(process: SimProcess, row: StepRow): ReadonlyMap<number, AttemptRow> {

@@ -12,18 +12,27 @@ export interface LostStepsDeps extends ApplyDeps {
 const APART_MS = 2000;
 /** Deaths at the same time, of a whole machine say, are known once every lease of then has run out. */
 const WATCH_SECONDS = WORKER_LEASE_SECONDS;
-/** How long a suspect is kept away: the watch, and time for a look to follow it. */
-const KEPT_AWAY_MS = (WATCH_SECONDS + 6) * 1000;
+/** How long a suspect is kept away at most: meanwhile those that were lost with it run, one by one. */
+const KEPT_AWAY_SECONDS = 40;
 
 /**
- * Whether no worker has died without the step `s` within the last hour, for which the rows of dead ones are kept. One that
- * stopped as it should has none. `atHand` is a worker that it is being lost with.
+ * Whether all workers that died within the last hour – so long are their rows kept – had the step `s`, and are as many as make
+ * a suspect. One that stopped as it should has no row, and one that has come back is not dead. `atHand` is a worker that
+ * the step is being lost with.
  */
-const diesNobodyElse = (atHand: string) => `NOT EXISTS (
-  SELECT 1 FROM workers o
-  WHERE o.lease_until < now() AND o.id IS DISTINCT FROM ${atHand} AND NOT EXISTS (
+const onlyItsOwnDie = (atHand: string) => `(
+  SELECT count(*) = ${LOST_WORKERS_OF_SUSPECT} AND bool_and(o.id IS NOT DISTINCT FROM ${atHand} OR EXISTS (
     SELECT 1 FROM step_attempts a
-    WHERE a.run_id = s.run_id AND a.step_index = s.step_index AND a.item_index = s.item_index AND a.worker_id = o.id))`;
+    WHERE a.run_id = s.run_id AND a.step_index = s.step_index AND a.item_index = s.item_index
+      AND a.worker_id = o.id AND a.error ->> 'code' = 'worker_lost'))
+  FROM workers o WHERE o.lease_until < now())`;
+
+/** Whether another step that is as much a suspect, and was lost with the same worker as `s` last, has yet to end. */
+const IS_ONE_OF_MANY = `EXISTS (
+  SELECT 1 FROM step_attempts n JOIN step_runs near USING (run_id, step_index, item_index)
+  WHERE n.worker_id = last.worker_id AND n.error ->> 'code' = 'worker_lost'
+    AND near.lost_count >= ${LOST_WORKERS_OF_SUSPECT} AND near.status IN ('queued', 'running', 'waiting')
+    AND (n.run_id, n.step_index, n.item_index) <> (s.run_id, s.step_index, s.item_index))`;
 
 interface LostRow extends KeyRow {
   readonly lease_token: string | null;
@@ -31,7 +40,7 @@ interface LostRow extends KeyRow {
   /** 1 for the one that started last, of those lost with this worker that have lost as many before. */
   readonly from_last: number;
   readonly with_worker: number;
-  readonly is_only_cause: boolean;
+  readonly is_likely: boolean;
 }
 
 /**
@@ -57,7 +66,7 @@ export async function returnLostSteps(deps: LostStepsDeps): Promise<void> {
       knex.raw(
         `row_number() OVER (PARTITION BY s.worker_id, s.lost_count ORDER BY s.started_at DESC)::int AS from_last,
         count(*) OVER (PARTITION BY s.worker_id)::int AS with_worker,
-        CASE WHEN s.lost_count = ? THEN ${diesNobodyElse("s.worker_id")} ELSE false END AS is_only_cause`,
+        CASE WHEN s.lost_count = ? THEN ${onlyItsOwnDie("s.worker_id")} ELSE false END AS is_likely`,
         [LOST_WORKERS_OF_SUSPECT - 1],
       ),
     );
@@ -69,13 +78,16 @@ export async function returnLostSteps(deps: LostStepsDeps): Promise<void> {
   }));
 }
 
-function delayOf({ lost_count, from_last, with_worker, is_only_cause }: LostRow): number {
+function delayOf({ lost_count, from_last, with_worker, is_likely }: LostRow): number {
   if (from_last > 1) return 0;
-  if (is_only_cause) return KEPT_AWAY_MS;
+  if (is_likely) return KEPT_AWAY_SECONDS * 1000;
   return lost_count === 0 && with_worker > 1 ? APART_MS : 0;
 }
 
-/** A suspect is the cause when no worker has died without it, neither before nor while it was kept away. */
+/**
+ * A suspect is the cause when no worker has died without it, neither before nor while it was kept away, and all that were
+ * lost with it both times have ended meanwhile. Without a verdict it comes back and runs alone.
+ */
 export async function judgeSuspects(deps: LostStepsDeps): Promise<void> {
   const rows: (KeyRow & { readonly attempt: number })[] = await deps
     .knex("step_runs as s")
@@ -88,10 +100,13 @@ export async function judgeSuspects(deps: LostStepsDeps): Promise<void> {
         .on("last.attempt", deps.knex.raw("s.attempt - 1")),
     )
     .where({ "s.status": "queued", "s.lost_count": LOST_WORKERS_OF_SUSPECT })
-    // kept away, and not since a try has failed
-    .whereRaw("s.available_at > now() AND last.error ->> 'code' = 'worker_lost'")
-    .whereRaw("s.queued_at < now() - make_interval(secs => ?)", [WATCH_SECONDS])
-    .whereRaw(diesNobodyElse("last.worker_id"))
+    // kept away for as long as the watch, and not because a try has failed since
+    .whereRaw("s.available_at > now() AND s.available_at < now() + make_interval(secs => ?)", [
+      KEPT_AWAY_SECONDS - WATCH_SECONDS,
+    ])
+    .whereRaw("last.error ->> 'code' = 'worker_lost'")
+    .whereRaw(onlyItsOwnDie("NULL"))
+    .whereRaw(`NOT ${IS_ONE_OF_MANY}`)
     .limit(MOST_PER_LOOK)
     .select("s.run_id", "s.step_index", "s.item_index", "s.attempt", "r.workflow_version_id");
   const message = `${LOST_WORKERS_OF_SUSPECT} workers that ran the step are gone, and no other is`;
