@@ -79,6 +79,7 @@ export async function openPlatform(options: PlatformOptions): Promise<Platform> 
     url: databaseUrl,
     poolSize: settings.DATABASE_POOL_SIZE,
     applicationName: `headrace-${role}`,
+    logger,
   });
   const connection = { redisUrl: settings.REDIS_URL, databaseUrl, prefix: settings.QUEUE_PREFIX, logger };
   const queues = await openQueues(connection);

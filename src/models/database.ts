@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import knexFactory, { type Knex } from "knex";
 import pg from "pg";
+import type { Logger } from "../observability/logger.js";
 
 /** How to reach PostgreSQL. */
 export interface DatabaseOptions {
@@ -11,6 +12,8 @@ export interface DatabaseOptions {
   readonly poolSize: number;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** Told what Knex notices of its connections by itself; by default Knex prints that. */
+  readonly logger?: Pick<Logger, "warn">;
 }
 
 // bigint columns here are sequence numbers and sizes, far below 2^53
@@ -27,7 +30,17 @@ export function openDatabase(options: DatabaseOptions): Knex {
       connectionTimeoutMillis: 10_000,
     },
     pool: { min: 0, max: options.poolSize, acquireTimeoutMillis: 10_000, idleTimeoutMillis: 30_000 },
+    ...(options.logger && { log: toKnexLogger(options.logger) }),
   });
+}
+
+/** One line for each notice: the stacks that Knex adds are those of errors which its callers get as well. */
+function toKnexLogger(logger: Pick<Logger, "warn">): Knex.Logger {
+  const warn = (message: unknown): void => {
+    const [line = ""] = String(message).split("\n");
+    logger.warn({ source: "knex" }, line);
+  };
+  return { warn, error: warn, deprecate: warn };
 }
 
 /** Folder of the compiled migrations: always the `.js`, since Knex stores their file names. */
