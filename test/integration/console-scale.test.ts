@@ -64,7 +64,7 @@ describeWith(hasProgram("chromium"), "the console's page of a large run", () => 
     async (view, path, selector) => {
       const times: number[] = [];
       const sinceStart: number[] = [];
-      const slowness = measureSlowness();
+      const before = measureSlowness();
       for (let round = 0; round < 3; round += 1) {
         const { page, context } = await harness.open(`/runs/${large}?view=${view}&step=-`);
         const [time = 0, start = 0] = (await page.evaluate(measureRender(path, selector))) as number[];
@@ -73,6 +73,7 @@ describeWith(hasProgram("chromium"), "the console's page of a large run", () => 
         expect(await page.locator(selector).count()).toBeLessThan(200);
         await context.close();
       }
+      const slowness = Math.max(before, measureSlowness());
       const list = (some: readonly number[]) => some.map(Math.round).join(", ");
       console.info(
         `${view}: ${list(times)} ms from its data's arrival, ${list(sinceStart)} ms from the first byte; ${slowness.toFixed(1)} times as slow as promised for`,
