@@ -56,8 +56,11 @@ const MIGRATIONS_TABLE = "headrace_migrations";
 const MIGRATION_LOCK = 7238120010;
 /** How long one process waits while another migrates. */
 const MIGRATION_WAIT_MS = 10 * 60_000;
-/** How long a migration waits for a table: whoever comes after it waits as long. */
-const TABLE_WAIT_MS = 3000;
+/**
+ * How long a migration waits for a table: whoever comes after it waits as long. Less than PostgreSQL's `deadlock_timeout` of a
+ * second, so that where it and a transaction of a running process wait for each other, the migration is the one to give up.
+ */
+const TABLE_WAIT_MS = 800;
 /** It met statements of processes that run: a deadlock, or a table that it did not get in that time. */
 const COLLIDED: ReadonlySet<unknown> = new Set(["40P01", "55P03"]);
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import pg from "pg";
 import { migrateDatabase, openDatabase } from "../../src/models/database.js";
@@ -39,7 +40,8 @@ describe("migrations while the version before runs", () => {
     await older.query(`SELECT count(*) FROM ${rows[0].name}`);
     const migrated = migrate();
     await eventually("the migration waits for the partition", isWaiting);
-    // it waits for the migration in turn, which PostgreSQL ends within its deadlock_timeout of a second
+    // it waits for the migration in turn: PostgreSQL would end whichever finds out, after its deadlock_timeout of a second
+    await sleep(1200);
     await older.query("SELECT count(*) FROM step_runs");
     await older.query("COMMIT");
     expect(await migrated).toEqual([NAME]);
