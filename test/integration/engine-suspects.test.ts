@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "@jest/globals";
 import { newId } from "../../src/core/ids.js";
+import { KEPT_AWAY_SECONDS, WATCH_SECONDS } from "../../src/services/engine/lost-steps.js";
 import { createReconciler } from "../../src/services/engine/reconciler.js";
 import { WORKER_LEASE_SECONDS } from "../../src/services/engine/worker-registry.js";
 import { buildPlan } from "../support/build-plan.js";
@@ -9,8 +10,7 @@ import { type EngineHarness, openEngineHarness } from "../support/engine-harness
 
 const KEY = { stepIndex: 0, itemIndex: -1 };
 /** Longer than a suspect is watched, and shorter than it is kept away. */
-const WATCHED_SECONDS = 13;
-const KEPT_AWAY = 40;
+const WATCHED_SECONDS = WATCH_SECONDS + 1;
 const FAULT = { code: "script_error", message: "no" } as const;
 const RETRY = {
   maxAttempts: 3,
@@ -107,7 +107,7 @@ describe("steps under which workers die", () => {
     await reconcile();
   }
 
-  const keptAway = { status: "queued", lost_count: 2, delay_seconds: KEPT_AWAY };
+  const keptAway = { status: "queued", lost_count: 2, delay_seconds: KEPT_AWAY_SECONDS };
   const back = { status: "queued", lost_count: 2, delay_seconds: 0 };
   const convicted = { status: "failed", code: "worker_lost", attempt: 3 };
 

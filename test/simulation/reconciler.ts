@@ -1,6 +1,7 @@
 import { LOST_WORKERS_OF_SUSPECT } from "../../src/core/advance.js";
 import type { StepJob } from "../../src/contracts/step-job.js";
 import type { Transition } from "../../src/core/transition.js";
+import { APART_MS, KEPT_AWAY_SECONDS, WATCH_SECONDS } from "../../src/services/engine/lost-steps.js";
 import { sweepAdmissions } from "./admission.js";
 import { closeRun, followOutcome } from "./follow-outcome.js";
 import type { SimProcess } from "./process.js";
@@ -29,9 +30,6 @@ export type Part = (typeof PARTS)[number];
 const LOOK_EVERY_MS = 2000;
 const WAKE_EVERY_MS = 500;
 const ASK_AFTER_MS = 8000;
-const APART_MS = 2000;
-const WATCH_MS = 12_000;
-const KEPT_AWAY_MS = 40_000;
 
 const BODIES: Readonly<
   Record<Exclude<Part, "carryEnds" | "stopOrphans" | "wakeDue">, (process: SimProcess) => Task<void>>
@@ -103,7 +101,7 @@ function* returnLostSteps(process: SimProcess): Task<void> {
   );
   const delayOf = (row: StepRow): number => {
     const isSecond = row.lost_count === LOST_WORKERS_OF_SUSPECT - 1;
-    if (isSecond && onlyItsOwnDie(process, row, row.worker_id)) return KEPT_AWAY_MS;
+    if (isSecond && onlyItsOwnDie(process, row, row.worker_id)) return KEPT_AWAY_SECONDS * 1000;
     return row.lost_count === 0 && random.chance(0.3) ? APART_MS : 0;
   };
   const delays = new Map(lost.map((row) => [row, delayOf(row)]));
@@ -125,7 +123,7 @@ function* judgeSuspects(process: SimProcess): Task<void> {
       last?.error?.code === "worker_lost" &&
       // kept away for longer than the watch
       (row.available_at ?? 0) > loop.now &&
-      (row.available_at ?? 0) < loop.now + KEPT_AWAY_MS - WATCH_MS &&
+      (row.available_at ?? 0) < loop.now + (KEPT_AWAY_SECONDS - WATCH_SECONDS) * 1000 &&
       onlyItsOwnDie(process, row, null) &&
       !isOneOfMany(process, row, last.worker_id)
     );

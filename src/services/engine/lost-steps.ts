@@ -9,11 +9,11 @@ export interface LostStepsDeps extends ApplyDeps {
 }
 
 /** The likeliest cause of a death begins so long after those that died with it: a second death then tells. */
-const APART_MS = 2000;
+export const APART_MS = 2000;
 /** Deaths at the same time, of a whole machine say, are known once every lease of then has run out. */
-const WATCH_SECONDS = WORKER_LEASE_SECONDS;
+export const WATCH_SECONDS = WORKER_LEASE_SECONDS;
 /** How long a suspect is kept away at most: meanwhile those that were lost with it run, one by one. */
-const KEPT_AWAY_SECONDS = 40;
+export const KEPT_AWAY_SECONDS = 40;
 
 /**
  * Whether all workers that died within the last hour – so long are their rows kept – had the step `s`, and are as many as make
