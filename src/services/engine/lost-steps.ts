@@ -109,7 +109,8 @@ export async function judgeSuspects(deps: LostStepsDeps): Promise<void> {
     .whereRaw(`NOT ${IS_ONE_OF_MANY}`)
     .limit(MOST_PER_LOOK)
     .select("s.run_id", "s.step_index", "s.item_index", "s.attempt", "r.workflow_version_id");
-  const message = `${LOST_WORKERS_OF_SUSPECT} workers that ran the step are gone, and no other is`;
+  const count = LOST_WORKERS_OF_SUSPECT;
+  const message = `${count} workers have died while they ran the step, and no other has: it is taken for the cause`;
   await applyAll(deps, "suspect_failed", rows, ({ attempt, ...row }) => ({
     kind: "failQueued",
     ...keyOf(row),
